@@ -1,0 +1,1 @@
+"""Mortarboard's events: what crosses a service boundary."""

@@ -1,0 +1,1 @@
+"""Everything ops need: the local stack, the provider simulator, the demo."""

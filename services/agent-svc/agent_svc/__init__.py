@@ -1,0 +1,1 @@
+"""Agents, their sealed keys, routes and the chat gateway."""

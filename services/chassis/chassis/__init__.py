@@ -1,0 +1,1 @@
+"""The microservice chassis: messaging, persistence, HTTP and health, written once. No business words."""

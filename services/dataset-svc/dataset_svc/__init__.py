@@ -1,0 +1,1 @@
+"""Curation: examples on copies of dialogs, frozen into dataset versions."""

@@ -1,0 +1,1 @@
+"""Takes in live dialogs, completes them and serves them."""

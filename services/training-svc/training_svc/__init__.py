@@ -1,0 +1,1 @@
+"""Fine-tuning runs at the owner's provider, and the models they make."""
