@@ -72,16 +72,16 @@ def _yaml(value: JsonObject) -> str:
     return str(yaml.dump(value, Dumper=Plain, sort_keys=False, allow_unicode=True, width=110))
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     """Write or check; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m contracts.generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="only say which files are stale")
     arguments = parser.parse_args(argv)
-    files = render()
+    files = render(root)
     if not arguments.check:
-        write(files)
+        write(files, root)
         return 0
-    outdated = stale(files)
+    outdated = stale(files, root)
     for path in outdated:
         print(f"stale: contracts/{path}", file=sys.stderr)  # noqa: T201
     return 1 if outdated else 0
