@@ -15,6 +15,7 @@ from contracts.event import (
     UuidId,
     Value,
     Version,
+    absent,
 )
 
 SHARE_TOLERANCE = 1e-6
@@ -28,8 +29,8 @@ class FunctionSpec(Value):
     model_config = ConfigDict(extra="allow")
 
     name: Label
-    description: str | None = None
-    parameters: JsonObject | None = None
+    description: Annotated[str | None, Field(exclude_if=absent)] = None
+    parameters: Annotated[JsonObject | None, Field(exclude_if=absent)] = None
 
 
 class Tool(Value):

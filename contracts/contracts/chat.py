@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from contracts.event import Count, Event, Label, OpaqueId, Text, Timestamp, Value, Version
+from contracts.event import Count, Event, Label, OpaqueId, Text, Timestamp, Value, Version, absent
 
 Role = Literal["user", "assistant", "tool", "system"]
 Author = Literal["client", "model", "operator", "automation"]
@@ -36,7 +36,7 @@ class ContentPart(Value):
     model_config = ConfigDict(extra="allow")
 
     type: Label
-    text: str | None = None
+    text: Annotated[str | None, Field(exclude_if=absent)] = None
 
     @model_validator(mode="after")
     def _text_part_has_text(self) -> Self:

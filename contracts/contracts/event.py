@@ -48,6 +48,11 @@ MicroDollars = Annotated[int, Field(ge=0, le=BIGINT)]
 JsonObject = dict[str, Any]
 
 
+def absent(value: object) -> bool:
+    """For `exclude_if`: what wasn't given stays out of what others made up and we pass on."""
+    return value is None
+
+
 class Value(BaseModel):
     """What every model on the wire has in common: immutable, unknown fields ignored, input never shown."""
 

@@ -10,7 +10,7 @@ from contracts.event import JsonObject
 
 def prompt_fingerprint(prompt: str, tools: Sequence[Tool | JsonObject]) -> str:
     """The sha256 (hex) of the prompt and the tools as JSON with sorted keys and no spaces."""
-    plain = [tool.model_dump(exclude_unset=True) if isinstance(tool, Tool) else tool for tool in tools]
+    plain = [Tool.model_validate(tool).model_dump() for tool in tools]
     canonical = json.dumps(
         {"prompt": prompt, "tools": plain}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
     )
