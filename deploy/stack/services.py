@@ -1,0 +1,112 @@
+"""Which processes make up Mortarboard, and the environment each of them gets."""
+
+import base64
+import json
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from deploy.stack import files
+from deploy.stack.databases import ROLES, Databases
+from deploy.stack.settings import ROOT, StackSettings
+
+CATALOGUE = ROOT / "deploy" / "catalogue.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One of our services."""
+
+    name: str
+    master_key: bool = False
+    """Whether it opens sealed provider keys."""
+    catalogue: bool = False
+    """Whether it reads the operators' provider catalogue."""
+
+    @property
+    def package(self) -> str:
+        """Its Python package, which is also the name of its schema and of its worker role."""
+        return self.name.replace("-", "_")
+
+    @property
+    def command(self) -> list[str]:
+        """How it is started."""
+        return [sys.executable, "-P", "-m", self.package]
+
+
+SERVICES = (
+    Service("dialog-svc"),
+    Service("dataset-svc", catalogue=True),
+    Service("training-svc", master_key=True, catalogue=True),
+    Service("agent-svc", master_key=True, catalogue=True),
+)
+BY_NAME = {service.name: service for service in SERVICES}
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What the stack makes up for itself: role passwords and the master key, kept with the data."""
+
+    passwords: Mapping[str, str]
+    master_key: str
+
+    @classmethod
+    def kept_in(cls, path: Path) -> "Secrets":
+        """Read them, or make and keep them."""
+        if not path.exists():
+            fresh = {
+                "passwords": {role: secrets.token_urlsafe(24) for role in ROLES},
+                "master_key": base64.b64encode(secrets.token_bytes(32)).decode(),
+            }
+            files.write_whole(path, json.dumps(fresh))
+        return cls(**json.loads(path.read_text()))
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Everything services need to know of a stack, or of a test's part of one."""
+
+    kafka_bootstrap: str
+    databases: Databases
+    database: str
+    objects: Path
+    issuer: str
+    master_key: str
+    catalogue: Path | None = None
+    topic_prefix: str = ""
+
+    def environment(self, name: str, *, http_port: int, ops_port: int, instance: str = "1") -> dict[str, str]:
+        """The settings of one instance of a service, as environment variables."""
+        service = BY_NAME[name]
+        env = {
+            "KAFKA_BOOTSTRAP": self.kafka_bootstrap,
+            "TOPIC_PREFIX": self.topic_prefix,
+            "DATABASE_URL": self.databases.url(self.database, service.package),
+            "DATABASE_HTTP_URL": self.databases.url(self.database, f"{service.package}_http"),
+            "OBJECTS_URL": self.objects.as_uri(),
+            "HTTP_HOST": "127.0.0.1",
+            "HTTP_PORT": str(http_port),
+            "OPS_PORT": str(ops_port),
+            "ISSUER": self.issuer,
+            "JWKS_URL": f"{self.issuer}/.well-known/jwks.json",
+            "INSTANCE": instance,
+            "DEV": "1",
+        }
+        if service.master_key:
+            env["MASTER_KEY"] = self.master_key
+        if service.catalogue and self.catalogue:
+            env["CATALOGUE"] = str(self.catalogue)
+        return {f"MORTARBOARD_{key}": value for key, value in env.items()}
+
+
+def local_catalogue(settings: StackSettings) -> Path | None:
+    """The provider catalogue with the simulator's address in place of `$SIMULATOR_URL`, if there is one."""
+    if not CATALOGUE.exists():
+        return None
+    simulator = f"http://127.0.0.1:{settings.ports['simulator']}"
+    path = settings.data / "catalogue.yaml"
+    files.write_whole(path, Template(CATALOGUE.read_text()).safe_substitute(SIMULATOR_URL=simulator), 0o644)
+    return path

@@ -1,0 +1,105 @@
+"""Real servers for tests: one Kafka and PostgreSQL a session, a database and topics of its own for each test.
+
+`servers`       the shared servers (never restart them: other tests use them at the same time)
+`database`      name of a fresh copy of the migrated template database
+`topics`        prefix of a fresh set of all topics; `parametrize("topics", [12], indirect=True)` sets partitions
+`surroundings`  all of it as what a service's settings are made from
+`own_servers`   a Kafka and PostgreSQL for this test alone, to be restarted and killed
+"""
+
+import contextlib
+import os
+import shutil
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from deploy.stack import files, keeper
+from deploy.stack.prepared import Prepared
+from deploy.stack.servers import Servers
+from deploy.stack.services import Surroundings
+from deploy.stack.settings import from_environment
+from deploy.stack.topics import create_topics, delete_topics
+
+FOLDER = "MORTARBOARD_TEST_RUN"
+PARTITIONS = 3
+_session = contextlib.ExitStack()
+
+
+@contextlib.contextmanager
+def session_folder() -> Iterator[Path]:
+    """Own a folder for the servers of one test session; on leaving they are stopped and it is gone."""
+    parent = from_environment().run / "tests"
+    keeper.sweep(parent)
+    folder = parent / f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    with files.locked(folder / "owner.lock"):
+        os.environ[FOLDER] = str(folder)
+        yield folder
+    del os.environ[FOLDER]
+    deadline = time.monotonic() + 90
+    while (folder / "keeper.lock").exists() and time.monotonic() < deadline:
+        keeper.sweep(parent)
+        time.sleep(0.05)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_configure() -> None:
+    """Own the session's folder, unless `./dev test` or the controller of this worker does."""
+    if FOLDER not in os.environ:
+        _session.enter_context(session_folder())
+
+
+def pytest_unconfigure() -> None:
+    """Stop the servers, if this process owns them and any were started."""
+    _session.close()
+
+
+@pytest.fixture(scope="session")
+def servers() -> Prepared:
+    """The session's servers, started on first use."""
+    return keeper.servers_of(Path(os.environ[FOLDER]))
+
+
+@pytest.fixture
+async def database(servers: Prepared) -> AsyncIterator[str]:
+    """A fresh migrated database; dropped after the test."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    await servers.databases.create(name, servers.template)
+    yield name
+    await servers.databases.drop(name)
+
+
+@pytest.fixture
+async def topics(servers: Prepared, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """All topics under a fresh prefix; deleted after the test."""
+    prefix = f"t{uuid.uuid4().hex[:8]}."
+    names = await create_topics(servers.bootstrap, prefix, getattr(request, "param", PARTITIONS))
+    yield prefix
+    await delete_topics(servers.bootstrap, names)
+
+
+@pytest.fixture
+def surroundings(servers: Prepared, database: str, topics: str, tmp_path: Path) -> Surroundings:
+    """What services of this test are set up with; `.environment(name, ...)` gives their variables."""
+    objects = tmp_path / "objects"
+    objects.mkdir()
+    return Surroundings(
+        kafka_bootstrap=servers.bootstrap,
+        databases=servers.databases,
+        database=database,
+        objects=objects,
+        issuer=servers.issuer,
+        master_key=servers.master_key,
+        topic_prefix=topics,
+    )
+
+
+@pytest.fixture
+async def own_servers() -> AsyncIterator[Servers]:
+    """A Kafka and PostgreSQL for this test alone; `deploy.stack.prepared.prepare` makes roles and a template."""
+    folder = Path(os.environ[FOLDER]) / f"own-{uuid.uuid4().hex[:6]}"
+    async with Servers.on_free_ports(folder) as own:
+        yield own
+    shutil.rmtree(folder, ignore_errors=True)
