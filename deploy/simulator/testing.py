@@ -83,3 +83,16 @@ class RunningSimulator:
 def training_lines(examples: Iterable[object]) -> bytes:
     """Examples as the bytes of a training file."""
     return b"".join(json.dumps(example, ensure_ascii=False).encode() + b"\n" for example in examples)
+
+
+def question_lines(question: str, answer: str, count: int) -> bytes:
+    """A training file of numbered questions and answers, `{}` standing for the number."""
+    return training_lines(
+        {
+            "messages": [
+                {"role": "user", "content": question.format(number)},
+                {"role": "assistant", "content": answer.format(number)},
+            ]
+        }
+        for number in range(count)
+    )

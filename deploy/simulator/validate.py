@@ -116,7 +116,7 @@ def _check_message(message: object, at: str) -> None:
         raise _InvalidExampleError(f"{at}.role must be one of {sorted(FIELDS)}")
     unknown = sorted(set(message) - FIELDS[role])
     _require(not unknown, f"{at} has unexpected key(s) {unknown}")
-    may_be_empty = role == "assistant" and (message.get("tool_calls") or message.get("function_call"))
+    may_be_empty = role == "assistant" and ("tool_calls" in message or "function_call" in message)
     if not (may_be_empty and message.get("content") is None):
         _check_content(message.get("content"), role, f"{at}.content")
     if "weight" in message:

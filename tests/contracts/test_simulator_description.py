@@ -10,7 +10,7 @@ import pytest
 
 from deploy.simulator.app import API
 from deploy.simulator.description import check_answer, description
-from deploy.simulator.testing import RunningSimulator, TurnedClock, training_lines
+from deploy.simulator.testing import RunningSimulator, TurnedClock, question_lines
 
 TOOL = {
     "type": "function",
@@ -32,15 +32,7 @@ NOT_SERVED = {
 
 
 def examples(count: int = 12) -> bytes:
-    return training_lines(
-        {
-            "messages": [
-                {"role": "user", "content": f"Question {n}"},
-                {"role": "assistant", "content": f"Answer {n}"},
-            ]
-        }
-        for n in range(count)
-    )
+    return question_lines("Question {}", "Answer {}", count)
 
 
 class CheckedClient:

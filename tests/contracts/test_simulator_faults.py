@@ -11,13 +11,10 @@ import pytest
 from openai import AsyncOpenAI
 from openai.types.fine_tuning import FineTuningJob
 
-from deploy.simulator.testing import RunningSimulator, training_lines
+from deploy.simulator.testing import RunningSimulator, question_lines
 
 MODEL = "gpt-4o-mini-2024-07-18"
-TRAINING = training_lines(
-    {"messages": [{"role": "user", "content": f"Q{n}"}, {"role": "assistant", "content": f"A{n}"}]}
-    for n in range(10)
-)
+TRAINING = question_lines("Q{}", "A{}", 10)
 
 
 @pytest.fixture

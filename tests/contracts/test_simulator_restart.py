@@ -13,13 +13,10 @@ from pathlib import Path
 import openai
 from openai import OpenAI
 
-from deploy.simulator.testing import training_lines
+from deploy.simulator.testing import question_lines
 
 ROOT = Path(__file__).resolve().parents[2]
-TRAINING = training_lines(
-    {"messages": [{"role": "user", "content": f"Q{n}"}, {"role": "assistant", "content": f"A{n}"}]}
-    for n in range(10)
-)
+TRAINING = question_lines("Q{}", "A{}", 10)
 
 
 def free_port() -> int:
