@@ -1,0 +1,71 @@
+"""Health that tells the truth: heartbeats of the loops, and what a request needs to be served."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+STALE_AFTER = 60.0
+
+
+class Health:
+    """What the probes answer.
+
+    Alive is red only for what a restart cures: a loop without a heartbeat, a wedged producer.
+    Ready is red when a request could not be served: no Postgres, or not yet caught up.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._beats: dict[str, tuple[float, float]] = {}
+        self._wedged: dict[str, str] = {}
+        self._not_ready: set[str] = set()
+        self._checks: dict[str, Callable[[], Awaitable[None]]] = {}
+
+    def beat(self, loop: str, stale_after: float = STALE_AFTER) -> None:
+        """Note that `loop` goes round; it is dead when the next beat takes longer than `stale_after` s."""
+        self._beats[loop] = (self._clock(), stale_after)
+
+    def forget(self, loop: str) -> None:
+        """Note that `loop` ended in good order."""
+        self._beats.pop(loop, None)
+        self._not_ready.discard(loop)
+
+    def wedged(self, part: str, why: str = "") -> None:
+        """Note that only a restart helps `part`; an empty reason takes it back."""
+        if why:
+            self._wedged[part] = why
+        else:
+            self._wedged.pop(part, None)
+
+    def waits_for(self, part: str) -> None:
+        """Stay not ready until `part` reports."""
+        self._not_ready.add(part)
+
+    def is_ready(self, part: str) -> None:
+        """Note that `part` can do its work now."""
+        self._not_ready.discard(part)
+
+    def check(self, name: str, probe: Callable[[], Awaitable[None]]) -> None:
+        """Ask `probe` at each readiness question; it raises when a request could not be served."""
+        self._checks[name] = probe
+
+    def alive(self) -> dict[str, str]:
+        """Return what only a restart cures, by part; empty is good."""
+        now = self._clock()
+        stale = {
+            loop: f"no heartbeat for {now - at:.0f} s"
+            for loop, (at, limit) in self._beats.items()
+            if now - at > limit
+        }
+        return stale | self._wedged
+
+    async def ready(self) -> dict[str, str]:
+        """Return why no request should come here now, by part; empty is good."""
+        reasons = dict.fromkeys(sorted(self._not_ready), "starting")
+        for name, probe in self._checks.items():
+            try:
+                await probe()
+            except Exception as error:
+                reasons[name] = type(error).__name__
+        return reasons

@@ -1,0 +1,203 @@
+"""The HTTP side of a service: authorisation by one table, problem documents, limits, metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis import observability as seen
+from chassis.auth import Authenticator, Caller, missing_token
+from chassis.errors import Problem, Text, describe, is_transient, where
+
+PROBLEM = "application/problem+json"
+TRY_AGAIN = Text("Try again in a moment.", "Повторите через минуту.")
+FIX_FIELD = Text("Correct the field and send the request again.", "Исправьте поле и повторите запрос.")
+
+
+def language(request: Request) -> str:
+    """Return "ru" when the caller prefers Russian, else "en"."""
+    return "ru" if request.headers.get("accept-language", "").lower().startswith("ru") else "en"
+
+
+def problem_response(request: Request, problem: Problem) -> JSONResponse:
+    """Return the problem document (RFC 9457) in the caller's language."""
+    spoken = language(request)
+    body: dict[str, Any] = {
+        "type": f"urn:mortarboard:problem:{problem.code}",
+        "status": problem.status,
+        "code": problem.code,
+        "title": problem.code.replace("_", " "),
+        "detail": problem.detail.in_language(spoken),
+    }
+    if problem.field:
+        body["field"] = problem.field
+    if problem.action:
+        body["action"] = problem.action.in_language(spoken)
+    return JSONResponse(body | problem.extra, problem.status, problem.headers, media_type=PROBLEM)
+
+
+def invalid_input(error: RequestValidationError) -> Problem:
+    """Return the 422 that names place and kind of each mistake and never repeats the input."""
+    errors = [
+        {
+            "field": ".".join(str(part) for part in row["loc"])[:200],
+            "code": row["type"],
+            "message": row["msg"][:200],
+        }
+        for row in error.errors()[:20]
+    ]
+    first = errors[0]["field"] if errors else ""
+    return Problem(
+        422,
+        "invalid_input",
+        Text(f"The field {first} is not acceptable.", f"Поле {first} заполнено неверно."),
+        action=FIX_FIELD,
+        field=first,
+        errors=[{"field": row["field"], "code": row["code"]} for row in errors],
+    )
+
+
+async def _on_problem(request: Request, error: Exception) -> JSONResponse:
+    return problem_response(request, cast(Problem, error))
+
+
+async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
+    return problem_response(request, invalid_input(cast(RequestValidationError, error)))
+
+
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
+    status = cast(HTTPException, error).status_code
+    codes = {404: "no_such_path", 405: "method_not_allowed", 413: "body_too_large"}
+    texts = {413: Text("The body is too large.", "Тело запроса слишком велико.")}
+    default = Text("The request cannot be served.", "Запрос нельзя выполнить.")
+    problem = Problem(
+        status,
+        codes.get(status, "refused"),
+        texts.get(status, default),
+        action=Text(
+            "Check method and path in the API description.", "Проверьте метод и путь по описанию API."
+        ),
+    )
+    return problem_response(request, problem)
+
+
+async def _on_error(request: Request, error: Exception) -> JSONResponse:
+    transient = is_transient(error)
+    seen.log().error("request_failed", path=_route(request.scope), error=describe(error), at=where(error))
+    problem = Problem(
+        503 if transient else 500,
+        "temporarily_unavailable" if transient else "internal_error",
+        Text("The service cannot answer at the moment.", "Сервис сейчас не может ответить.")
+        if transient
+        else Text("Something went wrong on our side.", "Что-то сломалось на нашей стороне."),
+        action=TRY_AGAIN,
+    )
+    return problem_response(request, problem)
+
+
+def _route(scope: Mapping[str, Any]) -> str:
+    route = scope.get("route")
+    return getattr(route, "path", "unknown")
+
+
+def authorize(
+    scopes: Mapping[str, str], authenticator: Authenticator
+) -> Callable[[Request], Awaitable[None]]:
+    """Return the dependency that lets a request through only with the scope its endpoint is listed with."""
+
+    async def check(request: Request) -> None:
+        header = request.headers.get("authorization", "")
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer":
+            raise missing_token()
+        caller = await authenticator.caller(token.strip(), request.headers.get("x-tenant-id", ""))
+        needed = scopes[f"{request.method} {_route(request.scope)}"]
+        if needed not in caller.scopes:
+            raise Problem(
+                403,
+                "scope_missing",
+                Text(f"This needs the right {needed}.", f"Для этого нужно право {needed}."),
+                action=Text("Ask an owner of the account for it.", "Попросите его у владельца аккаунта."),
+            )
+        if caller.acting:
+            seen.log().info("acts_for_tenant", subject=caller.subject, endpoint=needed)
+        request.state.caller = caller
+
+    return check
+
+
+def _current_caller(request: Request) -> Caller:
+    return cast(Caller, request.state.caller)
+
+
+CallerDep = Annotated[Caller, Depends(_current_caller)]
+
+
+class Limits:
+    """Refuses bodies over `max_body` bytes before they are read whole, and measures each request."""
+
+    def __init__(self, app: ASGIApp, max_body: int) -> None:
+        self._app = app
+        self._max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status, size = time.perf_counter(), "500", 0
+
+        async def limited() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > self._max_body:
+                raise HTTPException(413)
+            return message
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+            await send(message)
+
+        try:
+            await self._app(scope, limited, watched)
+        finally:
+            seconds = time.perf_counter() - started
+            seen.http_seconds.labels(scope["method"], _route(scope), status).observe(seconds)
+
+
+def http_app(
+    *, title: str, router: APIRouter, scopes: Mapping[str, str], authenticator: Authenticator, max_body: int
+) -> FastAPI:
+    """Return the public application; raises ValueError for an endpoint that `scopes` does not list."""
+    app = FastAPI(title=title, version="v1", docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(router, dependencies=[Depends(authorize(scopes, authenticator))])
+    unlisted = set(endpoints(router)) ^ set(scopes)
+    if unlisted:
+        raise ValueError(f"endpoints and scopes differ: {sorted(unlisted)}")
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_error)
+    app.add_middleware(Limits, max_body=max_body)
+    return app
+
+
+def endpoints(router: APIRouter) -> list[str]:
+    """Return "METHOD /path" of every endpoint."""
+    return [
+        f"{method} {route.path}"
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in sorted(route.methods or ())
+    ]

@@ -1,0 +1,62 @@
+"""aiokafka clients with the settings that keep the delivery promise."""
+
+from __future__ import annotations
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.abc import ConsumerRebalanceListener
+
+from chassis.settings import Settings
+
+SEND_DEADLINE = 15.0
+MAX_REQUEST = 4 * 1_048_576
+
+
+def producer(settings: Settings, *, transactional_id: str | None = None) -> AIOKafkaProducer:
+    """Return a producer, not started: idempotent, acknowledged by all replicas."""
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        client_id=settings.service,
+        acks="all",
+        enable_idempotence=True,
+        transactional_id=transactional_id,
+        transaction_timeout_ms=20_000,
+        request_timeout_ms=10_000,
+        max_request_size=MAX_REQUEST,
+        linger_ms=0,
+    )
+
+
+def group_consumer(settings: Settings, topic: str, listener: ConsumerRebalanceListener) -> AIOKafkaConsumer:
+    """Return a member of this service's group, not started and subscribed to one topic."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        client_id=settings.service,
+        # one group a topic: a slow topic then never holds up the rebalance of another
+        group_id=f"{settings.group}.{topic}",
+        group_instance_id=f"{settings.instance}.{topic}" if settings.instance else None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        session_timeout_ms=int(settings.session_timeout * 1000),
+        heartbeat_interval_ms=int(settings.session_timeout * 1000 / 4),
+        # without it a member with a long batch is evicted and the batch runs in two processes
+        rebalance_timeout_ms=int(settings.rebalance_timeout * 1000),
+        max_poll_interval_ms=300_000,
+        request_timeout_ms=40_000,
+        max_partition_fetch_bytes=MAX_REQUEST,
+    )
+    consumer.subscribe([settings.topic(topic)], listener=listener)
+    return consumer
+
+
+def broadcast_consumer(settings: Settings) -> AIOKafkaConsumer:
+    """Return a reader without a group: it sees every partition and commits nothing."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        client_id=settings.service,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=MAX_REQUEST,
+    )

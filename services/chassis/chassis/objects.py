@@ -1,0 +1,108 @@
+"""Object storage through obstore: a folder, S3, GCS or Azure, by one URL.
+
+URIs that travel in events are keys relative to the store, under the tenant's prefix; anything else
+is refused before it is opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import obstore
+from obstore.store import LocalStore, from_url
+
+from chassis.errors import Permanent
+
+
+class ForeignUriError(Permanent):
+    """A URI that does not lie under the tenant's prefix."""
+
+
+class DamagedObjectError(Permanent):
+    """The object's bytes are not those that its sha256 promises."""
+
+
+class MissingObjectError(Permanent):
+    """There is no object at this key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object that was written: its key, sha256 (hex) and size in bytes."""
+
+    uri: str
+    sha256: str
+    bytes: int
+
+
+def tenant_prefix(tenant: str) -> str:
+    """Return the prefix under which everything of `tenant` lies."""
+    return f"tenants/{quote(tenant, safe='').replace('.', '%2E')}/"
+
+
+class ObjectStore:
+    """Reads and writes objects; keys use `/`, never `..`."""
+
+    def __init__(self, url: str) -> None:
+        if url.startswith("file://"):
+            folder = Path(url.removeprefix("file://"))
+            folder.mkdir(parents=True, exist_ok=True)
+            self._store = LocalStore(folder, mkdir=True)
+        else:
+            self._store = from_url(url)  # type: ignore[assignment]
+
+    async def put(self, key: str, body: bytes) -> Stored:
+        """Write a small object whole."""
+        await obstore.put_async(self._store, key, body)
+        return Stored(key, hashlib.sha256(body).hexdigest(), len(body))
+
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> Stored:
+        """Write an object piece by piece with flat memory; it appears only when complete."""
+        digest = hashlib.sha256()
+        size = 0
+        async with obstore.open_writer_async(self._store, key, buffer_size=5 * 1024 * 1024) as writer:
+            async for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                await writer.write(chunk)
+        return Stored(key, digest.hexdigest(), size)
+
+    def check(self, uri: str, tenant: str) -> str:
+        """Return `uri` if it lies under the tenant's prefix; raises ForeignUriError otherwise."""
+        parts = uri.split("/")
+        if not uri.startswith(tenant_prefix(tenant)) or ".." in parts or "" in parts or "\\" in uri:
+            raise ForeignUriError("the URI does not lie under the tenant's prefix")
+        return uri
+
+    async def read(self, uri: str, tenant: str, sha256: str) -> bytes:
+        """Return a tenant's object; raises when it is foreign, missing or damaged."""
+        key = self.check(uri, tenant)
+        try:
+            result = await obstore.get_async(self._store, key)
+        except FileNotFoundError:
+            raise MissingObjectError("the object is gone") from None
+        body = bytes(await result.bytes_async())
+        if hashlib.sha256(body).hexdigest() != sha256:
+            raise DamagedObjectError("the object does not match its sha256")
+        return body
+
+    async def stream(self, uri: str, tenant: str) -> AsyncIterator[bytes]:
+        """Yield a tenant's object in chunks of about 1 MiB."""
+        key = self.check(uri, tenant)
+        try:
+            result = await obstore.get_async(self._store, key)
+        except FileNotFoundError:
+            raise MissingObjectError("the object is gone") from None
+        async for chunk in result.stream(min_chunk_size=1024 * 1024):
+            yield bytes(chunk)
+
+    async def delete(self, uri: str, tenant: str) -> None:
+        """Delete a tenant's object; one that is gone already is no error."""
+        try:
+            await obstore.delete_async(self._store, self.check(uri, tenant))
+        except FileNotFoundError:
+            return

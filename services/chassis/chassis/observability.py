@@ -1,0 +1,131 @@
+"""Logs, metrics and traces. No tenant, agent or run id is a metric label; no text or key is logged."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from opentelemetry import trace
+from opentelemetry.trace import Link, SpanContext, TraceFlags
+from prometheus_client import Counter, Gauge, Histogram
+
+SECRET = re.compile(r"\b(sk-[A-Za-z0-9_\-]{4})[A-Za-z0-9_\-]+|\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-.]+")
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+consumed = Counter("mortarboard_consumed_total", "Records taken, by result", ["topic", "result"])
+batch_seconds = Histogram(
+    "mortarboard_batch_seconds", "One batch, begin to commit", ["topic"], buckets=SECONDS
+)
+hop_seconds = Histogram(
+    "mortarboard_hop_seconds", "Event written to effect committed here", ["topic"], buckets=SECONDS
+)
+consumer_lag = Gauge("mortarboard_consumer_lag", "Records not yet taken", ["topic", "partition"])
+retries = Counter("mortarboard_batch_retries_total", "Batches read again after a transient error", ["topic"])
+dead_letters = Counter("mortarboard_dead_letters_total", "Records set aside", ["topic"])
+over_share = Counter(
+    "mortarboard_tenant_over_share_total", "Windows in which one tenant fills the dead letters"
+)
+outbox_depth = Gauge("mortarboard_outbox_rows", "Events stored and not yet published", ["lane"])
+outbox_age = Gauge("mortarboard_outbox_oldest_seconds", "Age of the oldest unpublished event", ["lane"])
+published = Counter("mortarboard_published_total", "Events published", ["topic"])
+lease_held = Gauge("mortarboard_lease_held", "1 while this process holds the lease", ["lease"])
+http_seconds = Histogram(
+    "mortarboard_http_seconds", "HTTP requests", ["method", "route", "status"], buckets=SECONDS
+)
+
+tracer = trace.get_tracer("mortarboard")
+
+
+def mask(text: str) -> str:
+    """Return `text` with anything that looks like a provider key or a token cut short."""
+    return SECRET.sub(lambda match: f"{match.group(1) or 'token'}…", text)
+
+
+def _mask_values(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in entry.items():
+        if isinstance(value, str):
+            entry[name] = mask(value)
+    return entry
+
+
+def _add_trace(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        entry["trace_id"] = format(context.trace_id, "032x")
+    return entry
+
+
+def configure_logs(service: str, level: str) -> None:
+    """Write one JSON object a line to standard error; library logs pass through the same masking."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            _add_trace,
+            _mask_values,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    logging.basicConfig(level=logging.WARNING, handlers=[_LibraryLogs()], force=True)
+
+
+class _LibraryLogs(logging.Handler):
+    """Passes library warnings on by name and template only: their arguments may hold anything."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        log().warning("library", logger=record.name, template=str(record.msg)[:200], error=error)
+
+
+def log() -> Any:
+    """Return the logger of this process."""
+    return structlog.get_logger()
+
+
+def configure_traces(service: str, endpoint: str) -> None:
+    """Send spans to an OpenTelemetry collector; without an endpoint nothing is recorded."""
+    if not endpoint:
+        return
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces")))
+    trace.set_tracer_provider(provider)
+
+
+def _link(traceparent: str) -> Link | None:
+    parts = traceparent.split("-")
+    try:
+        context = SpanContext(int(parts[1], 16), int(parts[2], 16), is_remote=True, trace_flags=TraceFlags(1))
+    except (IndexError, ValueError):
+        return None
+    return Link(context) if context.is_valid else None
+
+
+@contextmanager
+def batch_span(name: str, traceparents: list[str]) -> Iterator[None]:
+    """One span for a batch, linked to the events in it."""
+    links = [link for link in map(_link, dict.fromkeys(filter(None, traceparents))) if link]
+    with tracer.start_as_current_span(name, links=links[:100]):
+        yield
+
+
+def current_traceparent() -> str:
+    """Return the W3C traceparent of the running span, or an empty string."""
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return ""
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"

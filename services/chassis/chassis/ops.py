@@ -1,0 +1,41 @@
+"""The second port: probes, metrics and the API description, for operators only."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from chassis.health import Health
+
+
+def ops_app(health: Health, public: FastAPI | None) -> Starlette:
+    """Return the application of the second port."""
+
+    async def livez(_: Request) -> Response:
+        problems = health.alive()
+        return JSONResponse({"ok": not problems, "problems": problems}, 503 if problems else 200)
+
+    async def readyz(_: Request) -> Response:
+        problems = await health.ready()
+        return JSONResponse({"ok": not problems, "problems": problems}, 503 if problems else 200)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    routes = [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
+    if public is not None:
+        described = public
+
+        async def openapi(_: Request) -> Response:
+            return JSONResponse(described.openapi())
+
+        async def docs(_: Request) -> HTMLResponse:
+            return get_swagger_ui_html(openapi_url="/openapi.json", title=described.title)
+
+        routes += [Route("/openapi.json", openapi), Route("/docs", docs)]
+    return Starlette(routes=routes)

@@ -1,0 +1,98 @@
+"""Settings that every service has, all from the environment (prefix MORTARBOARD_)."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PARTS = ("http", "consumers", "workers")
+
+
+class Settings(BaseSettings):
+    """What a service needs to know of its surroundings. Times in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MORTARBOARD_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    service: ClassVar[str] = "service"
+    schema_name: ClassVar[str] = "service"
+
+    kafka_bootstrap: str = "127.0.0.1:19092"
+    topic_prefix: str = Field("", description="prepended to every topic, group and transactional id")
+    database_url: SecretStr = Field(..., description="role of consumers and workers")
+    database_http_url: SecretStr = Field(..., description="role of HTTP, under row-level security")
+    objects_url: str = Field(..., description="file:///folder or s3://bucket")
+    http_host: str = "127.0.0.1"
+    http_port: int = 0
+    ops_port: int = 0
+    issuer: str = "http://127.0.0.1:18081"
+    jwks_url: str = "http://127.0.0.1:18081/.well-known/jwks.json"
+    parts: Annotated[tuple[str, ...], NoDecode] = PARTS
+    instance: str = Field("", description="slot or pod name: a replacement takes over its partitions at once")
+    log_level: str = "info"
+    dev: bool = Field(
+        default=False, description="development: plain http to the issuer and to providers on this host"
+    )
+    pool_size: int = Field(8, ge=2, le=10)
+
+    batch_records: int = Field(500, ge=1)
+    batch_deadline: float = Field(25.0, description="after it the batch is rolled back and read again")
+    session_timeout: float = 10.0
+    rebalance_timeout: float = Field(60.0, description="how long a rebalance waits for a running batch")
+    relay_poll: float = Field(0.25, description="how often the outbox is read when nobody wakes the relay")
+    stop_grace: float = 30.0
+    max_body: int = Field(1_048_576, description="largest event body, and largest HTTP body")
+    otlp_endpoint: str = Field("", description="OpenTelemetry collector; empty: no traces")
+
+    @field_validator("parts", mode="before")
+    @classmethod
+    def split_parts(cls, value: object) -> object:
+        """Accept a comma-separated list, refuse a part that does not exist."""
+        parts = tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+        if isinstance(parts, tuple) and (unknown := set(parts) - set(PARTS)):
+            raise ValueError(f"unknown part {sorted(unknown)}; the parts are {', '.join(PARTS)}")
+        return parts
+
+    def topic(self, name: str) -> str:
+        """Return the topic's name on this broker."""
+        return self.topic_prefix + name
+
+    @property
+    def group(self) -> str:
+        """The consumer group of this service."""
+        return self.topic_prefix + self.service
+
+
+class KeyedSettings(Settings):
+    """Settings of a service that opens sealed secrets."""
+
+    master_key: SecretStr | None = Field(None, description="32 bytes, base64")
+    master_key_file: Path | None = Field(None, description="a file that holds the master key")
+
+    def master_key_bytes(self) -> bytes:
+        """Return the master key; raises ValueError when it is missing or not 32 bytes of base64."""
+        text = self.master_key.get_secret_value() if self.master_key else ""
+        if not text and self.master_key_file:
+            text = self.master_key_file.read_text().strip()
+        try:
+            key = base64.b64decode(text, validate=True)
+        except ValueError:
+            key = b""
+        if len(key) != 32:  # noqa: PLR2004 -- AES-256
+            raise ValueError("MORTARBOARD_MASTER_KEY (or _FILE) must hold 32 bytes in base64")
+        return key
+
+
+def masked(settings: Settings) -> str:
+    """Return one `NAME=value` line a setting; secrets show as stars."""
+    lines = []
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        text = ",".join(value) if isinstance(value, tuple) else str(value if value is not None else "")
+        lines.append(f"MORTARBOARD_{name.upper()}={text}")
+    return "\n".join(lines)
