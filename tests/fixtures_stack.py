@@ -10,45 +10,27 @@
 import contextlib
 import os
 import shutil
-import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from deploy.stack import files, keeper
+from deploy.stack import keeper
 from deploy.stack.prepared import Prepared
 from deploy.stack.servers import Servers
 from deploy.stack.services import Surroundings
+from deploy.stack.session import FOLDER, session_folder
 from deploy.stack.settings import from_environment
 from deploy.stack.topics import create_topics, delete_topics
 
-FOLDER = "MORTARBOARD_TEST_RUN"
 PARTITIONS = 3
 _session = contextlib.ExitStack()
-
-
-@contextlib.contextmanager
-def session_folder() -> Iterator[Path]:
-    """Own a folder for the servers of one test session; on leaving they are stopped and it is gone."""
-    parent = from_environment().run / "tests"
-    keeper.sweep(parent)
-    folder = parent / f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
-    with files.locked(folder / "owner.lock"):
-        os.environ[FOLDER] = str(folder)
-        yield folder
-    del os.environ[FOLDER]
-    deadline = time.monotonic() + 90
-    while (folder / "keeper.lock").exists() and time.monotonic() < deadline:
-        keeper.sweep(parent)
-        time.sleep(0.05)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_configure() -> None:
     """Own the session's folder, unless `./dev test` or the controller of this worker does."""
     if FOLDER not in os.environ:
-        _session.enter_context(session_folder())
+        _session.enter_context(session_folder(from_environment()))
 
 
 def pytest_unconfigure() -> None:

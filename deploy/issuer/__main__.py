@@ -13,7 +13,9 @@ from deploy.issuer.keys import load_or_make
 
 def main() -> None:
     """Serve tokens on 127.0.0.1."""
-    parser = argparse.ArgumentParser(prog="deploy.issuer", description="Development token issuer on 127.0.0.1.")
+    parser = argparse.ArgumentParser(
+        prog="deploy.issuer", description="Development token issuer on 127.0.0.1."
+    )
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--state", type=Path, required=True, help="folder that keeps the signing key")
     arguments = parser.parse_args()

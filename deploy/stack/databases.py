@@ -44,7 +44,9 @@ class Databases:
         parts = urlsplit(self.admin_url)
         host = parts.netloc.rpartition("@")[2]
         query = "&".join(filter(None, [parts.query, urlencode(settings)]))
-        return urlunsplit((parts.scheme, f"{role}:{quote(self.passwords[role])}@{host}", f"/{database}", query, ""))
+        return urlunsplit(
+            (parts.scheme, f"{role}:{quote(self.passwords[role])}@{host}", f"/{database}", query, "")
+        )
 
     @asynccontextmanager
     async def connection(self, database: str | None = None) -> AsyncIterator[asyncpg.Connection]:
@@ -97,8 +99,19 @@ class Databases:
         folders = migration_folders(schema)
         if not folders:
             return
-        url = self.url(database, f"{schema}_owner", sslmode="disable", search_path=f"{schema},public", lock_timeout="5000")
-        options = ["--no-dump-schema", "--migration-lock", "--migrations-table", f"{schema}.schema_migrations"]
+        url = self.url(
+            database,
+            f"{schema}_owner",
+            sslmode="disable",
+            search_path=f"{schema},public",
+            lock_timeout="5000",
+        )
+        options = [
+            "--no-dump-schema",
+            "--migration-lock",
+            "--migrations-table",
+            f"{schema}.schema_migrations",
+        ]
         options += [part for folder in folders for part in ("--migrations-dir", str(folder))]
         await run(
             [dbmate(), *options, "migrate", "--strict"],

@@ -1,9 +1,10 @@
 """File locks and small files that are written whole or not at all."""
 
+import asyncio
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 
@@ -33,3 +34,16 @@ def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
     part.touch(mode)
     part.write_text(text)
     part.replace(path)
+
+
+@asynccontextmanager
+async def locked_soon(path: Path) -> AsyncIterator[None]:
+    """Hold a file lock; waiting for it doesn't block the loop, so that Ctrl-C still works."""
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(locked(path, wait=False))
+                break
+            except Busy:
+                await asyncio.sleep(0.1)
+        yield

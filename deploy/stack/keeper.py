@@ -50,7 +50,16 @@ async def keep(folder: Path) -> None:
     (port,) = free_ports(1)
     issuer = Process(
         "issuer",
-        [sys.executable, "-P", "-m", "deploy.issuer", "--port", str(port), "--state", folder / "data" / "issuer"],
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "deploy.issuer",
+            "--port",
+            str(port),
+            "--state",
+            folder / "data" / "issuer",
+        ],
         log=folder / "logs" / "issuer.log",
         env={**os.environ, "MORTARBOARD_DEV": "1"},
         cwd=ROOT,
@@ -80,7 +89,10 @@ def sweep(parent: Path) -> None:
     """Remove the folders of sessions whose owner and keeper are both gone."""
     for folder in parent.glob("*/"):
         try:
-            with files.locked(folder / "owner.lock", wait=False), files.locked(folder / "keeper.lock", wait=False):
+            with (
+                files.locked(folder / "owner.lock", wait=False),
+                files.locked(folder / "keeper.lock", wait=False),
+            ):
                 shutil.rmtree(folder, ignore_errors=True)
         except files.Busy:
             continue

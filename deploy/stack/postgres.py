@@ -74,19 +74,29 @@ class Postgres:
         shutil.rmtree(part, ignore_errors=True)
         command = [binary("initdb"), "-D", part, f"--pwfile={self._secret}", *INITDB]
         await run(
-            command, name="initdb", log=self._log, env=os.environ, cwd=self._secret.parent, prefix=as_ordinary_user()
+            command,
+            name="initdb",
+            log=self._log,
+            env=os.environ,
+            cwd=self._secret.parent,
+            prefix=as_ordinary_user(),
         )
         part.rename(self._cluster)
 
     async def ready(self) -> None:
         """Wait until it answers."""
-        assert self.process
-        await self.process.ready(self._answers, 60)
+        if self.process:
+            await self.process.ready(self._answers, 60)
 
     async def _answers(self) -> bool:
         try:
             connection = await asyncpg.connect(self.admin_url, timeout=3)
-        except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError, asyncio.TimeoutError):
+        except (
+            OSError,
+            asyncpg.CannotConnectNowError,
+            asyncpg.ConnectionDoesNotExistError,
+            asyncio.TimeoutError,
+        ):
             return False
         await connection.close()
         return True
@@ -116,5 +126,7 @@ def as_ordinary_user() -> list[str]:
         return []
     unshare = shutil.which("unshare")
     if not unshare:
-        raise PostgresFailed("as root, PostgreSQL needs `unshare` (Debian package util-linux); or use another user")
+        raise PostgresFailed(
+            "as root, PostgreSQL needs `unshare` (Debian package util-linux); or use another user"
+        )
     return [unshare, "--user", "--map-user=65534", "--map-group=65534", "--"]

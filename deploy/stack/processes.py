@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -130,7 +131,13 @@ def tied_to_launcher(number: signal.Signals) -> list[str]:
 
 
 async def run(
-    command: Sequence[str | Path], *, name: str, log: Path, env: Mapping[str, str], cwd: Path, prefix: Sequence[str] = ()
+    command: Sequence[str | Path],
+    *,
+    name: str,
+    log: Path,
+    env: Mapping[str, str],
+    cwd: Path,
+    prefix: Sequence[str] = (),
 ) -> None:
     """Run a command to its end; raises ProcessFailed with its output when it fails."""
     process = Process(name, command, log=log, env=env, cwd=cwd, prefix=prefix)
@@ -165,3 +172,21 @@ async def port_answers(port: int) -> bool:
         return False
     writer.close()
     return True
+
+
+async def http_ok(url: str) -> bool:
+    """Whether a GET of a plain http address is answered with 200."""
+    parts = urlsplit(url)
+    try:
+        async with asyncio.timeout(2):
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            try:
+                writer.write(
+                    f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode()
+                )
+                status = (await reader.readline()).split()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
+    return status[1:2] == [b"200"]

@@ -1,8 +1,8 @@
 """Kafka and PostgreSQL together, for the stack and for tests.
 
-    async with Servers.on_free_ports(folder) as servers:
-        servers.bootstrap, servers.admin_url
-        await servers.restart_kafka()
+async with Servers.on_free_ports(folder) as servers:
+    servers.bootstrap, servers.admin_url
+    await servers.restart_kafka()
 """
 
 import asyncio
@@ -31,11 +31,11 @@ class Servers:
             temporary=settings.temporary,
             port=settings.ports["kafka"],
             controller_port=settings.ports["kafka-controller"],
+            say=say,
         )
         self.postgres = Postgres(
             data=settings.data / "postgres", logs=settings.logs, port=settings.ports["postgres"]
         )
-        self._say = say
 
     @classmethod
     def on_free_ports(cls, run: Path) -> Self:
@@ -60,7 +60,7 @@ class Servers:
 
     async def start_kafka(self) -> None:
         """Start Kafka and wait until it answers."""
-        await self.kafka.start(self._say)
+        await self.kafka.start()
         await self.kafka.ready()
 
     async def start_postgres(self) -> None:

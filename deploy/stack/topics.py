@@ -49,7 +49,12 @@ async def create_topics(bootstrap: str, prefix: str = "", partitions: int | None
     `partitions` limits the number for tests. Existing topics keep theirs: another number would move keys.
     """
     new = [
-        NewTopic(prefix + topic.name, min(topic.partitions, partitions or topic.partitions), 1, topic_configs=topic.config())
+        NewTopic(
+            prefix + topic.name,
+            min(topic.partitions, partitions or topic.partitions),
+            1,
+            topic_configs=topic.config(),
+        )
         for topic in declared()
     ]
     async with admin(bootstrap) as client:
@@ -57,7 +62,9 @@ async def create_topics(bootstrap: str, prefix: str = "", partitions: int | None
         codes = {entry["topic"]: entry["error_code"] for entry in answer["topic_errors"]}
         _refuse_errors("create", codes, allowed=ALREADY_THERE)
         if existing := [topic for topic in new if codes[topic.name] == ALREADY_THERE]:
-            resources = [ConfigResource(ConfigResourceType.TOPIC, one.name, one.topic_configs) for one in existing]
+            resources = [
+                ConfigResource(ConfigResourceType.TOPIC, one.name, one.topic_configs) for one in existing
+            ]
             for response in await client.alter_configs(resources):
                 _refuse_errors("change", {entry[3]: entry[0] for entry in response.resources})
         names = [topic.name for topic in new]

@@ -1,0 +1,114 @@
+"""`./dev COMMAND`: reads the arguments and hands over to the file that has the command."""
+
+import argparse
+import importlib
+import os
+import sys
+import tempfile
+
+from deploy.stack.settings import SettingsError, from_environment
+
+EPILOG = """\
+settings (environment):
+  MORTARBOARD_RUN           folder of the running stack: data, logs, state (default .run)
+  MORTARBOARD_CACHE         folder of what is fetched once (default .dev/cache)
+  MORTARBOARD_STACK         local (default), or external with MORTARBOARD_KAFKA_BOOTSTRAP and
+                            MORTARBOARD_POSTGRES_ADMIN_URL
+  MORTARBOARD_PORT_OFFSET   moves all ports; MORTARBOARD_KAFKA_PORT, MORTARBOARD_POSTGRES_PORT,
+                            MORTARBOARD_DIALOG_SVC_PORT and so on move one (deploy/README.md lists them)
+  MORTARBOARD_LOG_LEVEL     of the services (default info)
+"""
+
+
+class _Wide(argparse.RawDescriptionHelpFormatter):
+    """One line a command."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=24, width=110)
+
+
+def main() -> None:
+    """Run one command; its exit status is ours."""
+    arguments = parser().parse_args()
+    try:
+        settings = from_environment()
+    except SettingsError as error:
+        sys.exit(f"./dev: {error}")
+    settings.temporary.mkdir(parents=True, exist_ok=True)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(settings.temporary)
+    command = importlib.import_module(f"deploy.cli.{arguments.module}")
+    try:
+        sys.exit(getattr(command, arguments.function)(settings, arguments))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands with one line of help each; a command's module is loaded only when it runs."""
+    whole = argparse.ArgumentParser(
+        prog="./dev",
+        description="Mortarboard on one machine: real Kafka, real PostgreSQL, four services.",
+        epilog=EPILOG,
+        formatter_class=_Wide,
+    )
+    commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(
+        name: str, text: str, module: str, function: str = "run", **extra: bool
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text, **extra)
+        command.set_defaults(module=module, function=function)
+        return command
+
+    demo = add(
+        "demo", "play the whole loop, from live dialogs to a trained model in service", "demo", add_help=False
+    )
+    demo.add_argument("rest", nargs=argparse.REMAINDER, help="see ./dev demo --help")
+    _stack_commands(add)
+    _work_commands(add)
+    _broker_commands(add)
+    return whole
+
+
+def _stack_commands(add) -> None:  # type: ignore[no-untyped-def]
+    up = add("up", "start the stack and stay in the foreground until Ctrl-C", "up", "up")
+    up.add_argument("--detach", action="store_true", help="return when all is ready, leave it running")
+    up.add_argument("--fresh", action="store_true", help="forget the data of earlier runs first")
+    down = add("down", "stop the stack, or what a killed launcher left of it", "up", "down")
+    down.add_argument("--wipe", action="store_true", help="also remove its data")
+    add("status", "processes with pid, port, health and memory", "status")
+    logs = add("logs", "show the log of a process", "logs")
+    logs.add_argument("service", nargs="?", help="without it: which logs there are")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as it grows")
+    logs.add_argument("-n", "--lines", type=int, default=200, help="how many last lines (default 200)")
+
+
+def _work_commands(add) -> None:  # type: ignore[no-untyped-def]
+    add("check", "lint, types, import rules, generated files, migrations; no servers", "check")
+    test = add("test", "what CI runs: check, unit, contract, integration and end-to-end tests", "test")
+    test.add_argument("part", nargs="?", default="all", help="all, check, or a folder of tests/ such as unit")
+    test.add_argument("rest", nargs=argparse.REMAINDER, help="passed on to pytest")
+    bench = add("bench", "measure one thing; without a name: list them", "bench")
+    bench.add_argument("name", nargs="?")
+    bench.add_argument("rest", nargs=argparse.REMAINDER, help="passed on to the benchmark")
+    lock = add("lock", "make requirements.lock again from the pyproject.toml files", "lock")
+    lock.add_argument("--upgrade", action="store_true", help="take newer versions")
+    migrations = add("migrations", "list the migrations: released, new or changed", "migrations")
+    migrations.add_argument(
+        "--release", action="store_true", help="record the new ones: they may not change again"
+    )
+
+
+def _broker_commands(add) -> None:  # type: ignore[no-untyped-def]
+    add("topics", "declared topics as the broker has them", "topics")
+    dlt = add("dlt", "dead letters: list them, show them, replay them", "dlt")
+    dlt.add_argument("action", choices=("list", "show", "replay"))
+    dlt.add_argument("topic", nargs="?", help="a dead-letter topic, or a topic for all of its groups")
+    dlt.add_argument("--again", action="store_true", help="replay also what was replayed before")
+
+
+if __name__ == "__main__":
+    main()

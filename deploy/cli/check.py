@@ -1,0 +1,115 @@
+"""`./dev check`: everything that needs no server."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.stack.migrations import all_migrations, current_problems, up_part
+from deploy.stack.settings import ROOT, StackSettings
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one check ended."""
+
+    name: str
+    output: str
+    seconds: float
+    """Empty output of a failed check can't happen: the status decides."""
+    passed: bool
+
+
+def run(settings: StackSettings, _: argparse.Namespace | None = None) -> int:
+    """Run all checks, two at a time; print each with its seconds and, when it failed, its output."""
+    failed = 0
+    with ThreadPoolExecutor(2) as pool:
+        for outcome in pool.map(_timed, *zip(*checks(settings), strict=True)):
+            print(
+                f"  {'ok  ' if outcome.passed else 'FAIL'} {outcome.name:28} {outcome.seconds:5.1f} s",
+                flush=True,
+            )
+            if not outcome.passed:
+                failed += 1
+                print(outcome.output.rstrip(), flush=True)
+    return min(failed, 1)
+
+
+def checks(settings: StackSettings) -> list[tuple[str, Callable[[], tuple[bool, str]]]]:
+    """What is checked, the slowest first."""
+    python = str(BIN / "python")
+    return [
+        ("types (mypy)", lambda: _command("mypy", *packages())),
+        ("lint (ruff)", lambda: _command("ruff", "check", ".", "dev")),
+        ("format (ruff)", lambda: _command("ruff", "format", "--check", ".", "dev")),
+        ("imports (import-linter)", lambda: _command("lint-imports")),
+        (
+            "generated files are current",
+            lambda: _command(python, "-P", "-m", "contracts.generate", "--check"),
+        ),
+        ("migrations: numbers, changes", _migrations),
+        ("migrations (squawk)", lambda: _squawk(settings)),
+    ]
+
+
+def packages() -> list[str]:
+    """The folders that mypy reads."""
+    members = [path for path in sorted(ROOT.glob("services/*/*/__init__.py"))]
+    return [
+        "contracts/contracts",
+        *(str(path.parent.relative_to(ROOT)) for path in members),
+        "deploy",
+        "tests",
+    ]
+
+
+def _timed(name: str, check: Callable[[], tuple[bool, str]]) -> Outcome:
+    began = time.monotonic()
+    passed, output = check()
+    return Outcome(name, output, time.monotonic() - began, passed)
+
+
+def _command(program: str, *arguments: str) -> tuple[bool, str]:
+    command = [program if program.startswith("/") else str(BIN / program), *arguments]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode == 0, done.stdout
+
+
+def _migrations() -> tuple[bool, str]:
+    wrong = current_problems()
+    return not wrong, "\n".join(wrong)
+
+
+def _squawk(settings: StackSettings) -> tuple[bool, str]:
+    """Lint only the way up: on the way down, dropping is the point."""
+    folder = settings.temporary / f"squawk-{os.getpid()}"
+    files = []
+    for path in all_migrations():
+        copy = folder / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(up_part(path.read_text()))
+        files.append(str(copy))
+    try:
+        return (
+            _command("squawk", "--config", str(ROOT / "deploy/stack/squawk.toml"), *files)
+            if files
+            else (True, "")
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,103 @@
+"""`./dev test [PART]`: checks and tests, section by section, one closing line at the end."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from xml.etree import ElementTree
+
+from deploy.cli import check
+from deploy.stack.session import session_folder
+from deploy.stack.settings import ROOT, StackSettings
+
+FIRST = ("unit", "contracts", "integration", "e2e")
+ON_THEIR_OWN = ("bench", "mutations")
+"""Not part of `all`: figures and the protections taken away one by one."""
+PARALLEL = ("contracts", "integration")
+
+
+def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
+    """Run the parts asked for; exit status 0 when all of them passed."""
+    folders = parts()
+    if arguments.part not in ("all", "check", *folders, *ON_THEIR_OWN):
+        print(f"./dev test: the parts are all, check, {', '.join(folders)}", file=sys.stderr)
+        return 2
+    chosen = ["check", *folders] if arguments.part == "all" else [arguments.part]
+    totals: Counter[str] = Counter()
+    began = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ExitStack() as stack:
+        folder = stack.enter_context(session_folder(settings))
+        for part in chosen:
+            totals += section(part, settings, folder, arguments.rest)
+    print(closing_line(totals, time.monotonic() - began), flush=True)
+    return 1 if totals["failed"] or totals["error"] else 0
+
+
+def parts() -> list[str]:
+    """Folders of tests/ that hold tests, in the order in which they run."""
+    found = {path.parent.relative_to(ROOT / "tests").parts[0] for path in ROOT.glob("tests/*/**/test_*.py")}
+    found -= set(ON_THEIR_OWN)
+    return [*(name for name in FIRST if name in found), *sorted(found - set(FIRST))]
+
+
+def section(part: str, settings: StackSettings, folder: Path, rest: list[str]) -> Counter[str]:
+    """Run one part under a heading; return its counts."""
+    print(f"\n===== {part} =====", flush=True)
+    began = time.monotonic()
+    if part == "check":
+        counts = Counter(error=check.run(settings))
+    elif (ROOT / "tests" / part / "__main__.py").exists():
+        status = subprocess.run(
+            [sys.executable, "-P", "-m", f"tests.{part}", *rest], cwd=ROOT, check=False
+        ).returncode
+        counts = Counter(passed=int(not status), failed=int(bool(status)))
+    else:
+        counts = _pytest(part, folder, rest)
+    print(f"----- {part}: {time.monotonic() - began:.1f} s", flush=True)
+    return counts
+
+
+def _pytest(part: str, folder: Path, rest: list[str]) -> Counter[str]:
+    report = folder / f"{part}.xml"
+    workers = ["-n", "2"] if part in PARALLEL else []
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pytest",
+        f"tests/{part}",
+        "-q",
+        f"--junit-xml={report}",
+        *workers,
+        *rest,
+    ]
+    status = subprocess.run(command, cwd=ROOT, env=os.environ, check=False).returncode
+    counts = counted(report) if report.exists() else Counter()
+    if status not in (0, 1) or (status and not counts["failed"] + counts["error"]):
+        counts["error"] += 1
+    return counts
+
+
+def counted(report: Path) -> Counter[str]:
+    """Counts of a JUnit file that pytest wrote."""
+    counts: Counter[str] = Counter()
+    for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314: our own file
+        failed, error, skipped = (int(suite.get(name, 0)) for name in ("failures", "errors", "skipped"))
+        passed = int(suite.get("tests", 0)) - failed - error - skipped
+        counts += Counter(failed=failed, passed=passed, skipped=skipped, error=error)
+    return counts
+
+
+def closing_line(totals: Counter[str], seconds: float) -> str:
+    """One line over all sections, in pytest's own form."""
+    kinds = [f"{totals[kind]} {kind}" for kind in ("failed", "passed", "skipped") if totals[kind]]
+    if totals["error"]:
+        kinds.append(f"{totals['error']} error{'s' if totals['error'] > 1 else ''}")
+    text = f" {', '.join(kinds) or 'no tests ran'} in {seconds:.2f}s "
+    return text.center(80, "=")

@@ -1,0 +1,1 @@
+"""An OpenAI-compatible provider for development and tests: files, fine-tuning, models, chat."""

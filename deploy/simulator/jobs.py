@@ -1,0 +1,162 @@
+"""Fine-tuning jobs: create, list, read, cancel, pause, resume, events, checkpoints."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from deploy.simulator import errors, job_requests, lifecycle, progress
+from deploy.simulator.accounts import Account
+from deploy.simulator.catalogue import BASE_MODELS
+from deploy.simulator.job_objects import job_object, settle
+from deploy.simulator.records import FileRecord, Finding, Job
+from deploy.simulator.validate import Report, validate_file
+from deploy.simulator.wire import Simulator, caller, integer, json_body, limit, new_id, page, simulator, text
+
+HIGHEST_SEED = 2_147_483_647
+MAX_PAGE = 100
+ACTIONS = {"cancel": lifecycle.cancel, "pause": lifecycle.pause, "resume": lifecycle.resume}
+
+
+async def create_job(request: Request) -> Response:
+    """POST /fine_tuning/jobs."""
+    account, sim, body = caller(request), simulator(request), await json_body(request)
+    settle(sim, account)
+    model = _base(sim, account, text(body, "model"))
+    training = _training_file(sim, account, text(body, "training_file"), "training_file")
+    validation = None
+    if body.get("validation_file") is not None:
+        validation = _training_file(sim, account, text(body, "validation_file"), "validation_file")
+    asked, suffix, metadata = (
+        job_requests.hyperparameters(body),
+        job_requests.suffix(body),
+        job_requests.metadata(body),
+    )
+    seed = integer(body, "seed", 0, HIGHEST_SEED)
+    job_id = new_id("ftjob-")
+    sim.store.keep_training_data(job_id, training.id)
+    report, error = await asyncio.to_thread(_check, sim, job_id, validation)
+    job = Job(
+        id=job_id,
+        account=account.id,
+        created_at=sim.clock(),
+        model=model,
+        training_file=training.id,
+        training_filename=training.filename,
+        validation_file=validation.id if validation else None,
+        suffix=suffix,
+        seed=secrets.randbelow(HIGHEST_SEED) if seed is None else seed,
+        metadata=metadata,
+        asked=asked,
+        stages=lifecycle.stages_at(sim.speed),
+        plan=job_requests.plan(asked, report.examples, report.tokens),
+        error=error,
+    )
+    sim.store.add_job(job)
+    return JSONResponse(job_object(job, sim.clock()))
+
+
+def _base(sim: Simulator, account: Account, name: str) -> str:
+    base = BASE_MODELS.get(name)
+    if base is not None and base.trainable:
+        return base.snapshot
+    if sim.store.model(account.id, name) is not None:
+        return name
+    raise errors.ApiError(
+        400,
+        f"Model {name} is not available for fine-tuning or does not exist.",
+        param="model",
+        code="model_not_available",
+    )
+
+
+def _training_file(sim: Simulator, account: Account, file_id: str, param: str) -> FileRecord:
+    file = sim.store.file(account.id, file_id, sim.clock())
+    if file is None:
+        raise errors.ApiError(400, f"invalid {param}: {file_id}", param=param, code=f"invalid_{param}")
+    if file.purpose != "fine-tune":
+        raise errors.wrong_value(param, f"file {file_id} has the purpose '{file.purpose}', not 'fine-tune'")
+    return file
+
+
+def _check(sim: Simulator, job_id: str, validation: FileRecord | None) -> tuple[Report, Finding | None]:
+    report = validate_file(sim.store.blob(job_id))
+    if report.problem or validation is None:
+        return report, report.problem
+    return report, validate_file(sim.store.blob(validation.id), param="validation_file").problem
+
+
+async def list_jobs(request: Request) -> Response:
+    """GET /fine_tuning/jobs with after, limit, metadata[k]=v."""
+    account, sim = caller(request), simulator(request)
+    settle(sim, account)
+    query, now = request.query_params, sim.clock()
+    wanted = {
+        key[9:-1]: value for key, value in query.items() if key.startswith("metadata[") and key[-1] == "]"
+    }
+    jobs = [job for job in sim.store.jobs(account.id) if wanted.items() <= (job.metadata or {}).items()]
+    if query.get("metadata") == "null":
+        jobs = [job for job in jobs if not job.metadata]
+    some, more = page(
+        jobs, size=limit(request, 20, MAX_PAGE), after=query.get("after"), key=lambda job: job.id
+    )
+    return JSONResponse({"object": "list", "data": [job_object(job, now) for job in some], "has_more": more})
+
+
+def _job(request: Request) -> Job:
+    account, sim, job_id = caller(request), simulator(request), request.path_params["job_id"]
+    settle(sim, account)
+    job = sim.store.job(account.id, job_id)
+    if job is None:
+        raise errors.no_job(job_id)
+    return job
+
+
+async def get_job(request: Request) -> Response:
+    """GET /fine_tuning/jobs/{id}."""
+    return JSONResponse(job_object(_job(request), simulator(request).clock()))
+
+
+def control_job(action: str) -> Callable[[Request], Awaitable[Response]]:
+    """POST /fine_tuning/jobs/{id}/cancel, /pause or /resume."""
+    change = ACTIONS[action]
+
+    async def control(request: Request) -> Response:
+        job, sim = _job(request), simulator(request)
+        now = sim.clock()
+        status = lifecycle.status(job, now)
+        refused = {"pause": status == "paused", "resume": status != "paused"}.get(action, False)
+        if refused or status in lifecycle.FINAL:
+            raise errors.ApiError(400, f"Cannot {action} fine-tuning job {job.id}: it is {status}.")
+        changed = change(job, now)
+        sim.store.update_job(changed)
+        return JSONResponse(job_object(changed, now))
+
+    return control
+
+
+def _listed(request: Request, items: list[dict[str, object]], usual: int) -> dict[str, object]:
+    some, more = page(
+        items,
+        size=limit(request, usual, MAX_PAGE),
+        after=request.query_params.get("after"),
+        key=lambda item: str(item["id"]),
+    )
+    return {"object": "list", "data": some, "has_more": more}
+
+
+async def list_events(request: Request) -> Response:
+    """GET /fine_tuning/jobs/{id}/events, newest first."""
+    job, now = _job(request), simulator(request).clock()
+    return JSONResponse(_listed(request, progress.events(job, now), 20))
+
+
+async def list_checkpoints(request: Request) -> Response:
+    """GET /fine_tuning/jobs/{id}/checkpoints, newest first."""
+    job, now = _job(request), simulator(request).clock()
+    listed = _listed(request, progress.checkpoints(job, now), 10)
+    some = listed["data"]
+    ids = [item["id"] for item in some] if isinstance(some, list) else []
+    return JSONResponse(listed | {"first_id": ids[0] if ids else None, "last_id": ids[-1] if ids else None})
