@@ -24,7 +24,6 @@ class Outcome:
     name: str
     output: str
     seconds: float
-    """Empty output of a failed check can't happen: the status decides."""
     passed: bool
 
 
@@ -62,7 +61,7 @@ def checks(settings: StackSettings) -> list[tuple[str, Callable[[], tuple[bool, 
 
 def packages() -> list[str]:
     """The folders that mypy reads."""
-    members = [path for path in sorted(ROOT.glob("services/*/*/__init__.py"))]
+    members = sorted(ROOT.glob("services/*/*/__init__.py"))
     return [
         "contracts/contracts",
         *(str(path.parent.relative_to(ROOT)) for path in members),
