@@ -3,6 +3,8 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -24,38 +26,39 @@ async def create_job(request: Request) -> Response:
     """POST /fine_tuning/jobs."""
     account, sim, body = caller(request), simulator(request), await json_body(request)
     settle(sim, account)
+    asked = _asked_job(sim, account, body)
+    # From here on the file may be deleted: the job has its own link to the data.
+    sim.store.keep_training_data(asked.id, asked.training_file)
+    report, error = await asyncio.to_thread(_check, sim, asked)
+    plan = job_requests.plan(asked.asked, report.examples, report.tokens)
+    job = replace(asked, created_at=sim.clock(), plan=plan, error=error)
+    sim.store.add_job(job)
+    return JSONResponse(job_object(job, sim.clock()))
+
+
+def _asked_job(sim: Simulator, account: Account, body: dict[str, Any]) -> Job:
+    """The job as asked for, its files not yet read."""
+    validation, seed = body.get("validation_file"), integer(body, "seed", 0, HIGHEST_SEED)
+    asked = job_requests.hyperparameters(body)
     model = _base(sim, account, text(body, "model"))
     training = _training_file(sim, account, text(body, "training_file"), "training_file")
-    validation = None
-    if body.get("validation_file") is not None:
-        validation = _training_file(sim, account, text(body, "validation_file"), "validation_file")
-    asked, suffix, metadata = (
-        job_requests.hyperparameters(body),
-        job_requests.suffix(body),
-        job_requests.metadata(body),
-    )
-    seed = integer(body, "seed", 0, HIGHEST_SEED)
-    job_id = new_id("ftjob-")
-    sim.store.keep_training_data(job_id, training.id)
-    report, error = await asyncio.to_thread(_check, sim, job_id, validation)
-    job = Job(
-        id=job_id,
+    if validation is not None:
+        _training_file(sim, account, text(body, "validation_file"), "validation_file")
+    return Job(
+        id=new_id("ftjob-"),
         account=account.id,
         created_at=sim.clock(),
         model=model,
         training_file=training.id,
         training_filename=training.filename,
-        validation_file=validation.id if validation else None,
-        suffix=suffix,
+        validation_file=validation,
+        suffix=job_requests.suffix(body),
         seed=secrets.randbelow(HIGHEST_SEED) if seed is None else seed,
-        metadata=metadata,
+        metadata=job_requests.metadata(body),
         asked=asked,
         stages=lifecycle.stages_at(sim.speed),
-        plan=job_requests.plan(asked, report.examples, report.tokens),
-        error=error,
+        plan=job_requests.plan(asked, 0, 0),
     )
-    sim.store.add_job(job)
-    return JSONResponse(job_object(job, sim.clock()))
 
 
 def _base(sim: Simulator, account: Account, name: str) -> str:
@@ -81,11 +84,11 @@ def _training_file(sim: Simulator, account: Account, file_id: str, param: str) -
     return file
 
 
-def _check(sim: Simulator, job_id: str, validation: FileRecord | None) -> tuple[Report, Finding | None]:
-    report = validate_file(sim.store.blob(job_id))
-    if report.problem or validation is None:
+def _check(sim: Simulator, job: Job) -> tuple[Report, Finding | None]:
+    report = validate_file(sim.store.blob(job.id))
+    if report.problem or job.validation_file is None:
         return report, report.problem
-    return report, validate_file(sim.store.blob(validation.id), param="validation_file").problem
+    return report, validate_file(sim.store.blob(job.validation_file), param="validation_file").problem
 
 
 async def list_jobs(request: Request) -> Response:

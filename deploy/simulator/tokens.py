@@ -4,17 +4,22 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 
-_PIECE = re.compile(r"[A-Za-z]+|\d+|[^\W\d_]+|[^\w\s]|_")
-_LATIN_LETTERS, _OTHER_LETTERS, _DIGITS = 7, 4, 3
+_PIECE = re.compile(r"[A-Za-z]+|\d+|[^\W\d_]+|[^\w\s]+|_")
+_LATIN_LETTERS, _OTHER_LETTERS, _DIGITS, _SIGNS = 10, 6, 3, 3
+
+
+def _piece_size(piece: str) -> int:
+    """Characters of a piece that make one token, as seen with o200k on dialogs and JSON."""
+    if piece.isdigit():
+        return _DIGITS
+    if not piece.isalpha():
+        return _SIGNS
+    return _LATIN_LETTERS if piece.isascii() else _OTHER_LETTERS
 
 
 def count_text(text: str) -> int:
-    """Estimated tokens of a text (o200k-like: longer pieces for Latin words than for others)."""
-    total = 0
-    for piece in _PIECE.findall(text):
-        size = _DIGITS if piece.isdigit() else _LATIN_LETTERS if piece.isascii() else _OTHER_LETTERS
-        total += -(-len(piece) // size)
-    return total
+    """Estimated tokens of a text: within about a tenth of o200k."""
+    return sum(-(-len(piece) // _piece_size(piece)) for piece in _PIECE.findall(text))
 
 
 def count_messages(messages: Iterable[Mapping[str, object]]) -> int:

@@ -1,0 +1,126 @@
+"""A dialog as it grows: what each event does to it, and which transcript an end publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Reason = Literal["ended", "idle", "selected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A message's place in the dialog's tree."""
+
+    id: str
+    parent: str | None
+    branch: str | None
+    position: int
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A message as it arrives. `body` is its JSON."""
+
+    id: str
+    role: str
+    at: datetime
+    agent_version: int | None
+    body: str
+    replaces: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The dialog was complete with this leaf as its last message, at the given message count."""
+
+    leaf: str
+    reason: Reason
+    outcome: str | None
+    ended_at: datetime
+    open: bool
+
+
+@dataclass(slots=True)
+class Dialog:
+    """The state of one dialog while a batch is folded into it."""
+
+    tenant: str
+    id: str
+    agent_id: str
+    source: str
+    started_at: datetime
+    last_at: datetime
+    ended_at: datetime | None = None
+    outcome: str | None = None
+    rating: str | None = None
+    message_count: int = 0
+    next_position: int = 0
+    leaf: str | None = None
+    branch: str | None = None
+    revision: int = 0
+    channel: str | None = None
+    client: str | None = None
+    added: list[tuple[Node, Post]] = field(default_factory=list)
+    completions: list[Completion] = field(default_factory=list)
+
+    def post(self, post: Post, known: Mapping[str, Node]) -> Node | None:
+        """Add a message; returns its place, or None when it is there already.
+
+        A late message reopens an ended dialog. What `replaces` names stays on its old branch.
+        """
+        if post.id in known:
+            return None
+        parent, branch = self.leaf, self.branch
+        replaced = known.get(post.replaces) if post.replaces else None
+        if replaced is not None:
+            parent, branch = replaced.parent, post.id
+        node = Node(post.id, parent, branch, self.next_position, post.role)
+        self.leaf, self.branch = post.id, branch
+        self.next_position += 1
+        self.message_count += 1
+        self.started_at = min(self.started_at, post.at)
+        self.last_at = max(self.last_at, post.at)
+        self.ended_at = None
+        self.added.append((node, post))
+        return node
+
+    def end(self, outcome: str | None, at: datetime) -> None:
+        """Note that the dialog ended; it completes if it has any message."""
+        self.outcome = outcome or self.outcome
+        self.ended_at = at
+        if self.leaf is not None:
+            self.completions.append(Completion(self.leaf, "ended", self.outcome, at, open=False))
+
+
+def path_to(leaf: str, nodes: Mapping[str, Node]) -> list[Node]:
+    """Return the messages from the first one to `leaf`, along parents."""
+    path = []
+    step: str | None = leaf
+    while step is not None:
+        node = nodes[step]
+        path.append(node)
+        step = node.parent
+    path.reverse()
+    return path
+
+
+def leaf_of(branch: str | None, nodes: Mapping[str, Node]) -> str | None:
+    """Return the last message of a branch (named by the message that began it), or None."""
+    members = [node for node in nodes.values() if node.branch == branch]
+    return max(members, key=lambda node: node.position).id if members else None
+
+
+def settled_end(path: Sequence[tuple[str, str, bool]]) -> int:
+    """Return how many messages to publish on a selection: up to the last answer without open calls.
+
+    `path` is (id, role, has function calls) a message. Zero when there is no such answer.
+    """
+    for count in range(len(path), 0, -1):
+        _, role, calls = path[count - 1]
+        if role == "assistant" and not calls:
+            return count
+    return 0

@@ -1,0 +1,263 @@
+"""All SQL of dialog-svc that changes dialogs: one statement a kind for a whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from asyncpg import Record
+
+from chassis.database import Connection
+from dialog_svc.domain.dialog import Dialog, Node
+
+Row = Record
+Slot = tuple[str, str]  # tenant, dialog
+
+
+async def lock_dialogs(connection: Connection, firsts: Sequence[Dialog]) -> dict[Slot, Dialog]:
+    """Create the dialogs that are new, lock all in sorted order, and return their state."""
+    rows = sorted(firsts, key=lambda dialog: (dialog.tenant, dialog.id))
+    found = await connection.fetch(
+        """
+        INSERT INTO dialogs AS d
+            (tenant_id, dialog_id, agent_id, source, channel, client, started_at, last_at)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                             $7::timestamptz[], $7::timestamptz[])
+        ON CONFLICT (tenant_id, dialog_id) DO UPDATE SET tenant_id = d.tenant_id
+        RETURNING *
+        """,
+        [row.tenant for row in rows],
+        [row.id for row in rows],
+        [row.agent_id for row in rows],
+        [row.source for row in rows],
+        [row.channel for row in rows],
+        [row.client for row in rows],
+        [row.started_at for row in rows],
+    )
+    return {(row["tenant_id"], row["dialog_id"]): dialog_from(row) for row in found}
+
+
+async def lock_dialog(connection: Connection, tenant: str, dialog_id: str) -> Dialog | None:
+    """Lock one dialog and return it, or None."""
+    row = await connection.fetchrow(
+        "SELECT * FROM dialogs WHERE tenant_id = $1 AND dialog_id = $2 FOR UPDATE", tenant, dialog_id
+    )
+    return dialog_from(row) if row is not None else None
+
+
+def dialog_from(row: Record) -> Dialog:
+    """Return the dialog that a row holds."""
+    return Dialog(
+        tenant=row["tenant_id"],
+        id=row["dialog_id"],
+        agent_id=row["agent_id"],
+        source=row["source"],
+        started_at=row["started_at"],
+        last_at=row["last_at"],
+        ended_at=row["ended_at"],
+        outcome=row["outcome"],
+        rating=row["rating"],
+        message_count=row["message_count"],
+        next_position=row["next_position"],
+        leaf=row["leaf_id"],
+        branch=row["branch"],
+        revision=row["revision"],
+        channel=row["channel"],
+        client=row["client"],
+    )
+
+
+async def known_messages(
+    connection: Connection, ids: Iterable[tuple[str, str, str]]
+) -> dict[Slot, dict[str, Node]]:
+    """Return the places of those (tenant, dialog, message) that are stored already."""
+    wanted = list(ids)
+    rows = await connection.fetch(
+        """
+        SELECT m.tenant_id, m.dialog_id, m.message_id, m.parent_id, m.branch, m.position, m.role
+        FROM unnest($1::text[], $2::text[], $3::text[]) AS w (tenant_id, dialog_id, message_id)
+        JOIN messages m USING (tenant_id, dialog_id, message_id)
+        """,
+        [item[0] for item in wanted],
+        [item[1] for item in wanted],
+        [item[2] for item in wanted],
+    )
+    known: dict[Slot, dict[str, Node]] = {}
+    for row in rows:
+        node = Node(row["message_id"], row["parent_id"], row["branch"], row["position"], row["role"])
+        known.setdefault((row["tenant_id"], row["dialog_id"]), {})[node.id] = node
+    return known
+
+
+async def insert_messages(connection: Connection, dialogs: Sequence[Dialog]) -> None:
+    """Store the messages that the batch added."""
+    rows = [(dialog, node, post) for dialog in dialogs for node, post in dialog.added]
+    if not rows:
+        return
+    await connection.execute(
+        """
+        INSERT INTO messages (tenant_id, dialog_id, message_id, position, parent_id, branch, role,
+                              agent_version, message)
+        SELECT a, b, c, d, e, f, g, h, i::jsonb
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[],
+                    $8::bigint[], $9::text[]) AS u (a, b, c, d, e, f, g, h, i)
+        """,
+        [dialog.tenant for dialog, _, _ in rows],
+        [dialog.id for dialog, _, _ in rows],
+        [node.id for _, node, _ in rows],
+        [node.position for _, node, _ in rows],
+        [node.parent for _, node, _ in rows],
+        [node.branch for _, node, _ in rows],
+        [node.role for _, node, _ in rows],
+        [post.agent_version for _, _, post in rows],
+        [post.body for _, _, post in rows],
+    )
+
+
+async def update_dialogs(connection: Connection, dialogs: Sequence[Dialog]) -> None:
+    """Write back what the batch changed in the dialogs."""
+    await connection.execute(
+        """
+        UPDATE dialogs d SET started_at = u.started_at, last_at = u.last_at, ended_at = u.ended_at,
+            outcome = u.outcome, rating = u.rating, message_count = u.message_count,
+            next_position = u.next_position, leaf_id = u.leaf_id, branch = u.branch, revision = u.revision
+        FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[],
+                    $6::text[], $7::text[], $8::int[], $9::int[], $10::text[], $11::text[], $12::int[])
+            AS u (tenant_id, dialog_id, started_at, last_at, ended_at, outcome, rating, message_count,
+                  next_position, leaf_id, branch, revision)
+        WHERE d.tenant_id = u.tenant_id AND d.dialog_id = u.dialog_id
+        """,
+        [dialog.tenant for dialog in dialogs],
+        [dialog.id for dialog in dialogs],
+        [dialog.started_at for dialog in dialogs],
+        [dialog.last_at for dialog in dialogs],
+        [dialog.ended_at for dialog in dialogs],
+        [dialog.outcome for dialog in dialogs],
+        [dialog.rating for dialog in dialogs],
+        [dialog.message_count for dialog in dialogs],
+        [dialog.next_position for dialog in dialogs],
+        [dialog.leaf for dialog in dialogs],
+        [dialog.branch for dialog in dialogs],
+        [dialog.revision for dialog in dialogs],
+    )
+
+
+async def all_messages(connection: Connection, slots: Sequence[Slot]) -> dict[Slot, list[Record]]:
+    """Return every message of the dialogs, with all branches, in order of position."""
+    rows = await connection.fetch(
+        """
+        SELECT m.tenant_id, m.dialog_id, m.message_id, m.parent_id, m.branch, m.position, m.role,
+               m.agent_version, m.message
+        FROM unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
+        JOIN messages m USING (tenant_id, dialog_id)
+        ORDER BY m.tenant_id, m.dialog_id, m.position
+        """,
+        [slot[0] for slot in slots],
+        [slot[1] for slot in slots],
+    )
+    found: dict[Slot, list[Record]] = {}
+    for row in rows:
+        found.setdefault((row["tenant_id"], row["dialog_id"]), []).append(row)
+    return found
+
+
+async def published_revisions(
+    connection: Connection, slots: Sequence[Slot]
+) -> dict[tuple[str, str, str], int]:
+    """Return the revision of each (tenant, dialog, leaf) that was published before."""
+    rows = await connection.fetch(
+        """
+        SELECT r.tenant_id, r.dialog_id, r.leaf_id, r.revision
+        FROM unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
+        JOIN revisions r USING (tenant_id, dialog_id)
+        """,
+        [slot[0] for slot in slots],
+        [slot[1] for slot in slots],
+    )
+    return {(row["tenant_id"], row["dialog_id"], row["leaf_id"]): row["revision"] for row in rows}
+
+
+async def insert_revision(connection: Connection, dialog: Dialog, leaf: str, reason: str) -> None:
+    """Record that the transcript ending in `leaf` is published under the dialog's newest revision."""
+    await connection.execute(
+        "INSERT INTO revisions (tenant_id, dialog_id, revision, leaf_id, reason) VALUES ($1, $2, $3, $4, $5)",
+        dialog.tenant,
+        dialog.id,
+        dialog.revision,
+        leaf,
+        reason,
+    )
+
+
+async def upsert_rating(
+    connection: Connection,
+    *,
+    tenant: str,
+    dialog_id: str,
+    message_id: str | None,
+    rater: str,
+    rating: str,
+    comment: str | None,
+) -> None:
+    """Keep the newest rating of each rater."""
+    await connection.execute(
+        """
+        INSERT INTO ratings (tenant_id, dialog_id, rated, rater, rating, comment)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (tenant_id, dialog_id, rated, rater)
+        DO UPDATE SET rating = excluded.rating, comment = excluded.comment, at = clock_timestamp()
+        """,
+        tenant,
+        dialog_id,
+        message_id or "",
+        rater,
+        rating,
+        comment,
+    )
+
+
+async def list_dialogs(
+    connection: Connection,
+    tenant: str,
+    *,
+    agent_id: str | None,
+    source: str | None,
+    outcome: str | None,
+    rating: str | None,
+    min_messages: int,
+    start: datetime | None,
+    end: datetime | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> list[Record]:
+    """Return dialogs, newest first, older than the place `after`."""
+    return await connection.fetch(
+        """
+        SELECT * FROM dialogs
+        WHERE tenant_id = $1
+          AND ($2::text IS NULL OR agent_id = $2) AND ($3::text IS NULL OR source = $3)
+          AND ($4::text IS NULL OR outcome = $4) AND ($5::text IS NULL OR rating = $5)
+          AND message_count >= $6
+          AND ($7::timestamptz IS NULL OR last_at >= $7) AND ($8::timestamptz IS NULL OR last_at < $8)
+          AND ($9::timestamptz IS NULL OR (last_at, dialog_id) < ($9, $10))
+        ORDER BY last_at DESC, dialog_id DESC LIMIT $11
+        """,
+        tenant,
+        agent_id,
+        source,
+        outcome,
+        rating,
+        min_messages,
+        start,
+        end,
+        after[0] if after else None,
+        after[1] if after else None,
+        limit,
+    )
+
+
+async def get_dialog(connection: Connection, tenant: str, dialog_id: str) -> Record | None:
+    """Return a dialog's row, or None."""
+    return await connection.fetchrow(
+        "SELECT * FROM dialogs WHERE tenant_id = $1 AND dialog_id = $2", tenant, dialog_id
+    )
