@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from chassis import observability as seen
@@ -48,7 +48,7 @@ class BroadcastLoop:
         """Read until stopped; a lost broker is waited for."""
         while not self._stopping:
             self._health.beat(self._name)
-            kafka = broadcast_consumer(self._settings)
+            kafka = broadcast_consumer(self._settings, self._spec.topic)
             try:
                 await asyncio.wait_for(kafka.start(), 30)
                 await self._read(kafka)
@@ -61,24 +61,16 @@ class BroadcastLoop:
         self._health.forget(self._name)
 
     async def _read(self, kafka: AIOKafkaConsumer) -> None:
-        topic = self._settings.topic(self._spec.topic)
-        await kafka._client.force_metadata_update()
-        await kafka.topics()
-        places = [TopicPartition(topic, number) for number in sorted(kafka.partitions_for_topic(topic) or ())]
-        if not places:
-            await asyncio.sleep(0.5)
-            return
-        kafka.assign(places)
-        await kafka.seek_to_beginning(*places)
-        ends = await kafka.end_offsets(places)
+        places = sorted(kafka.assignment())
+        ends: dict[object, int] | None = await kafka.end_offsets(places)
         while not self._stopping:
             self._health.beat(self._name)
             found = await kafka.getmany(timeout_ms=500)
             for records in found.values():
                 for record in records:
                     self._take(record)
-            if ends and all([await kafka.position(place) >= end for place, end in ends.items()]):
-                ends = {}
+            if ends is not None and all([await kafka.position(place) >= end for place, end in ends.items()]):
+                ends = None
                 self._health.is_ready(self._name)
 
     def _take(self, record: object) -> None:

@@ -49,9 +49,10 @@ def group_consumer(settings: Settings, topic: str, listener: ConsumerRebalanceLi
     return consumer
 
 
-def broadcast_consumer(settings: Settings) -> AIOKafkaConsumer:
-    """Return a reader without a group: it sees every partition and commits nothing."""
+def broadcast_consumer(settings: Settings, topic: str) -> AIOKafkaConsumer:
+    """Return a reader without a group: it sees every partition of `topic` and commits nothing."""
     return AIOKafkaConsumer(
+        settings.topic(topic),
         bootstrap_servers=settings.kafka_bootstrap,
         client_id=settings.service,
         group_id=None,
