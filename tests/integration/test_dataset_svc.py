@@ -243,6 +243,35 @@ async def test_freeze_with_train_answers_with_a_run_id_at_once_and_is_published(
     assert (await editor.post(f"/v1/datasets/{dataset}/versions", json={"train": {}})).status_code == 403
 
 
+async def test_a_freeze_that_crashed_is_finished_by_another_process(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    await send(surroundings, agent(keys=(key(),)), *(completed(f"d{number}") for number in range(10)))
+    parts = {"parts": "http,consumers", "freeze_wait": "0.1"}
+    async with service(surroundings, "dataset-svc", tmp_path, **parts) as without_workers:
+        api = await without_workers.client()
+        dataset = await dataset_of(api)
+        for number in range(10):
+            await api.post(f"/v1/examples/{await take(api, dataset, f'd{number}')}/save")
+        begun = await api.post(f"/v1/datasets/{dataset}/versions", json={"train": {}})
+        assert (begun.status_code, begun.json()["state"]) == (202, "freezing")
+        async with surroundings.databases.connection(surroundings.database) as admin:
+            claimed = await admin.execute(
+                "UPDATE dataset_svc.dataset_versions SET epoch = 1, claimed_until = now() + interval '1 second'"
+            )
+            assert claimed == "UPDATE 1"
+        assert await bodies(surroundings, "dataset.ready") == []
+        async with service(surroundings, "dataset-svc", tmp_path, slot="2", parts="workers"):
+            (ready,) = await until(lambda: bodies(surroundings, "dataset.ready"))
+        version = (await api.get(f"/v1/datasets/{dataset}/versions/1")).json()
+    assert ready["run_id"] == begun.json()["run_id"]
+    assert (version["state"], version["manifest"]["files"]["training"]) == (
+        "ready",
+        ready["files"]["training"],
+    )
+    assert ready["files"]["training"]["uri"].endswith("/v1-2.jsonl")
+
+
 async def test_the_cap_waits_for_its_revision_and_is_idempotent(
     surroundings: Surroundings, dataset_svc: Running
 ) -> None:

@@ -113,7 +113,9 @@ class Freezer:
 
     async def _chunks(self, claimed: Record, totals: Totals) -> AsyncGenerator[bytes, None]:
         """Yield the file in pieces: one server-side cursor for each slice of a few seconds."""
-        before, after = frame(claimed["prompt"], claimed["tools"], claimed["parallel_tool_calls"])
+        before, after = frame(
+            claimed["prompt"], claimed["tools"], parallel_tool_calls=claimed["parallel_tool_calls"]
+        )
         buffer, last, more = bytearray(), None, True
         while more:
             await self._prolong(claimed)
