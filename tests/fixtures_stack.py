@@ -2,7 +2,7 @@
 
 `servers`       the shared servers (never restart them: other tests use them at the same time)
 `database`      name of a fresh copy of the migrated template database
-`topics`        prefix of a fresh set of all topics; `parametrize("topics", [12], indirect=True)` sets partitions
+`topics`        prefix of a fresh set of all topics; `parametrize("topics", [12], indirect=True)`: partitions
 `surroundings`  all of it as what a service's settings are made from
 `own_servers`   a Kafka and PostgreSQL for this test alone, to be restarted and killed
 """
@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+
 from deploy.stack import keeper
 from deploy.stack.prepared import Prepared
 from deploy.stack.servers import Servers
@@ -80,7 +81,7 @@ def surroundings(servers: Prepared, database: str, topics: str, tmp_path: Path) 
 
 @pytest.fixture
 async def own_servers() -> AsyncIterator[Servers]:
-    """A Kafka and PostgreSQL for this test alone; `deploy.stack.prepared.prepare` makes roles and a template."""
+    """A Kafka and PostgreSQL for this test alone; `deploy.stack.prepared.prepare` fills them."""
     folder = Path(os.environ[FOLDER]) / f"own-{uuid.uuid4().hex[:6]}"
     async with Servers.on_free_ports(folder) as own:
         yield own

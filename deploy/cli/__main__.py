@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 
 from deploy.stack.settings import SettingsError, from_environment
 
@@ -18,6 +19,9 @@ settings (environment):
                             MORTARBOARD_DIALOG_SVC_PORT and so on move one (deploy/README.md lists them)
   MORTARBOARD_LOG_LEVEL     of the services (default info)
 """
+
+
+Adder = Callable[..., argparse.ArgumentParser]
 
 
 class _Wide(argparse.RawDescriptionHelpFormatter):
@@ -56,16 +60,12 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    def add(
-        name: str, text: str, module: str, function: str = "run", **extra: bool
-    ) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text, **extra)
+    def add(name: str, text: str, module: str, function: str = "run") -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text, add_help=name != "demo")
         command.set_defaults(module=module, function=function)
         return command
 
-    demo = add(
-        "demo", "play the whole loop, from live dialogs to a trained model in service", "demo", add_help=False
-    )
+    demo = add("demo", "play the whole loop, from live dialogs to a trained model in service", "demo")
     demo.add_argument("rest", nargs=argparse.REMAINDER, help="see ./dev demo --help")
     _stack_commands(add)
     _work_commands(add)
@@ -73,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def _stack_commands(add) -> None:  # type: ignore[no-untyped-def]
+def _stack_commands(add: Adder) -> None:
     up = add("up", "start the stack and stay in the foreground until Ctrl-C", "up", "up")
     up.add_argument("--detach", action="store_true", help="return when all is ready, leave it running")
     up.add_argument("--fresh", action="store_true", help="forget the data of earlier runs first")
@@ -86,7 +86,7 @@ def _stack_commands(add) -> None:  # type: ignore[no-untyped-def]
     logs.add_argument("-n", "--lines", type=int, default=200, help="how many last lines (default 200)")
 
 
-def _work_commands(add) -> None:  # type: ignore[no-untyped-def]
+def _work_commands(add: Adder) -> None:
     add("check", "lint, types, import rules, generated files, migrations; no servers", "check")
     test = add("test", "what CI runs: check, unit, contract, integration and end-to-end tests", "test")
     test.add_argument("part", nargs="?", default="all", help="all, check, or a folder of tests/ such as unit")
@@ -102,7 +102,7 @@ def _work_commands(add) -> None:  # type: ignore[no-untyped-def]
     )
 
 
-def _broker_commands(add) -> None:  # type: ignore[no-untyped-def]
+def _broker_commands(add: Adder) -> None:
     add("topics", "declared topics as the broker has them", "topics")
     dlt = add("dlt", "dead letters: list them, show them, replay them", "dlt")
     dlt.add_argument("action", choices=("list", "show", "replay"))

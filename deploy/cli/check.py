@@ -15,6 +15,7 @@ from deploy.stack.migrations import all_migrations, current_problems, up_part
 from deploy.stack.settings import ROOT, StackSettings
 
 BIN = Path(sys.executable).parent
+SQUAWK = ROOT / "deploy" / "stack" / "squawk.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,6 @@ class Outcome:
     name: str
     output: str
     seconds: float
-    """Empty output of a failed check can't happen: the status decides."""
     passed: bool
 
 
@@ -62,7 +62,7 @@ def checks(settings: StackSettings) -> list[tuple[str, Callable[[], tuple[bool, 
 
 def packages() -> list[str]:
     """The folders that mypy reads."""
-    members = [path for path in sorted(ROOT.glob("services/*/*/__init__.py"))]
+    members = sorted(ROOT.glob("services/*/*/__init__.py"))
     return [
         "contracts/contracts",
         *(str(path.parent.relative_to(ROOT)) for path in members),
@@ -77,12 +77,12 @@ def _timed(name: str, check: Callable[[], tuple[bool, str]]) -> Outcome:
     return Outcome(name, output, time.monotonic() - began, passed)
 
 
-def _command(program: str, *arguments: str) -> tuple[bool, str]:
+def _command(program: str, *arguments: str, cwd: Path = ROOT) -> tuple[bool, str]:
     command = [program if program.startswith("/") else str(BIN / program), *arguments]
     done = subprocess.run(
         command,
-        cwd=ROOT,
-        env=os.environ,
+        cwd=cwd,
+        env={**os.environ, "NO_COLOR": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -101,15 +101,12 @@ def _squawk(settings: StackSettings) -> tuple[bool, str]:
     folder = settings.temporary / f"squawk-{os.getpid()}"
     files = []
     for path in all_migrations():
-        copy = folder / path.relative_to(ROOT)
+        name = path.relative_to(ROOT)
+        copy = folder / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(up_part(path.read_text()))
-        files.append(str(copy))
+        files.append(str(name))
     try:
-        return (
-            _command("squawk", "--config", str(ROOT / "deploy/stack/squawk.toml"), *files)
-            if files
-            else (True, "")
-        )
+        return _command("squawk", "--config", str(SQUAWK), *files, cwd=folder) if files else (True, "")
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -14,9 +14,9 @@ from pathlib import Path
 import obstore
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, OffsetAndMetadata, TopicPartition
 from aiokafka.errors import KafkaError
-from contracts.topics import dead_letter_topics
 from obstore.store import LocalStore
 
+from contracts.topics import dead_letter_topics
 from deploy.cli.broker import bootstrap_of, trouble
 from deploy.cli.tables import table
 from deploy.stack.settings import StackSettings
@@ -27,7 +27,7 @@ NOTES = "dlt_"
 GROUP = "dead-letter-replay"
 
 
-class LostBody(Exception):
+class LostBodyError(Exception):
     """The body of a large dead letter is not in object storage, or not as it was."""
 
 
@@ -64,16 +64,16 @@ class Letter:
         return self.notes.get("dlt_original_topic", "")
 
     async def body(self, objects: Path) -> bytes | None:
-        """The original body; a large one is fetched from object storage. Raises LostBody."""
+        """The original body; a large one is fetched from object storage. Raises LostBodyError."""
         uri = self.notes.get("dlt_body_uri")
         if not uri:
             return self.value
         try:
             body = bytes(await (await obstore.get_async(LocalStore(objects), uri)).bytes_async())
         except FileNotFoundError:
-            raise LostBody(f"{uri} is not in {objects}") from None
+            raise LostBodyError(f"{uri} is not in {objects}") from None
         if hashlib.sha256(body).hexdigest() != self.notes.get("dlt_body_sha256"):
-            raise LostBody(f"{uri} is not what was stored")
+            raise LostBodyError(f"{uri} is not what was stored")
         return body
 
 
@@ -95,7 +95,7 @@ def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
         count = asyncio.run(replay(bootstrap, names, prefix, objects, again=arguments.again))
     except KafkaError as error:
         return trouble(settings, error)
-    except LostBody as error:
+    except LostBodyError as error:
         print(f"./dev: {error}; nothing after it was replayed", file=sys.stderr)
         return 1
     print(f"replayed {count} dead letters")

@@ -87,7 +87,7 @@ def _pytest(part: str, folder: Path, rest: list[str]) -> Counter[str]:
 def counted(report: Path) -> Counter[str]:
     """Counts of a JUnit file that pytest wrote."""
     counts: Counter[str] = Counter()
-    for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314: our own file
+    for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314 -- our own file
         failed, error, skipped = (int(suite.get(name, 0)) for name in ("failures", "errors", "skipped"))
         passed = int(suite.get("tests", 0)) - failed - error - skipped
         counts += Counter(failed=failed, passed=passed, skipped=skipped, error=error)

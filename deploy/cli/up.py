@@ -85,7 +85,7 @@ def down(settings: StackSettings, arguments: argparse.Namespace) -> int:
                 if arguments.wipe:
                     shutil.rmtree(settings.data, ignore_errors=True)
             break
-        except files.Busy:
+        except files.BusyError:
             if time.monotonic() > deadline:
                 say("it has not stopped yet: ./dev status")
                 return 1

@@ -18,21 +18,21 @@ LIFETIME_S = 12 * 3600
 TEXTS = ("tenant", "role", "sub")
 
 
-class BadRequest(Exception):
+class BadRequestError(Exception):
     """The request for a token can't be met; the text says why."""
 
 
-def claims(body: Any, issuer: str, now: int) -> dict[str, Any]:
-    """Return the claims of a token for {tenant, role | scopes, sub?, aud?, expires_in?}; raises BadRequest."""
+def claims(body: object, issuer: str, now: int) -> dict[str, Any]:
+    """Return the claims for {tenant, role | scopes, sub?, aud?, expires_in?}; raises BadRequestError."""
     if not isinstance(body, dict) or not body.get("tenant"):
-        raise BadRequest("`tenant` is required")
+        raise BadRequestError("`tenant` is required")
     if wrong := [name for name in TEXTS if not isinstance(body.get(name, ""), str)]:
-        raise BadRequest(f"`{wrong[0]}` must be text")
+        raise BadRequestError(f"`{wrong[0]}` must be text")
     if "scopes" not in body and body.get("role") not in ROLES:
-        raise BadRequest(f"`role` must be one of {', '.join(ROLES)}, or `scopes` a list")
+        raise BadRequestError(f"`role` must be one of {', '.join(ROLES)}, or `scopes` a list")
     lifetime = body.get("expires_in", LIFETIME_S)
     if not isinstance(lifetime, int):
-        raise BadRequest("`expires_in` must be a number of seconds")
+        raise BadRequestError("`expires_in` must be a number of seconds")
     chosen = {name: body[name] for name in ("role", "scopes", "act_as") if name in body}
     return {
         "iss": issuer,
@@ -52,8 +52,8 @@ def create_app(key: OKPKey, issuer: str) -> Starlette:
     async def token(request: Request) -> JSONResponse:
         try:
             content = claims(json.loads(await request.body()), issuer, int(time.time()))
-        except (ValueError, BadRequest) as error:
-            reason = str(error) if isinstance(error, BadRequest) else "the body must be JSON"
+        except (ValueError, BadRequestError) as error:
+            reason = str(error) if isinstance(error, BadRequestError) else "the body must be JSON"
             return JSONResponse({"error": "invalid_request", "error_description": reason}, status_code=400)
         signed = jwt.encode({"alg": "EdDSA", "kid": key.kid}, content, key, algorithms=["EdDSA"])
         return JSONResponse(

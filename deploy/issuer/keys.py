@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from deploy.stack.files import write_whole
 from joserfc.jwk import OKPKey
+
+from deploy.stack.files import write_whole
 
 
 def load_or_make(state: Path) -> OKPKey:

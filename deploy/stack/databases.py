@@ -1,4 +1,4 @@
-"""Roles, schemas and migrations: each service reaches its own schema only, `vault` being the one exception."""
+"""Roles, schemas and migrations: each service reaches its own schema only, but for `vault`."""
 
 import asyncio
 import os
@@ -68,8 +68,8 @@ class Databases:
             for role in ROLES:
                 if role not in there:
                     await connection.execute(f"CREATE ROLE {role} LOGIN NOINHERIT")
-                password = "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)"
-                await connection.execute(await connection.fetchval(password, role, self.passwords[role]))
+                statement = "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)"
+                await connection.execute(await connection.fetchval(statement, role, self.passwords[role]))
                 await connection.execute(role_settings(role))
 
     async def exists(self, name: str) -> bool:
@@ -78,7 +78,7 @@ class Databases:
             return bool(await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name))
 
     async def create(self, name: str, template: str | None = None) -> None:
-        """Make a database: with schemas and grants but no tables, or a copy of a template that has all of it."""
+        """Make a database: schemas and grants without tables, or a copy of a template that has all."""
         async with self.connection() as connection:
             await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template or "template0"}"')
             await connection.execute(database_grants(name))
@@ -139,11 +139,12 @@ def role_settings(role: str) -> str:
 
 def database_grants(name: str) -> str:
     """SQL for the grants that a copy of a template does not inherit."""
-    return f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC; GRANT CONNECT ON DATABASE "{name}" TO {", ".join(ROLES)}'
+    roles = ", ".join(ROLES)
+    return f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC; GRANT CONNECT ON DATABASE "{name}" TO {roles}'
 
 
 def schema_grants() -> str:
-    """SQL for schemas and grants: tables are granted by the migrations that make them, functions to nobody."""
+    """SQL for schemas and grants; migrations grant the tables and functions that they make."""
     lines = [f"CREATE EXTENSION {extension} SCHEMA public" for extension in EXTENSIONS]
     for schema in SCHEMAS:
         lines += [

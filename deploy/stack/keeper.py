@@ -1,7 +1,8 @@
 """Keeps one Kafka, PostgreSQL and issuer for a whole test session: `python -m deploy.stack.keeper FOLDER`.
 
-The session's owner (pytest, or `./dev test`) holds `FOLDER/owner.lock`; whoever needs the servers first starts
-the keeper. When the lock is free, the owner is gone, however it ended: the keeper stops all and removes FOLDER.
+The session's owner (pytest, or `./dev test`) holds `FOLDER/owner.lock`; whoever needs the servers first
+starts the keeper. When the lock is free, the owner is gone, however it ended: the keeper stops all and
+removes FOLDER.
 """
 
 import asyncio
@@ -70,7 +71,7 @@ async def keep(folder: Path) -> None:
             prepared = await prepare(servers.bootstrap, servers.admin_url, f"http://127.0.0.1:{port}", folder)
             await issuer.ready(lambda: port_answers(port), 30)
             prepared.write(folder / READY)
-            while not owner_gone(folder):
+            while not owner_gone(folder):  # noqa: ASYNC110 -- another process lets go of the lock
                 await asyncio.sleep(0.2)
     finally:
         await issuer.stop(2)
@@ -81,7 +82,7 @@ def owner_gone(folder: Path) -> bool:
     try:
         with files.locked(folder / "owner.lock", wait=False):
             return True
-    except files.Busy:
+    except files.BusyError:
         return False
 
 
@@ -94,7 +95,7 @@ def sweep(parent: Path) -> None:
                 files.locked(folder / "keeper.lock", wait=False),
             ):
                 shutil.rmtree(folder, ignore_errors=True)
-        except files.Busy:
+        except files.BusyError:
             continue
 
 

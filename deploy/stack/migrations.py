@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.stack import files
 from deploy.stack.databases import SCHEMAS, migration_folders
 from deploy.stack.settings import ROOT
 
@@ -21,8 +22,7 @@ def all_migrations() -> list[Path]:
 
 def released() -> dict[str, str]:
     """Checksums of the released files by their path in the repository."""
-    lines = RELEASED.read_text().splitlines() if RELEASED.exists() else []
-    return dict(reversed(line.split()) for line in lines)
+    return files.checksums(RELEASED) if RELEASED.exists() else {}
 
 
 def checksum(path: Path) -> str:
@@ -47,8 +47,9 @@ def problems(root: Path, folders: Mapping[str, list[Path]], known: Mapping[str, 
                 found.append(f"{where}: the name must be like 1002_add_labels.sql")
             if "-- migrate:up" not in path.read_text():
                 found.append(f"{where}: there is no line `-- migrate:up`")
-            if other := numbers.setdefault(path.name[:4], path) != path and numbers[path.name[:4]]:
-                found.append(f"{where}: {schema} has this number already in {other.relative_to(root)}")
+            first = numbers.setdefault(path.name[:4], path)
+            if first != path:
+                found.append(f"{where}: {schema} has this number already in {first.relative_to(root)}")
     for name, expected in known.items():
         if not (root / name).exists():
             found.append(f"{name}: it was released and is gone")

@@ -8,12 +8,12 @@ import psutil
 from deploy.stack.settings import port_setting
 
 
-class PortsTaken(Exception):
+class PortsTakenError(Exception):
     """Ports that the stack needs are in use; the text names them and the settings that change them."""
 
 
 def refuse_taken(ports: Mapping[str, int]) -> None:
-    """Raise PortsTaken unless all ports of 127.0.0.1 are free and different."""
+    """Raise PortsTakenError unless all ports of 127.0.0.1 are free and different."""
     lines = [
         f"port {port} ({name}) is taken{_by(port)}; choose another with {port_setting(name)}=NUMBER"
         for name, port in ports.items()
@@ -24,7 +24,7 @@ def refuse_taken(ports: Mapping[str, int]) -> None:
         if same:
             lines.append(f"port {port} is set for both {name} and {same[0]}: {port_setting(name)}")
     if lines:
-        raise PortsTaken("\n".join([*lines, "(MORTARBOARD_PORT_OFFSET=1000 moves all of them)"]))
+        raise PortsTakenError("\n".join([*lines, "(MORTARBOARD_PORT_OFFSET=1000 moves all of them)"]))
 
 
 def _free(port: int) -> bool:
@@ -41,7 +41,7 @@ def _by(port: int) -> str:
     """Who listens there, where the system tells."""
     try:
         for one in psutil.net_connections("tcp"):
-            if one.status == psutil.CONN_LISTEN and one.laddr.port == port and one.pid:
+            if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr.port == port and one.pid:
                 return f" by {psutil.Process(one.pid).name()} (process {one.pid})"
     except psutil.Error:
         pass

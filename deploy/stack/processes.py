@@ -21,7 +21,7 @@ _SPAWNER = ThreadPoolExecutor(1, thread_name_prefix="spawner")
 _SETPRIV = shutil.which("setpriv", path=f"{os.environ.get('PATH', '')}:/usr/bin:/bin")
 
 
-class ProcessFailed(Exception):
+class ProcessError(Exception):
     """A process ended, or did not get ready in time; the text shows the end of its log."""
 
 
@@ -85,18 +85,18 @@ class Process:
 
     async def exited(self) -> int:
         """Wait for its end; return the exit status, negative for a signal."""
-        while (code := self.returncode) is None:
+        while (code := self.returncode) is None:  # noqa: ASYNC110 -- a child's end raises no event here
             await asyncio.sleep(POLL)
         return code
 
     async def ready(self, probe: Probe, within: float) -> None:
-        """Wait until the probe says yes; raises ProcessFailed when it ended or the seconds are over."""
+        """Wait until the probe says yes; raises ProcessError when it ended or the seconds are over."""
         deadline = asyncio.get_running_loop().time() + within
         while not await probe():
             if not self.running:
-                raise ProcessFailed(f"{self.name} ended with status {self.returncode}\n{self.tail()}")
+                raise ProcessError(f"{self.name} ended with status {self.returncode}\n{self.tail()}")
             if asyncio.get_running_loop().time() > deadline:
-                raise ProcessFailed(f"{self.name} was not ready within {within:.0f} s\n{self.tail()}")
+                raise ProcessError(f"{self.name} was not ready within {within:.0f} s\n{self.tail()}")
             await asyncio.sleep(POLL)
 
     async def stop(self, grace: float | None = None) -> None:
@@ -139,12 +139,12 @@ async def run(
     cwd: Path,
     prefix: Sequence[str] = (),
 ) -> None:
-    """Run a command to its end; raises ProcessFailed with its output when it fails."""
+    """Run a command to its end; raises ProcessError with its output when it fails."""
     process = Process(name, command, log=log, env=env, cwd=cwd, prefix=prefix)
     process.start()
     try:
         if await process.exited():
-            raise ProcessFailed(f"{name} failed with status {process.returncode}\n{process.tail()}")
+            raise ProcessError(f"{name} failed with status {process.returncode}\n{process.tail()}")
     finally:
         process.kill()
 

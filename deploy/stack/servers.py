@@ -13,7 +13,7 @@ from typing import Self
 
 from deploy.stack.kafka import Kafka
 from deploy.stack.postgres import Postgres
-from deploy.stack.settings import StackSettings, from_environment, free_ports
+from deploy.stack.settings import StackSettings, free_ports, from_environment
 
 
 def silent(_: str) -> None:
@@ -24,15 +24,7 @@ class Servers:
     """A running Kafka and PostgreSQL; everything they write is below one folder."""
 
     def __init__(self, settings: StackSettings, say: Callable[[str], None] = silent) -> None:
-        self.kafka = Kafka(
-            data=settings.data / "kafka",
-            cache=settings.cache,
-            logs=settings.logs,
-            temporary=settings.temporary,
-            port=settings.ports["kafka"],
-            controller_port=settings.ports["kafka-controller"],
-            say=say,
-        )
+        self.kafka = Kafka(settings, say)
         self.postgres = Postgres(
             data=settings.data / "postgres", logs=settings.logs, port=settings.ports["postgres"]
         )

@@ -1,4 +1,4 @@
-"""The whole stack under one launcher: starts everything as parallel as it can, restarts what crashes, stops all.
+"""The whole stack under one launcher: starts all in parallel, restarts what crashes, stops all.
 
 async with Stack(settings, say=print) as stack:
     stack.url("dialog-svc"), stack.issuer_url, stack.surroundings.kafka_bootstrap
@@ -18,7 +18,7 @@ from typing import Self
 from deploy.stack import files, state
 from deploy.stack.databases import Databases
 from deploy.stack.ports import refuse_taken
-from deploy.stack.processes import Process, ProcessFailed, http_ok, port_answers
+from deploy.stack.processes import Process, ProcessError, http_ok, port_answers
 from deploy.stack.servers import Servers
 from deploy.stack.services import BY_NAME, SERVICES, Secrets, Surroundings, local_catalogue
 from deploy.stack.settings import ROOT, StackSettings
@@ -32,7 +32,7 @@ HELPERS = {"simulator": "/livez", "issuer": "/.well-known/jwks.json"}
 """Processes beside the services, with the address that tells whether they are well."""
 
 
-class AlreadyRuns(Exception):
+class AlreadyRunsError(Exception):
     """Another launcher runs this stack."""
 
 
@@ -71,8 +71,8 @@ class Stack:
     async def __aenter__(self) -> Self:
         try:
             self._held.enter_context(files.locked(self.settings.run / "lock", wait=False))
-        except files.Busy:
-            raise AlreadyRuns(_running(self.settings)) from None
+        except files.BusyError:
+            raise AlreadyRunsError(_running(self.settings)) from None
         try:
             await self._start()
         except BaseException:
@@ -205,7 +205,7 @@ class Stack:
             attempt, started = attempt + 1, time.monotonic()
             try:
                 await self._launch(name)
-            except ProcessFailed as error:
+            except ProcessError as error:
                 self._say(f"! {error}")
 
     def _record(self) -> None:

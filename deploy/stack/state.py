@@ -62,18 +62,19 @@ class State:
 
 
 async def stop_leftovers(path: Path) -> list[str]:
-    """Stop what a killed launcher left behind; return the names. Call it only while holding the stack's lock."""
+    """Stop what a killed launcher left behind; return the names. Only for the holder of the lock."""
     state = State.read(path)
     left = {name: entry for name, entry in state.processes.items() if entry.alive} if state else {}
     for entry in left.values():
         with suppress(ProcessLookupError):
             os.kill(entry.pid, signal.SIGINT if entry is left.get("postgres") else signal.SIGTERM)
-    deadline = asyncio.get_running_loop().time() + LEFTOVER_GRACE_S
-    while any(entry.alive for entry in left.values()) and asyncio.get_running_loop().time() < deadline:
-        await asyncio.sleep(0.05)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LEFTOVER_GRACE_S):
+            while any(entry.alive for entry in left.values()):  # noqa: ASYNC110 -- not our children
+                await asyncio.sleep(0.05)
     for entry in left.values():
         kill_group(entry.pid)
-    path.unlink(missing_ok=True)
+    files.remove(path)
     return list(left)
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
 from contracts.topics import TOPICS, Topic, dead_letter_topics
 
 ALREADY_THERE, UNKNOWN_TOPIC = 36, 3
 
 
-class TopicsFailed(Exception):
+class TopicsError(Exception):
     """The broker refused to create, change or delete a topic."""
 
 
@@ -68,7 +69,7 @@ async def create_topics(bootstrap: str, prefix: str = "", partitions: int | None
             for response in await client.alter_configs(resources):
                 _refuse_errors("change", {entry[3]: entry[0] for entry in response.resources})
         names = [topic.name for topic in new]
-        while not set(names) <= set(await client.list_topics()):
+        while not set(names) <= set(await client.list_topics()):  # noqa: ASYNC110 -- the broker's view
             await asyncio.sleep(0.02)  # created, but the broker's own view follows a moment later
     return names
 
@@ -118,4 +119,4 @@ async def end_offsets(bootstrap: str, places: list[TopicPartition]) -> dict[Topi
 def _refuse_errors(verb: str, codes: dict[str, int], allowed: int = 0) -> None:
     wrong = {name: code for name, code in codes.items() if code not in (0, allowed)}
     if wrong:
-        raise TopicsFailed(f"could not {verb} topics; Kafka's error codes: {wrong}")
+        raise TopicsError(f"could not {verb} topics; Kafka's error codes: {wrong}")

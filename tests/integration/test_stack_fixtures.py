@@ -3,6 +3,7 @@
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
 from deploy.stack.databases import SCHEMAS
 from deploy.stack.services import Surroundings
 
@@ -50,7 +51,7 @@ async def test_a_role_reaches_its_own_schema_only(surroundings: Surroundings, sc
     ],
 )
 async def test_the_vault_is_written_by_one_service_and_read_by_two(
-    surroundings: Surroundings, role: str, may_read: bool, may_write: bool
+    surroundings: Surroundings, role: str, *, may_read: bool, may_write: bool
 ) -> None:
     databases, database = surroundings.databases, surroundings.database
     owner = await asyncpg.connect(databases.url(database, "agent_svc_owner"))

@@ -30,12 +30,13 @@ from contracts.event import Event
 from contracts.topics import TOPICS
 
 Handler = Callable[[Any, Transaction], Awaitable[None]]
+Handlers = Mapping[type[Event], Handler]
 Fold = Callable[[Sequence[AnyReceived], Transaction], Awaitable[None]]
 REVOKE_WAIT = 45.0
 MAX_BACKOFF = 10.0
 
 
-def dispatch(handlers: Mapping[type[Event], Handler]) -> Fold:
+def dispatch(handlers: Handlers) -> Fold:
     """Return a fold that hands each event to the handler of its type, in order."""
 
     async def fold(batch: Sequence[AnyReceived], transaction: Transaction) -> None:
@@ -59,7 +60,7 @@ class Consumer:
     idempotent: frozenset[type[Event]] = frozenset()
 
     @classmethod
-    def of(cls, topic: str, handlers: Mapping[type[Event], Handler]) -> Consumer:
+    def of(cls, topic: str, handlers: Handlers) -> Consumer:
         """Return a consumer from a table of event type → handler."""
         return cls(topic, frozenset(handlers), dispatch(handlers))
 

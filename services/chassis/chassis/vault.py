@@ -7,6 +7,7 @@ import hmac
 import json
 import os
 from dataclasses import dataclass
+from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -65,7 +66,7 @@ class Vault:
         await connection.execute(
             "INSERT INTO vault.secrets (tenant_id, key_id, version, sealed) VALUES ($1, $2, $3, $4)",
             secret_id.tenant,
-            secret_id.key_id,
+            UUID(secret_id.key_id),
             secret_id.version,
             seal(self._master, secret_id, secret),
         )
@@ -75,7 +76,11 @@ class Vault:
         sealed = await connection.fetchval(
             "SELECT sealed FROM vault.secrets WHERE tenant_id = $1 AND key_id = $2 AND version = $3",
             secret_id.tenant,
-            secret_id.key_id,
+            UUID(secret_id.key_id),
             secret_id.version,
         )
         return None if sealed is None else unseal(self._master, secret_id, bytes(sealed))
+
+    def fingerprint(self, secret: str) -> str:
+        """Return the HMAC by which the same secret is recognised."""
+        return fingerprint(self._master, secret)

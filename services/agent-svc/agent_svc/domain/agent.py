@@ -1,0 +1,67 @@
+"""An agent's definition, what is known of its keys, and the target that answers a dialog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from contracts.routes import choose
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One version of an agent; `definition` is the owner's input as stored."""
+
+    agent_id: str
+    version: int
+    definition: dict[str, Any]
+    fingerprint: str
+    updated_at: datetime
+
+    @property
+    def prompt(self) -> str:
+        """The system prompt."""
+        return str(self.definition["prompt"])
+
+    @property
+    def tools(self) -> list[dict[str, Any]]:
+        """The functions, in OpenAI's form."""
+        return list(self.definition["tools"])
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is known of a provider key, bound to an agent."""
+
+    key_id: str
+    provider: str
+    version: int
+    last4: str
+    fingerprint: str
+    training: str
+    infer: str
+    because: str | None
+    checked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """Which model answers, where, and by which key."""
+
+    model: str
+    provider: str
+    key_id: str
+
+
+def answering(
+    agent: Agent, route: dict[str, Any] | None, keys: list[Key], dialog_id: str
+) -> Answering | None:
+    """Return who answers this dialog: the route's share, else the base model; None without a key."""
+    if route is not None:
+        targets = route["targets"]
+        target = targets[choose(agent.agent_id, dialog_id, [item["share"] for item in targets])]
+        return Answering(target["model"], target["provider"], target["key_id"])
+    provider = agent.definition["provider"]
+    key = next((item for item in keys if item.provider == provider), None)
+    return Answering(agent.definition["base_model"], provider, key.key_id) if key else None

@@ -1,0 +1,19 @@
+"""Remember what a training run or a refusal showed of a key."""
+
+from __future__ import annotations
+
+from agent_svc.outbound import agent_store as store
+from agent_svc.usecases.publish_agent import publish_agent
+from chassis.database import Transaction
+
+
+async def note_training(
+    transaction: Transaction, *, tenant: str, key_id: str, training: str, because: str | None
+) -> None:
+    """Note whether the key can train, and tell everyone when that is news."""
+    news = await store.note_training(
+        transaction.connection, tenant=tenant, key_id=key_id, training=training, because=because
+    )
+    if news:
+        for agent_id in await store.agents_with_key(transaction.connection, tenant, key_id):
+            await publish_agent(transaction, tenant, agent_id)

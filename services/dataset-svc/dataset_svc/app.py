@@ -1,0 +1,37 @@
+"""The composition root of dataset-svc: everything it does, wired in one place."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from fastapi import APIRouter
+
+from chassis.leases import Worker
+from chassis.service import Parts, Service, Surroundings
+from dataset_svc.inbound import http, http_versions
+from dataset_svc.inbound.events import consumers
+from dataset_svc.settings import DatasetSettings
+from dataset_svc.usecases.freeze_version import Freezer
+
+FREEZE = "freeze"
+
+
+def compose(surroundings: Surroundings) -> Parts:
+    """Return the parts of dataset-svc."""
+    settings = cast(DatasetSettings, surroundings.settings)
+    database, objects = surroundings.database, surroundings.objects
+    freezer = Freezer(database, objects, lease=settings.freeze_lease, least=settings.min_examples)
+    router = APIRouter()
+    http.add_endpoints(router, database, objects)
+    http_versions.add_endpoints(router, database, settings, lambda: surroundings.wake(FREEZE))
+    return Parts(
+        router=router,
+        scopes={**http.SCOPES, **http_versions.SCOPES},
+        consumers=consumers(objects),
+        workers=[Worker(FREEZE, freezer.freeze_next, every=1.0, stale_after=600.0)],
+    )
+
+
+def create_app(settings: DatasetSettings) -> Service:
+    """Return dataset-svc, ready to run."""
+    return Service(settings, compose)

@@ -1,0 +1,208 @@
+"""Every refusal of dataset-svc, each with a stable code and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chassis.errors import Problem, Text, not_found
+from dataset_svc.domain.checks import Finding
+from dataset_svc.domain.edits import EditRefusedError
+
+
+def no_dataset() -> Problem:
+    """Return the 404 of a dataset."""
+    return not_found(Text("dataset", "датасет"), "dataset_id")
+
+
+def no_example() -> Problem:
+    """Return the 404 of an example."""
+    return not_found(Text("example", "пример"), "example_id")
+
+
+def no_version() -> Problem:
+    """Return the 404 of a version."""
+    return not_found(Text("dataset version", "версия датасета"), "version")
+
+
+def stale(current: int, changes: list[dict[str, Any]]) -> Problem:
+    """Return the 412 that names who changed what since the caller read."""
+    return Problem(
+        412,
+        "example_changed",
+        Text("Somebody changed this example meanwhile.", "Пример тем временем изменили."),
+        action=Text("Read it again and repeat your change.", "Прочитайте его заново и повторите правку."),
+        field="If-Match",
+        headers={"ETag": etag(current)},
+        changes=changes,
+    )
+
+
+def if_match_required() -> Problem:
+    """Return the refusal of a change that does not say what it was made on."""
+    return Problem(
+        428,
+        "if_match_required",
+        Text("The request carries no usable If-Match.", "В запросе нет годного If-Match."),
+        action=Text("Send the ETag that you read.", "Пришлите прочитанный ETag."),
+        field="If-Match",
+    )
+
+
+def etag(revision: int) -> str:
+    """Return the ETag of a working copy."""
+    return f'"{revision}"'
+
+
+def removed() -> Problem:
+    """Return the refusal of a change to a removed example."""
+    return Problem(
+        409,
+        "example_removed",
+        Text("The example was removed.", "Пример удалён."),
+        action=Text("Press the cap on its dialog to take it again.", "Возьмите диалог в датасет снова."),
+    )
+
+
+def edit_refused(error: EditRefusedError, place: int) -> Problem:
+    """Return the refusal of the operation at `place` of the request; nothing of the request was done."""
+    return Problem(
+        422,
+        error.code,
+        error.text,
+        action=Text("Correct this operation; none of the request was applied.",
+                    "Исправьте эту операцию; из запроса ничего не применено."),
+        field=f"operations.{place}.{error.field}",
+        message_id=error.message_id,
+    )  # fmt: skip
+
+
+def unsound(errors: list[Finding], language: str = "en") -> Problem:
+    """Return the refusal to save an example that has errors: the first one leads, all are listed."""
+    first = errors[0]
+    return Problem(
+        422,
+        first.code,
+        first.text,
+        action=Text("Correct what is listed under findings, then save again.",
+                    "Исправьте перечисленное в findings и сохраните снова."),
+        field=first.field,
+        message_id=first.message_id,
+        findings=[finding_json(one, language) for one in errors],
+    )  # fmt: skip
+
+
+def finding_json(finding: Finding, language: str = "en") -> dict[str, Any]:
+    """Return a finding for a caller."""
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "detail": finding.text.in_language(language),
+        "message_id": finding.message_id,
+        "field": finding.field,
+        "start": finding.at.start if finding.at else None,
+        "end": finding.at.end if finding.at else None,
+    }
+
+
+def dialog_erased() -> Problem:
+    """Return the refusal to take an erased dialog."""
+    return Problem(
+        410,
+        "dialog_erased",
+        Text("The dialog was erased.", "Диалог стёрт."),
+        action=Text("Take another dialog.", "Возьмите другой диалог."),
+        field="dialog_id",
+    )
+
+
+def no_answers() -> Problem:
+    """Return the refusal of a dialog in which nobody answered."""
+    return Problem(
+        422,
+        "no_answers",
+        Text("There is no answer in it that could teach.", "В нём нет ответа, который мог бы учить."),
+        action=Text("Take a dialog with at least one answer.", "Возьмите диалог хотя бы с одним ответом."),
+        field="messages",
+    )
+
+
+def too_few_examples(saved: int, needed: int) -> Problem:
+    """Return the refusal to freeze a dataset that no provider would train on."""
+    return Problem(
+        422,
+        "too_few_examples",
+        Text(f"{saved} examples are saved, {needed} are needed.", f"Сохранено {saved}, нужно {needed}."),
+        action=Text("Save more examples, then freeze.", "Сохраните ещё примеры и повторите."),
+        saved=saved,
+        needed=needed,
+    )
+
+
+def agent_unknown() -> Problem:
+    """Return the refusal to freeze before the agent's prompt is known."""
+    return Problem(
+        409,
+        "agent_unknown",
+        Text("The agent's prompt and functions have not arrived.", "Промпт и функции агента не пришли."),
+        action=Text("Save the agent once, then freeze.", "Сохраните агента и повторите."),
+    )
+
+
+def no_provider_key(provider: str) -> Problem:
+    """Return the refusal to train without the owner's key."""
+    return Problem(
+        409,
+        "no_provider_key",
+        Text(f"The agent has no key for {provider}.", f"У агента нет ключа {provider}."),
+        action=Text("Enter the provider key on the agent's page.",
+                    "Введите ключ провайдера на странице агента."),
+        field="provider",
+        provider=provider,
+    )  # fmt: skip
+
+
+def key_cannot_train(provider: str, because: str | None) -> Problem:
+    """Return the refusal to train by a key of which it is known that it cannot."""
+    return Problem(
+        409,
+        "key_cannot_train",
+        Text(f"The key for {provider} cannot train.", f"Ключ {provider} не может обучать."),
+        action=Text("Use a key of an organisation that may train, or another provider.",
+                    "Возьмите ключ организации, которой можно обучать, или другого провайдера."),
+        field="provider",
+        provider=provider,
+        because=because,
+    )  # fmt: skip
+
+
+def run_in_progress(run_id: str) -> Problem:
+    """Return the refusal of a second run with the same version, provider and settings."""
+    return Problem(
+        409,
+        "run_in_progress",
+        Text("The same training runs already.", "Такое же обучение уже идёт."),
+        action=Text("Follow that run, or change the settings.", "Следите за ним или смените настройки."),
+        run_id=run_id,
+    )
+
+
+def version_failed(failure: str | None) -> Problem:
+    """Return the refusal to train on a version that could not be frozen."""
+    return Problem(
+        409,
+        "version_failed",
+        Text("The version could not be frozen.", "Версию не удалось заморозить."),
+        action=Text("Freeze a new version.", "Заморозьте новую версию."),
+        failure=failure,
+    )
+
+
+def train_scope_missing() -> Problem:
+    """Return the refusal of freeze-with-train to someone who may only freeze."""
+    return Problem(
+        403,
+        "scope_missing",
+        Text("This needs the right train.", "Для этого нужно право train."),
+        action=Text("Ask an owner of the account for it.", "Попросите его у владельца аккаунта."),
+        field="train",
+    )

@@ -1,0 +1,47 @@
+"""What comes in by Kafka: dialogs, agents, and what became of runs."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from chassis.consumer import Consumer
+from chassis.database import Transaction
+from chassis.envelope import Received
+from chassis.objects import ObjectStore
+from contracts.agents import AgentUpdated
+from contracts.dialogs import DialogCompleted, DialogErased, DialogRated
+from contracts.training import TrainingStatus
+from dataset_svc.domain.training import FINAL
+from dataset_svc.outbound import agent_store, run_store
+from dataset_svc.usecases.take_candidate import erase, take_completed, take_rating
+
+
+async def on_agent_updated(received: Received[AgentUpdated], transaction: Transaction) -> None:
+    """Keep the agent's newest version; its dataset is there from now on."""
+    agent = received.event.model_dump(mode="json")
+    await agent_store.put_agent(transaction.connection, received.tenant, agent)
+    await agent_store.ensure_dataset(transaction.connection, received.tenant, agent["agent_id"])
+
+
+async def on_training_status(received: Received[TrainingStatus], transaction: Transaction) -> None:
+    """Note what became of a run, so that the same training may be asked for again."""
+    status = received.event.status
+    await run_store.set_status(
+        transaction.connection, received.tenant, UUID(received.event.run_id), status, final=status in FINAL
+    )
+
+
+def consumers(objects: ObjectStore) -> list[Consumer]:
+    """Return what dataset-svc does with each topic it reads."""
+
+    async def on_dialog_completed(received: Received[DialogCompleted], transaction: Transaction) -> None:
+        await take_completed(received, transaction, objects)
+
+    return [
+        Consumer.of(
+            "dialog.completed",
+            {DialogCompleted: on_dialog_completed, DialogRated: take_rating, DialogErased: erase},
+        ),
+        Consumer.of("agent.updated", {AgentUpdated: on_agent_updated}),
+        Consumer.of("training.status", {TrainingStatus: on_training_status}),
+    ]

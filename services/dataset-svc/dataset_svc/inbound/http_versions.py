@@ -1,0 +1,133 @@
+"""What comes in by HTTP about versions: freeze, read, train."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Header, Path, Response
+
+from chassis.auth import Caller
+from chassis.database import Database, Transaction
+from chassis.http import CallerDep
+from chassis.idempotency import once
+from dataset_svc.domain import problems
+from dataset_svc.inbound import views
+from dataset_svc.inbound.http import Limit, Number
+from dataset_svc.inbound.requests import NewVersion, Train
+from dataset_svc.outbound import agent_store, version_store
+from dataset_svc.settings import DatasetSettings
+from dataset_svc.usecases.freeze_version import begin_version
+from dataset_svc.usecases.request_training import request_training
+
+SCOPES = {
+    "GET /v1/datasets/{dataset_id}/versions": "dialogs:read",
+    "POST /v1/datasets/{dataset_id}/versions": "curate",
+    "GET /v1/datasets/{dataset_id}/versions/{version}": "dialogs:read",
+    "POST /v1/datasets/{dataset_id}/versions/{version}/train": "train",
+}
+VersionNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
+Key = Annotated[str, Header(alias="Idempotency-Key")]
+OptionalVersion = Annotated[NewVersion, Body(default_factory=NewVersion)]
+OptionalTrain = Annotated[Train, Body(default_factory=Train)]
+LOOK_AGAIN = 0.05
+
+
+def add_endpoints(
+    routes: APIRouter, database: Database, settings: DatasetSettings, wake: Callable[[], None]
+) -> None:
+    """Add the endpoints of versions; `wake` makes the freezer of this process look at once."""
+    _add_reading(routes, database)
+
+    @routes.post("/v1/datasets/{dataset_id}/versions")
+    async def freeze(
+        caller: CallerDep, dataset_id: UUID, wanted: OptionalVersion, response: Response, key: Key = ""
+    ) -> dict[str, Any]:
+        """Freeze the saved examples: 201 when it is done at once, 202 while it goes on."""
+        if wanted.train is not None and "train" not in caller.scopes:
+            raise problems.train_scope_missing()
+        async with database.tenant_transaction(caller.tenant) as transaction:
+            _, begun = await once(
+                transaction.connection, tenant=caller.tenant, key=key, endpoint=f"freeze {dataset_id}",
+                request=wanted.model_dump_json().encode(),
+                act=lambda: _begin(transaction, caller, dataset_id, wanted, settings.min_examples),
+            )  # fmt: skip
+        wake()
+        row = await _settled(database, caller.tenant, dataset_id, begun["version"], settings.freeze_wait)
+        response.status_code = 202 if row["state"] == "freezing" else 201
+        return views.version(row) | begun
+
+    @routes.post("/v1/datasets/{dataset_id}/versions/{version}/train", status_code=202)
+    async def train(
+        caller: CallerDep, dataset_id: UUID, version: VersionNumber, wanted: OptionalTrain, key: Key = ""
+    ) -> dict[str, Any]:
+        """Ask for a training run of a version."""
+        async with database.tenant_transaction(caller.tenant) as transaction:
+            _, answer = await once(
+                transaction.connection, tenant=caller.tenant, key=key,
+                endpoint=f"train {dataset_id} {version}", request=wanted.model_dump_json().encode(),
+                act=lambda: _train(transaction, caller, dataset_id, version, wanted),
+            )  # fmt: skip
+        return answer
+
+
+def _add_reading(routes: APIRouter, database: Database) -> None:
+    @routes.get("/v1/datasets/{dataset_id}/versions")
+    async def list_versions(
+        caller: CallerDep, dataset_id: UUID, limit: Limit = 50, cursor: Number = None
+    ) -> dict[str, Any]:
+        """List versions, newest first."""
+        async with database.tenant_transaction(caller.tenant) as transaction:
+            if await agent_store.get_dataset(transaction.connection, caller.tenant, dataset_id) is None:
+                raise problems.no_dataset()
+            rows = await version_store.list_versions(
+                transaction.connection, caller.tenant, dataset_id, cursor, limit + 1
+            )
+        return views.page(rows, limit, [views.version(row) for row in rows], "version")
+
+    @routes.get("/v1/datasets/{dataset_id}/versions/{version}")
+    async def get_version(caller: CallerDep, dataset_id: UUID, version: VersionNumber) -> dict[str, Any]:
+        """Return a version with its manifest."""
+        async with database.tenant_transaction(caller.tenant) as transaction:
+            row = await version_store.get(transaction.connection, caller.tenant, dataset_id, version)
+        if row is None:
+            raise problems.no_version()
+        return views.version(row)
+
+
+async def _begin(
+    transaction: Transaction, caller: Caller, dataset_id: UUID, wanted: NewVersion, least: int
+) -> tuple[int, dict[str, Any]]:
+    version = await begin_version(
+        transaction, tenant=caller.tenant, by=caller.subject, dataset_id=dataset_id, least=least
+    )
+    if wanted.train is None:
+        return 201, {"version": version}
+    _, answer = await _train(transaction, caller, dataset_id, version, wanted.train)
+    return 201, {"version": version, "run_id": answer["run_id"]}
+
+
+async def _train(
+    transaction: Transaction, caller: Caller, dataset_id: UUID, version: int, wanted: Train
+) -> tuple[int, dict[str, Any]]:
+    run_id = await request_training(
+        transaction, tenant=caller.tenant, by=caller.subject, dataset_id=dataset_id, version=version,
+        wanted=wanted.settings(),
+    )  # fmt: skip
+    return 202, {"run_id": str(run_id), "dataset_id": str(dataset_id), "version": version}
+
+
+async def _settled(database: Database, tenant: str, dataset_id: UUID, version: int, seconds: float) -> Any:
+    """Return the version once it is frozen, or as it is after `seconds`."""
+    until = time.monotonic() + seconds
+    while True:
+        async with database.tenant_transaction(tenant) as transaction:
+            row = await version_store.get(transaction.connection, tenant, dataset_id, version)
+        if row is None:
+            raise problems.no_version()
+        if row["state"] != "freezing" or time.monotonic() > until:
+            return row
+        await asyncio.sleep(LOOK_AGAIN)

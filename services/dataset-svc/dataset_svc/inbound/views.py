@@ -1,0 +1,118 @@
+"""What callers see of datasets, examples and versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from asyncpg import Record
+
+from dataset_svc.domain.checks import Finding, check
+from dataset_svc.domain.message import dump, load
+from dataset_svc.domain.problems import finding_json
+from dataset_svc.domain.weights import Ratings, head, weights
+
+
+def page(
+    rows: Sequence[Mapping[str, Any]] | Sequence[Record], limit: int, items: list[Any], by: str
+) -> dict[str, Any]:
+    """Return a page; `rows` holds one more than `limit` when there is a next one."""
+    following = str(rows[limit - 1][by]) if len(rows) > limit else None
+    return {"items": items[:limit], "next_cursor": following}
+
+
+def dataset(row: Record) -> dict[str, Any]:
+    """Return a dataset with what is known of its agent."""
+    return {
+        "id": str(row["id"]),
+        "agent_id": row["agent_id"],
+        "name": row["name"],
+        "agent_version": row["agent_version"],
+        "base_model": row["base_model"],
+        "provider": row["provider"],
+        "created_at": row["created_at"].isoformat(),
+    }
+
+
+def example(row: Record, language: str) -> dict[str, Any]:
+    """Return the working copy with the weight of each answer, its head and its findings."""
+    messages, original = load(row["draft"]), load(row["original"])
+    found = weights(messages, original, Ratings(row["ratings"]))
+    first = {one.id: one for one in original}
+    shown = []
+    for message, data in zip(messages, dump(messages), strict=True):
+        before = first.get(message.id)
+        extra: dict[str, Any] = {
+            "inserted": before is None,
+            "edited": before is not None and not message.says_the_same(before),
+        }
+        if message.is_answer:
+            extra |= {"weight": found[message.id], "weight_set": message.weight is not None}
+        shown.append(data | extra)
+    now = head(found)
+    return {
+        **example_item(row),
+        "head": {"teaches": now.teaches, "answers": now.answers},
+        "rated_bad": Ratings(row["ratings"]).is_bad(),
+        "origin_revision": row["origin_revision"],
+        "agent_id": row["agent_id"],
+        "dataset_id": str(row["dataset_id"]),
+        "messages": shown,
+        "findings": [finding_json(one, language) for one in check(messages, found)],
+    }
+
+
+def example_item(row: Record) -> dict[str, Any]:
+    """Return an example without its messages."""
+    return {
+        "id": str(row["id"]),
+        "dialog_id": row["dialog_id"],
+        "branch": row["branch"] or None,
+        "source": row["source"],
+        "state": row["state"],
+        "draft_revision": row["draft_revision"],
+        "saved_revision": row["saved_revision"],
+        "unsaved_changes": row["saved_draft"] != row["draft_revision"],
+        "teaches": row["teaches"],
+        "answers": row["answers"],
+        "changed_by": row["changed_by"],
+        "changed_at": row["changed_at"].isoformat(),
+        "created_at": row["created_at"].isoformat(),
+    }
+
+
+def revision(row: Record) -> dict[str, Any]:
+    """Return a saved revision."""
+    return {
+        "revision": row["revision"],
+        "saved_by": row["saved_by"],
+        "saved_at": row["saved_at"].isoformat(),
+        "tokens": row["tokens"],
+        "teaches": row["teaches"],
+        "answers": row["answers"],
+        "messages": row["messages"],
+    }
+
+
+def version(row: Record) -> dict[str, Any]:
+    """Return a version; its manifest is null until it is ready."""
+    return {
+        "dataset_id": str(row["dataset_id"]),
+        "version": row["version"],
+        "state": row["state"],
+        "failure": row["failure"],
+        "agent_id": row["agent_id"],
+        "agent_version": row["agent_version"],
+        "prompt_fingerprint": row["prompt_fingerprint"],
+        "examples": row["examples"],
+        "manifest": row["manifest"],
+        "created_by": row["created_by"],
+        "created_at": row["created_at"].isoformat(),
+        "ready_at": row["ready_at"].isoformat() if row["ready_at"] else None,
+    }
+
+
+def findings_of(row: Record) -> list[Finding]:
+    """Return the findings of a working copy."""
+    messages = load(row["draft"])
+    return check(messages, weights(messages, load(row["original"]), Ratings(row["ratings"])))

@@ -1,0 +1,20 @@
+"""Settings of dataset-svc."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+
+from chassis.settings import Settings
+
+
+class DatasetSettings(Settings):
+    """What dataset-svc needs besides what every service needs."""
+
+    service: ClassVar[str] = "dataset-svc"
+    schema_name: ClassVar[str] = "dataset_svc"
+
+    catalogue: Path | None = Field(None, description="the operators' provider catalogue, YAML")
+    min_examples: int = Field(10, ge=1, description="fewest saved examples that a version may hold")
+    freeze_wait: float = Field(3.0, description="how long the request waits for a small version, in seconds")
+    freeze_lease: float = Field(60.0, description="after it a freeze that crashed is taken over, in seconds")

@@ -1,0 +1,144 @@
+"""Open an example: the graduate's cap on a dialog, or messages written by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from chassis import audit
+from chassis.database import Transaction
+from chassis.objects import ObjectStore
+from contracts.dialogs import InlineTranscript
+from dataset_svc.domain import problems
+from dataset_svc.domain.message import Messages, dump, load
+from dataset_svc.domain.weights import Ratings, head, weights
+from dataset_svc.outbound import agent_store, candidate_store, example_store
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The example that a request led to."""
+
+    id: UUID
+    how: Literal["created", "existing", "pending"]
+
+
+async def open_from_dialog(
+    transaction: Transaction,
+    objects: ObjectStore,
+    *,
+    tenant: str,
+    by: str,
+    dataset_id: UUID,
+    dialog_id: str,
+    revision: int,
+) -> Opened:
+    """Open the dialog's example in this dataset, make it, or wait for the revision.
+
+    Raises a 404 Problem for an unknown dataset, a 410 for an erased dialog.
+    """
+    connection = transaction.connection
+    dataset = await agent_store.get_dataset(connection, tenant, dataset_id)
+    if dataset is None:
+        raise problems.no_dataset()
+    await candidate_store.lock_dialog(connection, tenant, dialog_id)
+    if await candidate_store.is_erased(connection, tenant, dialog_id):
+        raise problems.dialog_erased()
+    candidate = await candidate_store.find_candidate(
+        connection, tenant, dataset["agent_id"], dialog_id, revision
+    )
+    if candidate is None:
+        promised = await candidate_store.put_pending(
+            connection, tenant, dataset_id=dataset_id, dialog_id=dialog_id, revision=revision,
+            example_id=uuid7(), asked_by=by,
+        )  # fmt: skip
+        return Opened(promised, "pending")
+    return await create_from_candidate(
+        transaction, objects, tenant, dict(candidate), dataset_id=dataset_id, example_id=uuid7(), by=by
+    )
+
+
+async def create_from_candidate(
+    transaction: Transaction,
+    objects: ObjectStore,
+    tenant: str,
+    candidate: Mapping[str, Any],
+    *,
+    dataset_id: UUID,
+    example_id: UUID,
+    by: str,
+) -> Opened:
+    """Make the example of a candidate, or open the one that its dialog's branch has."""
+    connection, dialog_id = transaction.connection, candidate["dialog_id"]
+    known = await example_store.find_by_dialog(connection, tenant, dataset_id, dialog_id, candidate["branch"])
+    if known is not None:
+        if known["state"] == "removed":
+            await example_store.set_state(connection, tenant, known["id"], "draft", by)
+            await _note(transaction, tenant, by, "example.reopened", known["id"], dialog_id)
+        return Opened(known["id"], "existing")
+    messages = load(await _messages(candidate, tenant, objects))
+    ratings = await candidate_store.ratings_of(connection, tenant, dialog_id)
+    await _insert(
+        transaction, tenant, messages, ratings,
+        id=example_id, dataset_id=dataset_id, dialog_id=dialog_id, branch=candidate["branch"],
+        origin_revision=candidate["revision"], source=candidate["source"], by=by,
+    )  # fmt: skip
+    await _note(transaction, tenant, by, "example.opened", example_id, dialog_id)
+    return Opened(example_id, "created")
+
+
+async def open_from_messages(
+    transaction: Transaction, *, tenant: str, by: str, dataset_id: UUID, messages: Messages
+) -> Opened:
+    """Make an example of messages that belong to no dialog; raises a 404 Problem without the dataset."""
+    if await agent_store.get_dataset(transaction.connection, tenant, dataset_id) is None:
+        raise problems.no_dataset()
+    example_id = uuid7()
+    await _insert(
+        transaction, tenant, messages, {},
+        id=example_id, dataset_id=dataset_id, dialog_id=None, branch="", origin_revision=None,
+        source=None, by=by,
+    )  # fmt: skip
+    await _note(transaction, tenant, by, "example.opened", example_id, None)
+    return Opened(example_id, "created")
+
+
+async def _insert(
+    transaction: Transaction,
+    tenant: str,
+    messages: Messages,
+    ratings: dict[str, dict[str, str]],
+    **example: Any,
+) -> None:
+    now = head(weights(messages, messages, Ratings(ratings)))
+    await example_store.insert(
+        transaction.connection,
+        tenant,
+        {**example, "messages": dump(messages), "ratings": ratings, "teaches": now.teaches,
+         "answers": now.answers},
+    )  # fmt: skip
+
+
+async def _messages(candidate: Mapping[str, Any], tenant: str, objects: ObjectStore) -> list[dict[str, Any]]:
+    if candidate["transcript"] is not None:
+        return list(candidate["transcript"])
+    body = await objects.read(candidate["uri"], tenant, candidate["sha256"])
+    transcript = InlineTranscript.model_validate_json(body)
+    return [one.model_dump(mode="json", exclude_none=True) for one in transcript.messages]
+
+
+async def _note(
+    transaction: Transaction, tenant: str, by: str, action: str, example_id: UUID, dialog_id: str | None
+) -> None:
+    await audit.record(
+        transaction.connection,
+        tenant=tenant,
+        subject=by,
+        action=action,
+        object_id=str(example_id),
+        dialog_id=dialog_id,
+    )

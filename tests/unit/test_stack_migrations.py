@@ -1,0 +1,50 @@
+"""Rules for migration files."""
+
+import hashlib
+from pathlib import Path
+
+from deploy.stack.migrations import problems, up_part
+
+UP = "-- migrate:up\nCREATE TABLE t (x int);\n-- migrate:down\nDROP TABLE t;\n"
+
+
+def folder(root: Path, name: str, *files: str) -> Path:
+    place = root / name
+    place.mkdir(parents=True)
+    for file in files:
+        (place / file).write_text(UP)
+    return place
+
+
+def test_good_migrations_have_no_problems(tmp_path: Path) -> None:
+    shared = folder(tmp_path, "shared", "0001_one.sql")
+    own = folder(tmp_path, "own", "1001_two.sql")
+    known = {"shared/0001_one.sql": hashlib.sha256(UP.encode()).hexdigest()}
+    assert problems(tmp_path, {"a": [shared, own], "b": [shared]}, known) == []
+
+
+def test_a_number_used_twice_is_found_over_both_folders(tmp_path: Path) -> None:
+    shared = folder(tmp_path, "shared", "0001_one.sql")
+    own = folder(tmp_path, "own", "0001_two.sql")
+    assert problems(tmp_path, {"a": [shared, own]}, {}) == [
+        "own/0001_two.sql: a has this number already in shared/0001_one.sql"
+    ]
+
+
+def test_a_released_file_may_not_change_or_vanish(tmp_path: Path) -> None:
+    shared = folder(tmp_path, "shared", "0001_one.sql")
+    found = problems(
+        tmp_path, {"a": [shared]}, {"shared/0001_one.sql": "0" * 64, "shared/0002_gone.sql": "0" * 64}
+    )
+    assert [line.split(":")[0] for line in found] == ["shared/0001_one.sql", "shared/0002_gone.sql"]
+
+
+def test_a_name_or_file_that_dbmate_would_skip_is_found(tmp_path: Path) -> None:
+    place = folder(tmp_path, "own", "12_short.sql")
+    (place / "1002_empty.sql").write_text("CREATE TABLE t ();")
+    assert len(problems(tmp_path, {"a": [place]}, {})) == 2
+
+
+def test_only_the_way_up_is_linted_and_lines_keep_their_numbers() -> None:
+    assert "DROP" not in up_part(UP)
+    assert up_part(UP).count("\n") == UP.count("\n")
