@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import subprocess
+import os
 import sys
 import time
 from typing import Any
 
 import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from chassis.envelope import encode_headers, new_headers
 from contracts.chat import ChatMessage, MessagePosted
@@ -61,14 +62,12 @@ def _command(side: str, surroundings: Surroundings, group: str) -> tuple[list[st
 
 async def _rate(side: str, surroundings: Surroundings, round_number: int, messages: int) -> float:
     """Messages a second from a tenth of them to all of them, by the rows in the table."""
-    import os
-
     async with surroundings.databases.connection(surroundings.database) as connection:
         await _empty(connection, with_dialogs=side != "dialog-svc")
         if side == "dialog-svc":
             await _forget_offsets(surroundings)
         command, environment = _command(side, surroundings, f"{side}-{round_number}")
-        process = subprocess.Popen(command, env={**os.environ, **environment}, cwd=ROOT)
+        process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **environment}, cwd=ROOT)
         try:
             began: tuple[float, int] | None = None
             while True:
@@ -82,13 +81,11 @@ async def _rate(side: str, surroundings: Surroundings, round_number: int, messag
             return (count - began[1]) / (time.monotonic() - began[0])
         finally:
             process.kill()
-            process.wait()
+            await process.wait()
 
 
 async def _forget_offsets(surroundings: Surroundings) -> None:
     """Let dialog-svc begin at the beginning again."""
-    from aiokafka import AIOKafkaConsumer, TopicPartition
-
     consumer = AIOKafkaConsumer(
         bootstrap_servers=surroundings.kafka_bootstrap,
         group_id="dialog-svc.chat.events",
