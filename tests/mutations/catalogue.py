@@ -25,7 +25,7 @@ MUTATIONS = (
         "inbox",
         f"{CHASSIS}/inbox.py",
         "return first_of_each(batch, {tuple(row) for row in inserted})",
-        "return first_of_each(batch, {identity(received) for received in batch} if inserted is not None else set())",
+        "return list(batch)",
         f"{CONSUMING}::test_a_redelivered_event_has_no_second_effect",
     ),
     Mutation(
