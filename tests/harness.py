@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+
 from chassis.envelope import encode_headers, new_headers
 from contracts.event import Event
 from contracts.topics import message_key

@@ -8,13 +8,13 @@ from typing import Any
 
 import openai
 import pytest
+from uuid_utils.compat import uuid7
+
 from chassis.vault import SecretId
 from contracts.agents import SharedTarget
 from contracts.training import ModelActivated
 from deploy.simulator.testing import RunningSimulator
 from deploy.stack.services import Surroundings
-from uuid_utils.compat import uuid7
-
 from tests.harness import bodies, publish, publisher, service, until
 
 SHOP: dict[str, Any] = {
@@ -59,7 +59,9 @@ async def test_each_change_is_a_version_and_the_same_again_is_not(agent_svc: Any
 async def test_an_unsafe_function_schema_is_refused_by_place(agent_svc: Any) -> None:
     api = await agent_svc.client()
     tool = {"type": "function", "function": {"name": "f", "parameters": {"$ref": "http://evil/x"}}}
-    answer = await api.put("/v1/agents/shop", json=SHOP | {"tools": [tool]}, headers={"Accept-Language": "ru"})
+    answer = await api.put(
+        "/v1/agents/shop", json=SHOP | {"tools": [tool]}, headers={"Accept-Language": "ru"}
+    )
     assert answer.status_code == 422
     assert answer.json()["field"] == "tools.0.function.parameters/$ref"
     assert "Исправьте" in answer.json()["action"]

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from contracts.chat import ChatMessage, DialogEnded, MessagePosted
 from deploy.stack.services import Surroundings
-
 from tests.harness import bodies, now, publish, publisher, service, until
 
 

@@ -36,9 +36,6 @@ WEDGED_AFTER = 120.0
 class Relay:
     """Publishes one lane of this service's outbox while it holds the lane's advisory lock."""
 
-    fenced = True  # taken away by a test that shows what the fence is for
-    locked = True  # likewise the lock
-
     def __init__(self, settings: Settings, database: Database, health: Health, lane: Lane) -> None:
         self._settings = settings
         self._database = database
@@ -109,8 +106,6 @@ class Relay:
                 await connection.close(timeout=2)
 
     async def _try_lock(self, connection: asyncpg.Connection) -> bool:
-        if not self.locked:
-            return True
         number = zlib.crc32(f"{self._settings.topic_prefix}{self._database.schema}/{self._name}".encode())
         return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", number, timeout=5))
 
@@ -152,7 +147,7 @@ class Relay:
 
     async def _publish(self, connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> None:
         sender = await self._ready_producer()
-        if self.locked and time.monotonic() - self._last_answer > LOCK_TRUST:
+        if time.monotonic() - self._last_answer > LOCK_TRUST:
             raise LeaseLostError("the lock's connection gave no answer in time; the window is dropped")
         if self._transactional:
             async with asyncio.timeout(SEND_DEADLINE), sender.transaction():
@@ -185,7 +180,7 @@ class Relay:
 
     @property
     def _transactional(self) -> bool:
-        return self._lane == "compacted" and self.fenced
+        return self._lane == "compacted"
 
     async def _ready_producer(self) -> AIOKafkaProducer:
         if self._producer is None:

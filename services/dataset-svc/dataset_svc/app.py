@@ -22,8 +22,8 @@ def compose(surroundings: Surroundings) -> Parts:
     database, objects = surroundings.database, surroundings.objects
     freezer = Freezer(database, objects, lease=settings.freeze_lease, least=settings.min_examples)
     router = APIRouter()
-    router.include_router(http.router(database, objects))
-    router.include_router(http_versions.router(database, settings, lambda: surroundings.wake(FREEZE)))
+    http.add_endpoints(router, database, objects)
+    http_versions.add_endpoints(router, database, settings, lambda: surroundings.wake(FREEZE))
     return Parts(
         router=router,
         scopes={**http.SCOPES, **http_versions.SCOPES},

@@ -41,13 +41,11 @@ _ETAG = re.compile(r'(?:W/)?"(\d{1,18})"\Z')
 _STATUS = {"created": 201, "existing": 200, "pending": 202}
 
 
-def router(database: Database, objects: ObjectStore) -> APIRouter:
-    """Return the endpoints of datasets and examples."""
-    routes = APIRouter()
+def add_endpoints(routes: APIRouter, database: Database, objects: ObjectStore) -> None:
+    """Add the endpoints of datasets and examples."""
     _add_datasets(routes, database, objects)
     _add_reading(routes, database)
     _add_changing(routes, database)
-    return routes
 
 
 def seen_revision(if_match: str | None, *, required: bool = False) -> int | None:

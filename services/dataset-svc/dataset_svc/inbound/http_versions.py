@@ -36,9 +36,10 @@ OptionalTrain = Annotated[Train, Body(default_factory=Train)]
 LOOK_AGAIN = 0.05
 
 
-def router(database: Database, settings: DatasetSettings, wake: Callable[[], None]) -> APIRouter:
-    """Return the endpoints of versions; `wake` makes the freezer of this process look at once."""
-    routes = APIRouter()
+def add_endpoints(
+    routes: APIRouter, database: Database, settings: DatasetSettings, wake: Callable[[], None]
+) -> None:
+    """Add the endpoints of versions; `wake` makes the freezer of this process look at once."""
     _add_reading(routes, database)
 
     @routes.post("/v1/datasets/{dataset_id}/versions")
@@ -71,8 +72,6 @@ def router(database: Database, settings: DatasetSettings, wake: Callable[[], Non
                 act=lambda: _train(transaction, caller, dataset_id, version, wanted),
             )  # fmt: skip
         return answer
-
-    return routes
 
 
 def _add_reading(routes: APIRouter, database: Database) -> None:

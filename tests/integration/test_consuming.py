@@ -1,0 +1,200 @@
+"""The handler loop on real Kafka and PostgreSQL: once, in order, nothing lost, nothing blocked."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from chassis.consumer import Consumer
+from chassis.database import Transaction
+from chassis.envelope import AnyReceived, encode_headers, new_headers
+from chassis.errors import Transient
+from contracts.chat import ChatMessage, MessagePosted
+from contracts.topics import message_key
+from deploy.stack.services import Surroundings
+from tests.harness import now, publish, publisher, records, until
+from tests.integration.kit import CHAT, Noting, chat_consumer, kit, label
+
+
+def posted(number: int, dialog: str = "d1", tenant_note: str = "") -> MessagePosted:
+    message = ChatMessage(id=f"m{number}", role="user", content=f"text {number}{tenant_note}", at=now())
+    return MessagePosted(dialog_id=dialog, agent_id="shop", message=message, source="live")
+
+
+async def send_raw(
+    producer: AIOKafkaProducer,
+    surroundings: Surroundings,
+    body: bytes | None,
+    headers: Sequence[tuple[str, bytes | None]],
+) -> None:
+    await producer.send_and_wait(
+        f"{surroundings.topic_prefix}chat.events", body, key=message_key("acme", "d1"), headers=headers
+    )
+
+
+def headers_of(event: MessagePosted, **changes: bytes | None) -> list[tuple[str, bytes | None]]:
+    plain: dict[str, bytes | None] = dict(encode_headers(new_headers(event, tenant="acme", source="/chat")))
+    return [(name, value) for name, value in (plain | changes).items() if value != b"-"]
+
+
+async def test_a_redelivered_event_has_no_second_effect(surroundings: Surroundings) -> None:
+    noting, event = Noting(), posted(1)
+    headers = headers_of(event)
+    async with kit(surroundings) as parts, publisher(surroundings) as producer:
+        async with parts.consuming(chat_consumer(noting)):
+            await send_raw(producer, surroundings, event.body(), headers)
+            await until(lambda: _equal(noting, ["m1"]))
+            await send_raw(producer, surroundings, event.body(), headers)
+            await publish(producer, surroundings, [posted(2)])
+            await until(lambda: _has(noting, "m2"))
+    assert noting.taken == ["m1", "m2"]
+
+
+async def test_the_same_event_twice_in_a_batch_has_one_effect(surroundings: Surroundings) -> None:
+    noting, event = Noting(), posted(1)
+    headers = headers_of(event)
+    async with kit(surroundings) as parts, publisher(surroundings) as producer:
+        for _ in range(2):
+            await send_raw(producer, surroundings, event.body(), headers)
+        await publish(producer, surroundings, [posted(2)])
+        async with parts.consuming(chat_consumer(noting)):
+            await until(lambda: _has(noting, "m2"))
+    assert noting.taken == ["m1", "m2"]
+
+
+async def test_a_refused_event_is_set_aside_and_those_around_it_take_effect_in_order(
+    surroundings: Surroundings,
+) -> None:
+    taken: list[str] = []
+
+    async def fold(batch: Sequence[AnyReceived], transaction: Transaction) -> None:
+        for received in batch:
+            if label(received) == "m2":
+                raise ValueError("the text of a message must not get out")
+            await transaction.connection.execute("SELECT 1")
+        taken.extend(map(label, batch))
+
+    async with kit(surroundings) as parts, publisher(surroundings) as producer:
+        await publish(producer, surroundings, [posted(number) for number in range(5)])
+        async with parts.consuming(chat_consumer(fold)):
+            await until(lambda: _true(taken == ["m0", "m1", "m3", "m4"]))
+            (letter,) = await until(lambda: records(surroundings, "chat.events.dialog-svc.dlt"))
+    notes = dict(letter.headers)
+    assert notes["dlt_reason"] == b"ValueError"
+    assert notes["dlt_original_offset"] == b"2"
+    assert json.loads(letter.value)["message"]["id"] == "m2"
+
+
+async def test_a_transient_error_is_retried_until_it_passes(surroundings: Surroundings) -> None:
+    tries: list[list[str]] = []
+
+    async def fold(batch: Sequence[AnyReceived], transaction: Transaction) -> None:
+        tries.append([label(one) for one in batch])
+        if len(tries) < 4:
+            raise asyncio.CancelledError if len(tries) == 1 else Transient("not yet")
+
+    async with kit(surroundings) as parts, publisher(surroundings) as producer:
+        await publish(producer, surroundings, [posted(1), posted(2)])
+        async with parts.consuming(chat_consumer(fold)) as task:
+            await until(lambda: _true(len(tries) >= 4))
+            assert not task.done()
+    assert set(tries[3]) == {"m1", "m2"}
+    assert await records(surroundings, "chat.events.dialog-svc.dlt") == []
+
+
+BOMB = b'{"dialog_id":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+GOOD = posted(7)
+POISON: dict[str, tuple[bytes | None, list[tuple[str, bytes | None]], str]] = {
+    "not-json": (b"\x00\xff not json", headers_of(GOOD), ""),
+    "wrong-schema": (b'{"dialog_id": 5}', headers_of(GOOD), "dialog_id"),
+    "null-body": (None, headers_of(GOOD), "body"),
+    "null-header": (GOOD.body(), headers_of(GOOD, ce_id=None), "headers.ce_id"),
+    "non-utf8-header": (GOOD.body(), headers_of(GOOD, ce_source=b"\xff\xfe"), "headers.ce_source"),
+    "no-tenant": (GOOD.body(), headers_of(GOOD, ce_tenantid=b"-"), "headers.ce_tenantid"),
+    "no-time": (GOOD.body(), headers_of(GOOD, ce_time=b"yesterday"), "headers.ce_time"),
+    "unknown-type": (GOOD.body(), headers_of(GOOD, ce_type=b"chat.exploded.v1"), "headers.ce_type"),
+    "json-bomb": (BOMB, headers_of(GOOD), ""),
+    "two-megabytes": (b'{"x": "' + b"a" * 2_000_000 + b'"}', headers_of(GOOD), "body"),
+}
+
+
+@pytest.mark.parametrize("name", POISON)
+async def test_poison_is_set_aside_with_a_reason_and_what_follows_is_taken(
+    surroundings: Surroundings, name: str
+) -> None:
+    body, headers, path = POISON[name]
+    noting = Noting()
+    async with kit(surroundings) as parts, publisher(surroundings) as producer:
+        await publish(producer, surroundings, [posted(1)])
+        await send_raw(producer, surroundings, body, headers)
+        await publish(producer, surroundings, [posted(2)])
+        async with parts.consuming(chat_consumer(noting)):
+            await until(lambda: _has(noting, "m2"))
+            (letter,) = await until(lambda: records(surroundings, "chat.events.dialog-svc.dlt"))
+    notes = dict(letter.headers)
+    assert noting.taken == ["m1", "m2"]
+    assert notes["dlt_reason"]
+    assert notes["dlt_path"].decode().startswith(path)
+    if name == "two-megabytes":
+        stored = surroundings.objects / notes["dlt_body_uri"].decode()
+        assert letter.value is None
+        assert len(gzip.compress(stored.read_bytes())) < len(body or b"") == stored.stat().st_size
+    else:
+        assert letter.value == body
+
+
+async def test_a_bad_header_that_nobody_reads_costs_nothing(surroundings: Surroundings) -> None:
+    noting, event = Noting(), posted(1)
+    async with kit(surroundings) as parts, publisher(surroundings) as producer:
+        await send_raw(
+            producer, surroundings, event.body(), [*headers_of(event), ("x", b"\xff"), ("y", None)]
+        )
+        await publish(producer, surroundings, [posted(2)])
+        async with parts.consuming(chat_consumer(noting)):
+            await until(lambda: _has(noting, "m2"))
+    assert noting.taken == ["m1", "m2"]
+
+
+@pytest.mark.parametrize("topics", [1], indirect=True)
+async def test_a_long_batch_is_not_run_by_a_second_member_meanwhile(surroundings: Surroundings) -> None:
+    runs: list[str] = []
+    began = asyncio.Event()
+
+    def slow(member: str) -> Any:
+        async def fold(batch: Sequence[AnyReceived], transaction: Transaction) -> None:
+            runs.append(member)
+            began.set()
+            await asyncio.sleep(7)
+
+        # without the inbox, whose rows would hold the second member back
+        return Consumer("chat.events", CHAT, fold, idempotent=CHAT)
+
+    async with (
+        kit(surroundings, session_timeout=2.0) as first,
+        kit(surroundings, session_timeout=2.0) as second,
+        publisher(surroundings) as producer,
+    ):
+        await publish(producer, surroundings, [posted(1)])
+        async with first.consuming(slow("first")):
+            await asyncio.wait_for(began.wait(), 30)
+            async with second.consuming(slow("second")):
+                await asyncio.sleep(8)
+    assert len(runs) == 1, runs
+
+
+async def _true(value: bool) -> bool:  # noqa: FBT001
+    return value
+
+
+async def _equal(noting: Noting, expected: list[str]) -> bool:
+    return noting.taken == expected
+
+
+async def _has(noting: Noting, name: str) -> bool:
+    return name in noting.taken

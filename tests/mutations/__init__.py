@@ -1,0 +1,1 @@
+"""Each protection taken away in turn: the named test must then fail."""

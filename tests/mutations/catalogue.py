@@ -1,0 +1,88 @@
+"""The protections, how each is taken away, and the test that must notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CHASSIS = "services/chassis/chassis"
+CONSUMING = "tests/integration/test_consuming.py"
+PUBLISHING = "tests/integration/test_publishing.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One protection: in `file`, `old` becomes `new`; then `test` must fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+MUTATIONS = (
+    Mutation(
+        "inbox",
+        f"{CHASSIS}/inbox.py",
+        "return first_of_each(batch, {tuple(row) for row in inserted})",
+        "return list(batch)",
+        f"{CONSUMING}::test_a_redelivered_event_has_no_second_effect",
+    ),
+    Mutation(
+        "same event twice in a batch",
+        f"{CHASSIS}/inbox.py",
+        "            fresh.discard(identity(received))\n",
+        "",
+        f"{CONSUMING}::test_the_same_event_twice_in_a_batch_has_one_effect",
+    ),
+    Mutation(
+        "key lock",
+        f"{CHASSIS}/outbox.py",
+        """        INSERT INTO outbox_keys AS k (tenant_id, topic, key, last_sequence)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[])
+        ON CONFLICT (tenant_id, topic, key)
+        DO UPDATE SET last_sequence = k.last_sequence + excluded.last_sequence
+        RETURNING tenant_id, topic, key, last_sequence
+""",
+        """        SELECT u.a AS tenant_id, u.b AS topic, u.c AS key, u.d + coalesce((SELECT max(
+            (o.headers->>'ce_sequence')::bigint) FROM outbox o
+            WHERE (o.tenant_id, o.topic, o.key) = (u.a, u.b, u.c)), 0) AS last_sequence
+        FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bigint[]) AS u (a, b, c, d)
+""",
+        f"{PUBLISHING}::test_a_second_writer_of_a_key_waits_for_the_first",
+    ),
+    Mutation(
+        "relay lock",
+        f"{CHASSIS}/relay.py",
+        'return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", number, timeout=5))',
+        "return bool(number or True)",
+        f"{PUBLISHING}::test_two_relays_publish_each_event_once",
+    ),
+    Mutation(
+        "relay fence",
+        f"{CHASSIS}/relay.py",
+        'return self._lane == "compacted"',
+        "return False",
+        f"{PUBLISHING}::test_a_paused_relay_is_fenced_and_cannot_send_old_after_new",
+    ),
+    Mutation(
+        "safe parser",
+        f"{CHASSIS}/envelope.py",
+        """        if value is None or len(value) > MAX_HEADER:
+            continue
+        try:
+            clean[name] = value.decode()
+        except UnicodeDecodeError:
+            continue
+""",
+        "        clean[name] = (value or b'').decode()\n",
+        f"{CONSUMING}::test_a_bad_header_that_nobody_reads_costs_nothing",
+    ),
+    Mutation(
+        "rebalance timeout",
+        f"{CHASSIS}/kafka.py",
+        "        rebalance_timeout_ms=int(settings.rebalance_timeout * 1000),\n",
+        "",
+        f"{CONSUMING}::test_a_long_batch_is_not_run_by_a_second_member_meanwhile",
+    ),
+)
