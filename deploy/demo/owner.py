@@ -90,19 +90,18 @@ class Owner:
         wanted = {"dialog_id": dialog.dialog_id, "revision": revision}
         opened = await self.call("POST", "dataset-svc", f"/v1/datasets/{dataset}/examples", wanted)
         path = f"/v1/examples/{opened.json()['id']}"
-        if opened.status_code == httpx.codes.ACCEPTED:
-            await self._until_there(path)
-        if dialog.corrections:
-            await self._correct(path, dialog)
+        if opened.status_code == httpx.codes.ACCEPTED or dialog.corrections:
+            await self._correct(path, await self._read_example(path), dialog)
         await self.call("POST", "dataset-svc", f"{path}/save")
 
-    async def _correct(self, path: str, dialog: Dialog) -> None:
-        seen = await self.call("GET", "dataset-svc", path)
+    async def _correct(self, path: str, seen: httpx.Response, dialog: Dialog) -> None:
         edits = [
             {"op": "edit", "message_id": dialog.message_id(one.message), "content": one.content}
             for one in dialog.corrections
         ]
-        await self.call("PATCH", "dataset-svc", path, {"operations": edits}, If_Match=seen.headers["etag"])
+        if edits:
+            operations, etag = {"operations": edits}, seen.headers["etag"]
+            await self.call("PATCH", "dataset-svc", path, operations, If_Match=etag)
 
     async def freeze(self, dataset: str) -> int:
         """Freeze the saved examples; the number of the version once it is ready."""
@@ -137,10 +136,12 @@ class Owner:
         activate = f"/v1/models/{model['model_id']}/activate"
         await self.call("POST", "training-svc", activate, seen, Idempotency_Key=str(uuid.uuid4()))
 
-    async def _until_there(self, path: str) -> None:
+    async def _read_example(self, path: str) -> httpx.Response:
+        """The working copy; it is there as soon as the revision has arrived."""
         for _ in range(LOOKS):
-            if (await self.call("GET", "dataset-svc", path)).status_code == httpx.codes.OK:
-                return
+            answer = await self.call("GET", "dataset-svc", path)
+            if answer.status_code == httpx.codes.OK:
+                return answer
             await asyncio.sleep(LOOK_AGAIN_S)
         raise RefusedError(f"{path} does not become an example")
 

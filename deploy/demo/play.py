@@ -81,9 +81,10 @@ class Play:
         dialogs = self._script.dialogs
         with self._step("publish", f"The chat backend publishes {len(dialogs)} dialogs to chat.events"):
             for one in dialogs[:IN_DETAIL]:
-                rated = f", rated {one.rating}" if one.rating else ""
                 self._show.event("chat.message_posted.v1", f"{one.dialog_id}: {len(one.messages)} messages")
-                self._show.event("chat.dialog_ended.v1", f"{one.dialog_id}: {one.outcome}{rated}")
+                if one.rating:
+                    self._show.event("chat.dialog_rated.v1", f"{one.dialog_id}: {one.rating}")
+                self._show.event("chat.dialog_ended.v1", f"{one.dialog_id}: {one.outcome}")
             with self._show.bar("dialogs published", len(dialogs)) as bar:
                 await self._backend.publish(dialogs, bar.step)
 
