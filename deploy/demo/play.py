@@ -113,7 +113,8 @@ class Play:
 
     async def _curate(self) -> None:
         picked = self._script.picked
-        title = f"The owner puts {len(picked)} dialogs into the datasets and corrects wrong answers"
+        wrong = sum(bool(dialog.corrections) for dialog in picked)
+        title = f"The owner puts {len(picked)} dialogs into the datasets, {wrong} of them corrected"
         with self._step("examples", title), self._show.bar("examples saved", len(picked)) as bar:
             for number, dialog in enumerate(picked):
                 self._hush(number, len(picked))
