@@ -1,5 +1,10 @@
 """`./dev COMMAND`: reads the arguments and hands over to the file that has the command."""
 
+# ruff: noqa: E402
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules load: end, without a traceback
+
 import argparse
 import importlib
 import os
@@ -41,6 +46,7 @@ def main() -> None:
     settings.temporary.mkdir(parents=True, exist_ok=True)
     os.environ["TMPDIR"] = tempfile.tempdir = str(settings.temporary)
     command = importlib.import_module(f"deploy.cli.{arguments.module}")
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         sys.exit(getattr(command, arguments.function)(settings, arguments))
     except KeyboardInterrupt:

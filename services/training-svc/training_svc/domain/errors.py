@@ -1,0 +1,111 @@
+"""What can go wrong at a provider, and what training-svc refuses."""
+
+from __future__ import annotations
+
+from chassis.errors import Permanent, Problem, ServiceError, Text, Transient, not_found
+
+
+class ProviderError(ServiceError):
+    """The provider did not do what was asked; `code` is ours, never the provider's words."""
+
+    def __init__(self, code: str, param: str | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.param = param
+
+
+class KeyRefusedError(ProviderError, Permanent):
+    """The provider refuses the key."""
+
+
+class RefusedError(ProviderError, Permanent):
+    """The provider refuses the request, and would again."""
+
+
+class MissingError(ProviderError, Permanent):
+    """The provider has no such file or job."""
+
+
+class BusyError(ProviderError, Transient):
+    """The provider asks to come back later; it did nothing. `retry_after` in seconds."""
+
+    def __init__(self, code: str, retry_after: float) -> None:
+        super().__init__(code)
+        self.retry_after = retry_after
+
+
+class NoAnswerError(ProviderError, Transient):
+    """No answer, or one that says nothing: the request may or may not have had its effect."""
+
+    def __init__(self, code: str = "provider_silent", retry_after: float = 0.0) -> None:
+        super().__init__(code)
+        self.retry_after = retry_after
+
+
+class WaitsForOwnerError(ProviderError, Permanent):
+    """The run cannot go on before its owner does something."""
+
+
+def no_run() -> Problem:
+    """Return the 404 for a run that is not there."""
+    return not_found(Text("training run", "обучение"), "run_id")
+
+
+def no_model() -> Problem:
+    """Return the 404 for a model that is not there."""
+    return not_found(Text("trained model", "обученная модель"), "model_id")
+
+
+def no_agent() -> Problem:
+    """Return the 404 for an agent that is not there."""
+    return not_found(Text("agent", "агент"), "agent_id")
+
+
+def no_base_model() -> Problem:
+    """Return the 404 for a base model that the catalogue does not list."""
+    return not_found(Text("base model in the catalogue", "базовая модель в каталоге"), "base_model")
+
+
+def already_final(status: str) -> Problem:
+    """Return the 409 for a change to a run that has ended."""
+    return Problem(
+        409,
+        "run_has_ended",
+        Text(f"This run has already ended: {status}.", f"Это обучение уже закончилось: {status}."),
+        action=Text("Start a new training.", "Начните новое обучение."),
+    )
+
+
+def not_ready(status: str) -> Problem:
+    """Return the 409 for a model that is not trained yet."""
+    return Problem(
+        409,
+        "model_not_ready",
+        Text(f"This model is not ready: {status}.", f"Эта модель не готова: {status}."),
+        action=Text("Wait until the training is done.", "Дождитесь конца обучения."),
+    )
+
+
+def route_changed(version: int) -> Problem:
+    """Return the 409 for an activation by someone who saw an older route."""
+    return Problem(
+        409,
+        "route_changed",
+        Text(
+            f"What serves this agent has changed meanwhile (version {version}).",
+            f"Тем временем у агента сменилась модель (версия {version}).",
+        ),
+        action=Text("Look at the present state and decide again.", "Посмотрите, что работает сейчас."),
+        field="expected_route_version",
+        route_version=version,
+    )
+
+
+def no_key() -> Problem:
+    """Return the 409 for an agent without a key at the provider."""
+    return Problem(
+        409,
+        "key_missing",
+        Text("The agent has no key for this provider.", "У агента нет ключа этого провайдера."),
+        action=Text("Add a key on the keys page.", "Добавьте ключ на странице ключей."),
+    )

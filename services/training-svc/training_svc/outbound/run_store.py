@@ -1,0 +1,374 @@
+"""All SQL about runs. Workers hold a run by its epoch; what a lost epoch writes changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from chassis.database import Connection
+from training_svc.domain.job import JobEvent
+from training_svc.domain.run import Failure, Request, Run, TrainingFile
+
+SAME = (
+    "base_url",
+    "key_version",
+    "status",
+    "step",
+    "asked",
+    "withdrawn",
+    "provider_status",
+    "job_id",
+    "model",
+    "checkpoints",
+    "progress",
+    "trained_tokens",
+    "cost_microdollars",
+    "checked_at",
+    "training_file_id",
+    "validation_file_id",
+    "creating_at",
+    "empty_lists",
+    "listed_at",
+    "doubted",
+    "litter",
+    "epoch",
+    "poll_no",
+    "applied_poll",
+    "failures",
+    "created_at",
+)
+
+
+def _failure(value: dict[str, Any] | None) -> Failure | None:
+    if value is None:
+        return None
+    since = datetime.fromisoformat(value["since"]) if value.get("since") else None
+    return Failure(value["code"], value.get("param"), since)
+
+
+def _failure_row(value: Failure | None) -> dict[str, Any] | None:
+    return asdict(value) if value else None
+
+
+def _request(value: dict[str, Any]) -> Request:
+    files = {
+        name: TrainingFile(**value[name]) if value[name] else None for name in ("training", "validation")
+    }
+    return Request(**{**value, **files})
+
+
+def _run(row: Any) -> Run:
+    return Run(
+        request=_request(row["request"]),
+        attention=_failure(row["attention"]),
+        failure=_failure(row["failure"]),
+        **{name: row[name] for name in SAME},
+    )
+
+
+async def insert(
+    connection: Connection,
+    request: Request,
+    *,
+    settings_sha256: str,
+    base_url: str | None,
+    key_version: int | None,
+) -> bool:
+    """Store the intent; False when this run, or an unfinished one with the same settings, is there."""
+    done = await connection.fetchval(
+        """
+        INSERT INTO runs (tenant_id, run_id, agent_id, dataset_id, version, provider, settings_sha256,
+                          request, base_url, key_version)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        ON CONFLICT DO NOTHING RETURNING true
+        """,
+        request.tenant,
+        request.run_id,
+        request.agent_id,
+        request.dataset_id,
+        request.version,
+        request.provider,
+        settings_sha256,
+        asdict(request),
+        base_url,
+        key_version,
+    )
+    return bool(done)
+
+
+async def insert_failed(
+    connection: Connection, request: Request, *, settings_sha256: str, failure: Failure
+) -> bool:
+    """Store a run that is refused at once; False when this run is there."""
+    done = await connection.fetchval(
+        """
+        INSERT INTO runs (tenant_id, run_id, agent_id, dataset_id, version, provider, settings_sha256,
+                          request, status, failure, next_poll_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'failed', $9, NULL)
+        ON CONFLICT DO NOTHING RETURNING true
+        """,
+        request.tenant,
+        request.run_id,
+        request.agent_id,
+        request.dataset_id,
+        request.version,
+        request.provider,
+        settings_sha256,
+        asdict(request),
+        _failure_row(failure),
+    )
+    return bool(done)
+
+
+async def claim(connection: Connection, lease_seconds: float) -> Run | None:
+    """Take the run that is longest due, under a new epoch and poll number; None when none is due."""
+    row = await connection.fetchrow(
+        """
+        UPDATE runs SET
+            epoch = epoch + 1,
+            poll_no = poll_no + 1,
+            leased_until = clock_timestamp() + make_interval(secs => $1)
+        WHERE (tenant_id, run_id) = (
+            SELECT tenant_id, run_id FROM runs
+            WHERE next_poll_at <= clock_timestamp() AND leased_until < clock_timestamp()
+            ORDER BY next_poll_at LIMIT 1 FOR UPDATE SKIP LOCKED
+        )
+        RETURNING *
+        """,
+        lease_seconds,
+    )
+    return _run(row) if row else None
+
+
+async def prolong(connection: Connection, tenant: str, run_id: str, epoch: int, lease_seconds: float) -> bool:
+    """Keep a claimed run for longer; False when the epoch is no longer the newest."""
+    done = await connection.fetchval(
+        """
+        UPDATE runs SET leased_until = clock_timestamp() + make_interval(secs => $4)
+        WHERE tenant_id = $1 AND run_id = $2 AND epoch = $3 RETURNING true
+        """,
+        tenant,
+        run_id,
+        epoch,
+        lease_seconds,
+    )
+    return bool(done)
+
+
+async def lock_held(
+    connection: Connection, tenant: str, run_id: str, epoch: int, poll_no: int
+) -> tuple[Run, datetime] | None:
+    """Lock a run for its holder; returns it with the database's time, or None when the epoch is past."""
+    row = await connection.fetchrow(
+        """
+        SELECT *, clock_timestamp() AS present FROM runs
+        WHERE tenant_id = $1 AND run_id = $2 AND epoch = $3 AND applied_poll <= $4 FOR UPDATE
+        """,
+        tenant,
+        run_id,
+        epoch,
+        poll_no,
+    )
+    return (_run(row), row["present"]) if row else None
+
+
+async def lock(connection: Connection, tenant: str, run_id: str) -> Run | None:
+    """Lock a run for a change that needs no lease."""
+    row = await connection.fetchrow(
+        "SELECT * FROM runs WHERE tenant_id = $1 AND run_id = $2 FOR UPDATE", tenant, run_id
+    )
+    return _run(row) if row else None
+
+
+async def write_held(connection: Connection, run: Run, *, due_in: float | None, release: bool) -> bool:
+    """Record what the holder found out; with `release` give the run back, due in `due_in` seconds or never.
+
+    False when a newer epoch or a later poll was recorded meanwhile.
+    """
+    done = await connection.fetchval(
+        """
+        UPDATE runs SET
+            base_url = $5, key_version = $6, status = $7, step = $8, asked = $9,
+            attention = $10, failure = $11,
+            provider_status = $12, job_id = $13, model = $14, checkpoints = $15, progress = $16,
+            trained_tokens = $17, cost_microdollars = $18, checked_at = $19, training_file_id = $20,
+            validation_file_id = $21, creating_at = $22, empty_lists = $23, listed_at = $24, doubted = $25,
+            litter = $26, failures = $27, applied_poll = $4,
+            leased_until = CASE WHEN $28 THEN '-infinity' ELSE leased_until END,
+            next_poll_at = CASE WHEN NOT $28 THEN next_poll_at
+                                ELSE clock_timestamp() + make_interval(secs => $29) END
+        WHERE tenant_id = $1 AND run_id = $2 AND epoch = $3 AND applied_poll <= $4
+        RETURNING true
+        """,
+        run.request.tenant,
+        run.request.run_id,
+        run.epoch,
+        run.poll_no,
+        run.base_url,
+        run.key_version,
+        run.status,
+        run.step,
+        run.asked,
+        _failure_row(run.attention),
+        _failure_row(run.failure),
+        run.provider_status,
+        run.job_id,
+        run.model,
+        run.checkpoints,
+        run.progress,
+        run.trained_tokens,
+        run.cost_microdollars,
+        run.checked_at,
+        run.training_file_id,
+        run.validation_file_id,
+        run.creating_at,
+        run.empty_lists,
+        run.listed_at,
+        run.doubted,
+        run.litter,
+        run.failures,
+        release,
+        due_in,
+    )
+    return bool(done)
+
+
+async def ask(connection: Connection, tenant: str, run_id: str, asked: str) -> None:
+    """Note what the owner asked for and make the run due."""
+    await connection.execute(
+        "UPDATE runs SET asked = $3, next_poll_at = clock_timestamp() WHERE tenant_id = $1 AND run_id = $2",
+        tenant,
+        run_id,
+        asked,
+    )
+
+
+async def ask_poll(connection: Connection, tenant: str, run_id: str, gap: float) -> bool:
+    """Make an unfinished run due now, unless one was asked for less than `gap` seconds ago."""
+    done = await connection.fetchval(
+        """
+        UPDATE runs SET asked_poll_at = clock_timestamp(), next_poll_at = clock_timestamp()
+        WHERE tenant_id = $1 AND run_id = $2 AND status NOT IN ('ready', 'failed', 'cancelled')
+          AND (asked_poll_at IS NULL OR asked_poll_at < clock_timestamp() - make_interval(secs => $3))
+        RETURNING true
+        """,
+        tenant,
+        run_id,
+        gap,
+    )
+    return bool(done)
+
+
+async def withdraw(
+    connection: Connection, tenant: str, dataset_id: str, version: int, reason: str
+) -> list[str]:
+    """Mark a dataset version and its unfinished runs as withdrawn; returns those runs, locked."""
+    await connection.execute(
+        "INSERT INTO withdrawn_versions VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        tenant,
+        dataset_id,
+        version,
+        reason,
+    )
+    rows = await connection.fetch(
+        """
+        UPDATE runs SET withdrawn = true, next_poll_at = clock_timestamp()
+        WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3
+          AND status NOT IN ('ready', 'failed', 'cancelled')
+        RETURNING run_id
+        """,
+        tenant,
+        dataset_id,
+        version,
+    )
+    return [str(row["run_id"]) for row in rows]
+
+
+async def set_attention(connection: Connection, run: Run) -> None:
+    """Record only what the run waits for."""
+    await connection.execute(
+        "UPDATE runs SET attention = $3 WHERE tenant_id = $1 AND run_id = $2",
+        run.request.tenant,
+        run.request.run_id,
+        _failure_row(run.attention),
+    )
+
+
+async def is_withdrawn(connection: Connection, tenant: str, dataset_id: str, version: int) -> bool:
+    """Tell whether a dataset version must no longer be trained on."""
+    return bool(
+        await connection.fetchval(
+            "SELECT true FROM withdrawn_versions WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3",
+            tenant,
+            dataset_id,
+            version,
+        )
+    )
+
+
+async def get(connection: Connection, tenant: str, run_id: str) -> Run | None:
+    """Return a run."""
+    row = await connection.fetchrow("SELECT * FROM runs WHERE tenant_id = $1 AND run_id = $2", tenant, run_id)
+    return _run(row) if row else None
+
+
+async def of_agent(
+    connection: Connection,
+    tenant: str,
+    agent_id: str | None,
+    *,
+    status: str | None,
+    before: str | None,
+    limit: int,
+) -> list[Run]:
+    """Return up to `limit` runs, newest first, older than the run `before`."""
+    rows = await connection.fetch(
+        """
+        SELECT * FROM runs WHERE tenant_id = $1 AND ($2::text IS NULL OR agent_id = $2)
+          AND ($3::text IS NULL OR status = $3) AND ($4::uuid IS NULL OR run_id < $4)
+        ORDER BY run_id DESC LIMIT $5
+        """,
+        tenant,
+        agent_id,
+        status,
+        before,
+        limit,
+    )
+    return [_run(row) for row in rows]
+
+
+async def add_events(connection: Connection, run: Run, events: Sequence[JobEvent]) -> None:
+    """Store the lines of the job's diary that are not stored yet."""
+    await connection.executemany(
+        "INSERT INTO run_events (tenant_id, run_id, event_id, at, level, code, data) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        [
+            (run.request.tenant, run.request.run_id, one.id, one.at, one.level, one.code, one.data)
+            for one in events
+        ],
+    )
+
+
+async def last_event(connection: Connection, tenant: str, run_id: str) -> str | None:
+    """Return the newest stored line of a run's diary."""
+    found = await connection.fetchval(
+        "SELECT event_id FROM run_events WHERE tenant_id = $1 AND run_id = $2 "
+        "ORDER BY at DESC, event_id DESC LIMIT 1",
+        tenant,
+        run_id,
+    )
+    return str(found) if found else None
+
+
+async def events(connection: Connection, tenant: str, run_id: str, limit: int) -> list[Any]:
+    """Return the newest lines of a run's diary."""
+    found: list[Any] = await connection.fetch(
+        "SELECT event_id, at, level, code, data FROM run_events WHERE tenant_id = $1 AND run_id = $2 "
+        "ORDER BY at DESC, event_id DESC LIMIT $3",
+        tenant,
+        run_id,
+        limit,
+    )
+    return found

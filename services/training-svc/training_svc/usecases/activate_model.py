@@ -1,0 +1,131 @@
+"""Ask agent-svc to put a model into service: the owner's wish, with the route version that the owner saw."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from uuid_utils.compat import uuid7
+
+from chassis import audit
+from chassis.database import Transaction
+from contracts.agents import SharedTarget
+from contracts.agents import Target as TargetOnWire
+from contracts.training import ModelActivated
+from training_svc.domain.activation import Target, with_share
+from training_svc.domain.errors import no_agent, no_key, no_model, not_ready, route_changed
+from training_svc.outbound import agent_store, run_store
+
+
+async def activate_model(
+    transaction: Transaction,
+    *,
+    tenant: str,
+    subject: str,
+    model_id: str,
+    share: float,
+    expected_route_version: int,
+    reason: str,
+) -> str:
+    """Publish model.activated for a trained model; returns the activation's id."""
+    run = await run_store.get(transaction.connection, tenant, model_id)
+    if run is None:
+        raise no_model()
+    if run.status != "ready" or run.model is None:
+        raise not_ready(run.status)
+    request = run.request
+    trained = Target(run.model, request.provider, request.key_id, request.run_id, share)
+    base = Target(_base_of(request.base_model), request.provider, request.key_id, None, 1.0)
+    serving = await _serving(transaction, tenant, request.agent_id, expected_route_version)
+    return await _publish(
+        transaction,
+        tenant=tenant,
+        subject=subject,
+        agent_id=request.agent_id,
+        expected_route_version=expected_route_version,
+        targets=with_share(trained, serving, base),
+        fallback=base,
+        reason=reason,
+    )
+
+
+async def activate_base(
+    transaction: Transaction,
+    *,
+    tenant: str,
+    subject: str,
+    agent_id: str,
+    expected_route_version: int,
+    reason: str,
+) -> str:
+    """Publish model.activated for the agent's base model; returns the activation's id."""
+    agent = await agent_store.get_agent(transaction.connection, tenant, agent_id)
+    if agent is None:
+        raise no_agent()
+    key = agent.key_for(agent.provider)
+    if key is None:
+        raise no_key()
+    await _serving(transaction, tenant, agent_id, expected_route_version)
+    return await _publish(
+        transaction,
+        tenant=tenant,
+        subject=subject,
+        agent_id=agent_id,
+        expected_route_version=expected_route_version,
+        targets=[Target(agent.base_model, agent.provider, key["key_id"], None, 1.0)],
+        fallback=None,
+        reason=reason,
+    )
+
+
+def _base_of(model: str) -> str:
+    """Return the provider's own model behind a model that was itself trained on."""
+    return model.split(":")[1] if model.startswith("ft:") and model.count(":") > 1 else model
+
+
+async def _serving(transaction: Transaction, tenant: str, agent_id: str, expected: int) -> list[Target]:
+    """Return what the owner wants to serve now; raises when the owner saw a route that is surely past.
+
+    Our copy may lag behind, so only an older expectation is refused here; agent-svc decides the rest.
+    """
+    route = await agent_store.get_route(transaction.connection, tenant, agent_id)
+    if route is None:
+        return []
+    if expected < route["route_version"]:
+        raise route_changed(route["route_version"])
+    targets: list[dict[str, Any]] = (route["desired"] or {}).get("targets", [])
+    return [Target(**target) for target in targets]
+
+
+async def _publish(
+    transaction: Transaction,
+    *,
+    tenant: str,
+    subject: str,
+    agent_id: str,
+    expected_route_version: int,
+    targets: list[Target],
+    fallback: Target | None,
+    reason: str,
+) -> str:
+    activation_id = str(uuid7())
+    event = ModelActivated(
+        activation_id=activation_id,
+        agent_id=agent_id,
+        expected_route_version=expected_route_version,
+        targets=tuple(SharedTarget(**asdict(target)) for target in targets),
+        fallback=TargetOnWire(**asdict(fallback)) if fallback else None,
+        by=subject or "unknown",
+        reason=reason,
+    )
+    transaction.publish(event, tenant=tenant)
+    await audit.record(
+        transaction.connection,
+        tenant=tenant,
+        subject=subject,
+        action="model_activated",
+        object_id=agent_id,
+        activation_id=activation_id,
+        models=[target.model for target in targets],
+    )
+    return activation_id

@@ -1,0 +1,85 @@
+"""Look at a run's job once and record what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from chassis.database import Database, Transaction
+from training_svc.domain.errors import ProviderError
+from training_svc.domain.job import Job, JobEvent, followed, keep_one
+from training_svc.domain.run import Run
+from training_svc.outbound import run_store
+from training_svc.outbound.catalogue import Catalogue
+from training_svc.outbound.provider import Provider
+from training_svc.settings import TrainingSettings
+from training_svc.usecases.hold import Hold
+
+FIRST_MINUTE = 60.0
+
+
+async def follow_run(
+    hold: Hold, provider: Provider, database: Database, catalogue: Catalogue, settings: TrainingSettings
+) -> None:
+    """Ask the provider, pass on a wish to cancel, store status, diary and event together."""
+    run = hold.run
+    job_id = await _the_one_job(run, provider)
+    if run.asked == "cancel":
+        await provider.cancel(job_id)
+    job = await provider.job(job_id)
+    diary = await _new_lines(run, job, provider, database)
+    checkpoints = await _checkpoints(job, provider) if job.status == "succeeded" else run.checkpoints
+    model = catalogue.base_model(run.request.provider, run.request.base_model)
+
+    def change(run: Run, now: datetime) -> Run:
+        seen = followed(replace(run, job_id=job_id), job, model.price if model else None, now)
+        return replace(seen, progress=_progress(diary) or run.progress, checkpoints=checkpoints)
+
+    async def store_diary(transaction: Transaction, _: datetime) -> None:
+        await run_store.add_events(transaction.connection, run, diary)
+
+    await hold.record(change, due_in=pause(run, job, settings), also=store_diary)
+
+
+def pause(run: Run, job: Job, settings: TrainingSettings) -> float | None:
+    """Return the seconds until the next look; a run's first minute is watched closely."""
+    if job.status in {"failed", "cancelled"}:
+        return None
+    if run.checked_at is None or (run.checked_at - run.created_at).total_seconds() < FIRST_MINUTE:
+        return settings.follow_fast
+    return settings.follow_interval
+
+
+async def _the_one_job(run: Run, provider: Provider) -> str:
+    """Return the job to follow. After a doubt there may be two: the oldest stays, the rest is cancelled."""
+    if run.doubted:
+        kept, others = keep_one(await provider.jobs(run))
+        for job in others:
+            await provider.cancel(job.id)
+        if kept is not None:
+            return kept.id
+    return run.job_id or ""
+
+
+async def _new_lines(run: Run, job: Job, provider: Provider, database: Database) -> list[JobEvent]:
+    async with database.transaction() as transaction:
+        known = await run_store.last_event(transaction.connection, run.request.tenant, run.request.run_id)
+    try:
+        return await provider.events(job.id, known)
+    except ProviderError:
+        return []  # the diary is an extra: the status must not wait for it
+
+
+async def _checkpoints(job: Job, provider: Provider) -> list[dict[str, object]] | None:
+    try:
+        return await provider.checkpoints(job.id)
+    except ProviderError:
+        return None
+
+
+def _progress(diary: list[JobEvent]) -> dict[str, int | None] | None:
+    for line in diary:
+        step, total = line.data.get("step"), line.data.get("total_steps")
+        if line.code == "step_done" and isinstance(step, int):
+            return {"step": step, "total_steps": total if isinstance(total, int) else None}
+    return None
