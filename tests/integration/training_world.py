@@ -35,7 +35,7 @@ FAST = {
     "claim_every": "0.05",
     "lease_seconds": "2",
     "drivers": "2",
-    "session_timeout": "1.5",
+    "session_timeout": "3",
 }
 
 
