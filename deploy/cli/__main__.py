@@ -67,7 +67,11 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def add(name: str, text: str, module: str, function: str = "run") -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text, add_help=name != "demo")
+        own = name == "demo"  # it reads its options itself; argparse would refuse those that come first
+        prefix = "+" if own else "-"
+        command = commands.add_parser(
+            name, help=text, description=text, add_help=not own, prefix_chars=prefix
+        )
         command.set_defaults(module=module, function=function)
         return command
 
