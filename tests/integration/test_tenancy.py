@@ -26,7 +26,8 @@ async def test_every_key_begins_with_the_tenant(surroundings: Surroundings) -> N
         """
         SELECT n.nspname || '.' || c.relname AS tbl, c.relname, k.contype::text AS kind,
                (SELECT attname FROM pg_attribute WHERE attrelid = c.oid AND attnum = k.conkey[1]) AS first
-        FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+        FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE k.contype IN ('p', 'u', 'f') AND (n.nspname LIKE '%\\_svc' OR n.nspname = 'vault')
         """,
     )
@@ -46,7 +47,7 @@ async def test_every_tenant_table_has_forced_row_level_security(surroundings: Su
     rows = await _rows(
         surroundings,
         """
-        SELECT n.nspname || '.' || c.relname AS tbl, c.relname, c.relrowsecurity AND c.relforcerowsecurity AS forced
+        SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity AS forced
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
           AND (n.nspname LIKE '%\\_svc' OR n.nspname = 'vault')
@@ -57,11 +58,10 @@ async def test_every_tenant_table_has_forced_row_level_security(surroundings: Su
     assert open_tables == WITHOUT_TENANT
 
 
-@pytest.mark.parametrize("http", [False, True])
+@pytest.mark.parametrize("suffix", ["", "_http"])
 async def test_each_role_reaches_only_its_own_schema_and_training_the_vault(
-    surroundings: Surroundings, http: bool
+    surroundings: Surroundings, suffix: str
 ) -> None:
-    suffix = "_http" if http else ""
     schemas = {one.package for one in SERVICES} | {"vault"}
     vault = {"agent_svc", "agent_svc_http", "training_svc"}
     for one in SERVICES:

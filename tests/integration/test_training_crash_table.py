@@ -16,10 +16,10 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.errors import KafkaError
-from deploy.simulator.lifecycle import FINAL
-from deploy.stack.services import Surroundings
 from openai import AsyncOpenAI
 
+from deploy.simulator.lifecycle import FINAL
+from deploy.stack.services import Surroundings
 from tests.fixtures_stack import PARTITIONS
 from tests.harness import until
 from tests.integration.training_world import World, world

@@ -1,4 +1,4 @@
-"""What tests of training-svc share: a simulator as the provider, an agent with a sealed key, requests to train."""
+"""What tests of training-svc share: a simulator, an agent with a sealed key, requests to train."""
 
 from __future__ import annotations
 
