@@ -1,4 +1,4 @@
-"""training-svc on real Kafka and PostgreSQL with the provider simulator: a run's way and what can disturb it."""
+"""training-svc on real servers with the provider simulator: a run's way and what can disturb it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from contracts.agents import AgentRouted, Route, SharedTarget
-from contracts.datasets import DatasetWithdrawn
-from deploy.stack.services import Surroundings
 
+from contracts.agents import AgentRouted, Route, SharedTarget
+from deploy.stack.services import Surroundings
 from tests.harness import bodies, until
 from tests.integration.training_world import BASE, World, world
 
@@ -40,7 +38,8 @@ async def test_a_request_becomes_a_model_in_service(a_world: World) -> None:
 
     told = await until(all_told)
     assert [told[0]["status"], told[0]["step"]] == ["unknown", "preparing"]
-    assert told[-1]["model"] == row["model"] and row["model"].startswith(f"ft:{BASE}:")
+    assert told[-1]["model"] == row["model"]
+    assert row["model"].startswith(f"ft:{BASE}:")
     assert told[-1]["cost_microdollars"] == told[-1]["trained_tokens"] * 3
     assert len(told[-1]["checkpoints"]) == 3
 

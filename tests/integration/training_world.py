@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
+
 from chassis.objects import ObjectStore, tenant_prefix
 from chassis.vault import SecretId, Vault
 from contracts.agents import AgentUpdated, ProviderKey
@@ -21,7 +22,6 @@ from contracts.datasets import DatasetReady, TrainingFile, TrainingFiles
 from deploy.simulator.testing import RunningSimulator, question_lines
 from deploy.stack.services import CATALOGUE, Surroundings
 from deploy.stack.settings import ROOT
-
 from tests.harness import Running, bodies, instance, publish, publisher, until
 
 BASE = "gpt-4o-mini-2024-07-18"
@@ -35,7 +35,7 @@ FAST = {
     "claim_every": "0.05",
     "lease_seconds": "2",
     "drivers": "2",
-    "session_timeout": "1.5",
+    "session_timeout": "3",
 }
 
 
@@ -163,9 +163,7 @@ class World:
 
     def jobs(self, run_id: str) -> list[dict[str, Any]]:
         """The run's jobs in the provider's ledger."""
-        return [
-            job for job in self.simulator.ledger() if (job["metadata"] or {}).get("run_id") == run_id
-        ]
+        return [job for job in self.simulator.ledger() if (job["metadata"] or {}).get("run_id") == run_id]
 
     async def statuses(self, run_id: str) -> list[dict[str, Any]]:
         """The run's snapshots, in order."""
