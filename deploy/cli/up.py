@@ -91,6 +91,8 @@ def down(settings: StackSettings, arguments: argparse.Namespace) -> int:
                 say("it has not stopped yet: ./dev status")
                 return 1
             time.sleep(0.1)
+    while state and state.launcher.alive and time.monotonic() < deadline:
+        time.sleep(0.02)  # it let go of the lock and is about to end
     if left:
         say(f"stopped what a killed launcher had left: {', '.join(left)}")
     say("stopped" if state else "nothing was running")

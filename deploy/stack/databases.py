@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
@@ -35,8 +35,8 @@ def migration_folders(schema: str) -> list[Path]:
 class Databases:
     """A PostgreSQL server as its administrator sees it."""
 
-    admin_url: str
-    passwords: Mapping[str, str]
+    admin_url: str = field(repr=False)
+    passwords: Mapping[str, str] = field(repr=False)
     """Password of each role."""
 
     def url(self, database: str, role: str, **settings: str) -> str:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 
 import asyncpg
+from aiokafka.errors import KafkaError
 
 from deploy.stack.ports import PortsTakenError
 from deploy.stack.postgres import PostgresSetupError
@@ -21,6 +22,7 @@ EXPECTED = (
     ProcessError,
     TopicsError,
     asyncpg.PostgresError,
+    KafkaError,
 )
 INTERRUPTED = 130
 

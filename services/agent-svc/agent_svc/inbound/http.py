@@ -174,6 +174,8 @@ def _add_keys(
         """Take the key from the agent."""
         async with database.tenant_transaction(caller.tenant) as transaction:
             await store.lock_agent(transaction.connection, caller.tenant, agent_id)
+            if await store.get_agent(transaction.connection, caller.tenant, agent_id) is None:
+                raise no_agent()
             if not await store.unbind_key(transaction.connection, caller.tenant, agent_id, provider):
                 raise no_key()
             await publish_agent(transaction, caller.tenant, agent_id)
@@ -192,6 +194,8 @@ def _add_keys(
     async def check(caller: CallerDep, agent_id: str, provider: str) -> dict[str, Any]:
         """Ask the provider whether it takes the key; nothing is uploaded."""
         async with database.tenant_transaction(caller.tenant) as transaction:
+            if await store.get_agent(transaction.connection, caller.tenant, agent_id) is None:
+                raise no_agent()
             keys = await store.keys_of(transaction.connection, caller.tenant, agent_id)
             key = next((one for one in keys if one.provider == provider), None)
             if key is None:

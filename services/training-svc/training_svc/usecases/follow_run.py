@@ -38,13 +38,11 @@ async def follow_run(
     async def store_diary(transaction: Transaction, _: datetime) -> None:
         await run_store.add_events(transaction.connection, run, diary)
 
-    await hold.record(change, due_in=pause(run, job, settings), also=store_diary)
+    await hold.record(change, due_in=pause(run, settings), also=store_diary)
 
 
-def pause(run: Run, job: Job, settings: TrainingSettings) -> float | None:
+def pause(run: Run, settings: TrainingSettings) -> float:
     """Return the seconds until the next look; a run's first minute is watched closely."""
-    if job.status in {"failed", "cancelled"}:
-        return None
     if run.checked_at is None or (run.checked_at - run.created_at).total_seconds() < FIRST_MINUTE:
         return settings.follow_fast
     return settings.follow_interval

@@ -39,8 +39,8 @@ class Hold:
                 raise LeaseLostError("a newer epoch holds the run")
             before, now = found
             after = change(before, now)
-            if after.is_final and due_in is None:
-                due_in = 0.0 if after.litter else None
+            if after.is_final:
+                due_in = (due_in or 0.0) if after.litter else None
             release = due_in is not None or after.is_final
             if not await store.write_held(transaction.connection, after, due_in=due_in, release=release):
                 raise LeaseLostError("a newer epoch holds the run")
