@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
         finally:
             result.seconds["total"] = round(time.monotonic() - began, 2)
         if not asked.once:
-            try_next(stack, tenant, script.agent, show)
+            try_next(stack, tenant, script, show)
             await asyncio.Event().wait()
         return 0
 

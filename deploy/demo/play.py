@@ -165,7 +165,8 @@ class Play:
                 event = received.event
                 if isinstance(event, AgentRouted) and event.agent_id == self._script.agent:
                     models = [target.model for target in event.effective.targets] if event.effective else []
-                    self._show.event(event.TYPE, f"{event.reason}, version {event.route_version}: {models}")
+                    about = f"{event.reason}, version {event.route_version}: {', '.join(models)}"
+                    self._show.event(event.TYPE, about)
                     if event.reason != "activated":
                         raise FailedError(f"the route was not activated but {event.reason}")
                     break

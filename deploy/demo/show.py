@@ -47,9 +47,9 @@ class Show:
         self._plain = not self._console.is_terminal
         self._number = 0
 
-    def line(self, text: str = "", style: str = "") -> None:
-        """One line as it is."""
-        self._console.print(escape(text), style=style or None, soft_wrap=self._plain)
+    def line(self, text: str = "", style: str = "", *, whole: bool = False) -> None:
+        """One line as it is; `whole`: never broken, so that it can be copied."""
+        self._console.print(escape(text), style=style or None, soft_wrap=self._plain or whole)
 
     def step(self, title: str) -> None:
         """The heading of the next step."""
