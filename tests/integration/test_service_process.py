@@ -125,7 +125,7 @@ def test_settings_are_printed_with_secrets_masked_and_missing_ones_are_named(
     settings = {
         "DATABASE_URL": "postgresql://u:hidden@h/d", "DATABASE_HTTP_URL": "postgresql://u:hidden@h/d",
         "OBJECTS_URL": tmp_path.as_uri(), "MASTER_KEY": "hidden", "CATALOGUE": "x.yaml",
-        "HTTP_PORT": str(free_port()),
+        "HTTP_PORT": str(free_port()), "DEV": "1",
     }  # fmt: skip
     given = plain | {f"MORTARBOARD_{key}": value for key, value in settings.items()}
     shown = subprocess.run(command, env=given, cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -23,6 +23,7 @@ REQUIRED: dict[str, Any] = {
     "database_url": "postgresql://u:hidden-password@h/db",
     "database_http_url": "postgresql://u:hidden-password@h/db",
     "objects_url": "file:///tmp/x",
+    "dev": True,
 }
 
 

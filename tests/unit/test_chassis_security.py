@@ -108,7 +108,11 @@ def authenticator() -> Known:
     url: Any = "postgresql://u:p@h/db"
     return Known(
         Settings(
-            database_url=url, database_http_url=url, objects_url="file:///tmp/x", issuer="https://issuer"
+            database_url=url,
+            database_http_url=url,
+            objects_url="file:///tmp/x",
+            issuer="https://issuer",
+            dev=True,
         )
     )
 
