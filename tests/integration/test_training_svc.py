@@ -6,13 +6,11 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from contracts.agents import AgentRouted, Route, SharedTarget
-from contracts.datasets import DatasetWithdrawn
-from deploy.stack.services import Surroundings
 
+from contracts.agents import AgentRouted, Route, SharedTarget
+from deploy.stack.services import Surroundings
 from tests.harness import bodies, until
 from tests.integration.training_world import BASE, World, world
 

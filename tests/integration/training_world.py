@@ -1,4 +1,4 @@
-"""What tests of training-svc share: a simulator as the provider, an agent with a sealed key, requests to train."""
+"""What tests of training-svc share: a simulated provider, an agent with a sealed key, requests to train."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
+
 from chassis.objects import ObjectStore, tenant_prefix
 from chassis.vault import SecretId, Vault
 from contracts.agents import AgentUpdated, ProviderKey
@@ -21,7 +22,6 @@ from contracts.datasets import DatasetReady, TrainingFile, TrainingFiles
 from deploy.simulator.testing import RunningSimulator, question_lines
 from deploy.stack.services import CATALOGUE, Surroundings
 from deploy.stack.settings import ROOT
-
 from tests.harness import Running, bodies, instance, publish, publisher, until
 
 BASE = "gpt-4o-mini-2024-07-18"
@@ -142,11 +142,17 @@ class World:
     async def row_when(self, run_id: str, within: float = 30, **wanted: Any) -> asyncpg.Record:
         """The run's row once these columns have these values."""
 
+        row: asyncpg.Record | None = None
+
         async def look() -> Any:
+            nonlocal row
             row = await self.row(run_id)
             return row if row and all(row[name] == value for name, value in wanted.items()) else None
 
-        return await until(look, within, f"{wanted} of {run_id}; {self.logs()}")
+        try:
+            return await until(look, within, f"{wanted} of {run_id}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {dict(row or {})}; {self.logs()}") from None
 
     async def requests(self) -> dict[str, int]:
         """How often each call was made at the provider."""
@@ -163,9 +169,7 @@ class World:
 
     def jobs(self, run_id: str) -> list[dict[str, Any]]:
         """The run's jobs in the provider's ledger."""
-        return [
-            job for job in self.simulator.ledger() if (job["metadata"] or {}).get("run_id") == run_id
-        ]
+        return [job for job in self.simulator.ledger() if (job["metadata"] or {}).get("run_id") == run_id]
 
     async def statuses(self, run_id: str) -> list[dict[str, Any]]:
         """The run's snapshots, in order."""
