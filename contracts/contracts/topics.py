@@ -28,7 +28,7 @@ class Topic:
     owner: str
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
-    """Services that read in a consumer group; the group's id is the service's name."""
+    """Services that read in a consumer group of their own, `{service}.{topic}`."""
     readers: tuple[str, ...] = ()
     """Services whose every instance reads all of it, without a group, and others that may read it."""
     events: tuple[str, ...] = ()

@@ -1,5 +1,10 @@
 """`./dev COMMAND`: reads the arguments and hands over to the file that has the command."""
 
+# ruff: noqa: E402
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules load: end, without a traceback
+
 import argparse
 import importlib
 import os
@@ -41,6 +46,7 @@ def main() -> None:
     settings.temporary.mkdir(parents=True, exist_ok=True)
     os.environ["TMPDIR"] = tempfile.tempdir = str(settings.temporary)
     command = importlib.import_module(f"deploy.cli.{arguments.module}")
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         sys.exit(getattr(command, arguments.function)(settings, arguments))
     except KeyboardInterrupt:
@@ -61,7 +67,11 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def add(name: str, text: str, module: str, function: str = "run") -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text, add_help=name != "demo")
+        own = name == "demo"  # it reads its options itself; argparse would refuse those that come first
+        prefix = "+" if own else "-"
+        command = commands.add_parser(
+            name, help=text, description=text, add_help=not own, prefix_chars=prefix
+        )
         command.set_defaults(module=module, function=function)
         return command
 

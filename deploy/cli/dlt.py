@@ -131,13 +131,16 @@ async def show(bootstrap: str, names: Sequence[str]) -> int:
     async with reader(bootstrap, names) as (consumer, ends):
         async for letter in letters(consumer, ends, dict.fromkeys(ends, 0)):
             key = (letter.key or b"").decode(errors="replace")
-            headers = {
-                name: value.decode(errors="replace") if value else value for name, value in letter.headers
-            }
+            headers = {name: shown_value(value) for name, value in letter.headers}
             size = len(letter.value) if letter.value is not None else None
             shown = {"topic": letter.place.topic, "offset": letter.offset, "key": key, "bytes": size}
             print(json.dumps({**shown, **letter.notes, "headers": headers}, ensure_ascii=False))
     return 0
+
+
+def shown_value(value: bytes | None) -> str | None:
+    """A header's value as text; what is not UTF-8 shows as replacement characters."""
+    return None if value is None else value.decode(errors="replace")
 
 
 async def replay(bootstrap: str, names: Sequence[str], prefix: str, objects: Path, *, again: bool) -> int:
@@ -152,7 +155,7 @@ async def replay(bootstrap: str, names: Sequence[str], prefix: str, objects: Pat
             if letter.topic:
                 body = await letter.body(objects)
                 await producer.send_and_wait(
-                    prefix + letter.topic, body, key=letter.key, headers=letter.headers
+                    prefix + letter.topic, body, key=letter.key, headers=list(letter.headers)
                 )
                 count += 1
             await consumer.commit({letter.place: OffsetAndMetadata(letter.offset + 1, "")})

@@ -42,13 +42,13 @@ async def _health(entry: Entry) -> str:
 
 
 def _rss(pid: int) -> int:
-    """Resident megabytes of a process and what it started."""
+    """Resident megabytes of a process and what it started; memory that a family shares counts once."""
     try:
         whole = psutil.Process(pid)
-        family = [whole] if pid == psutil.Process().ppid() else [whole, *_children(whole)]
-        return sum(one.memory_info().rss for one in family) // 2**20
+        family = [one.memory_info() for one in (whole, *_children(whole))]
     except psutil.NoSuchProcess:
         return 0
+    return int(max(one.shared for one in family) + sum(one.rss - one.shared for one in family)) // 2**20
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from deploy.stack import files
 from deploy.stack.foreground import run_stack, say
 from deploy.stack.services import SERVICES
-from deploy.stack.settings import ROOT, StackSettings
+from deploy.stack.settings import DATA_NAMES, ROOT, StackSettings
 from deploy.stack.stack import Stack
 from deploy.stack.state import State, stop_leftovers
 
@@ -83,13 +83,16 @@ def down(settings: StackSettings, arguments: argparse.Namespace) -> int:
             with files.locked(settings.run / "lock", wait=False):
                 left = asyncio.run(stop_leftovers(settings.state_file))
                 if arguments.wipe:
-                    shutil.rmtree(settings.data, ignore_errors=True)
+                    for name in DATA_NAMES:
+                        shutil.rmtree(settings.run / name, ignore_errors=True)
             break
         except files.BusyError:
             if time.monotonic() > deadline:
                 say("it has not stopped yet: ./dev status")
                 return 1
             time.sleep(0.1)
+    while state and state.launcher.alive and time.monotonic() < deadline:
+        time.sleep(0.02)  # it let go of the lock and is about to end
     if left:
         say(f"stopped what a killed launcher had left: {', '.join(left)}")
     say("stopped" if state else "nothing was running")

@@ -62,7 +62,7 @@ class RunningSimulator:
         self._thread.join()
         self._socket.close()
 
-    def admin(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+    def admin(self, method: str, path: str, body: object = None) -> Any:
         """Call the admin path; the answer's JSON, None without a body."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.address}/_admin/{path}", data=data, method=method)  # noqa: S310

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
@@ -18,7 +18,7 @@ from deploy.stack.settings import ROOT
 SCHEMAS = ("dialog_svc", "dataset_svc", "training_svc", "agent_svc")
 ROLES = tuple(f"{schema}{suffix}" for schema in SCHEMAS for suffix in ("_owner", "", "_http"))
 VAULT_OWNER, VAULT_WRITERS, VAULT_READERS = (
-    "agent_svc_owner", ("agent_svc", "agent_svc_http"), ("training_svc", "training_svc_http"),
+    "agent_svc_owner", ("agent_svc", "agent_svc_http"), ("training_svc",),
 )  # fmt: skip
 EXTENSIONS = ("pg_trgm", "unaccent", "btree_gin")
 SESSION = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s", "transaction_timeout": "30s"}
@@ -35,8 +35,8 @@ def migration_folders(schema: str) -> list[Path]:
 class Databases:
     """A PostgreSQL server as its administrator sees it."""
 
-    admin_url: str
-    passwords: Mapping[str, str]
+    admin_url: str = field(repr=False)
+    passwords: Mapping[str, str] = field(repr=False)
     """Password of each role."""
 
     def url(self, database: str, role: str, **settings: str) -> str:

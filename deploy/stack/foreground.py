@@ -4,8 +4,10 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import asyncpg
+from aiokafka.errors import KafkaError
 
 from deploy.stack.ports import PortsTakenError
 from deploy.stack.postgres import PostgresSetupError
@@ -21,13 +23,15 @@ EXPECTED = (
     ProcessError,
     TopicsError,
     asyncpg.PostgresError,
+    KafkaError,
 )
 INTERRUPTED = 130
 
 
 def say(text: str) -> None:
-    """Print a line at once."""
-    print(text, flush=True)
+    """Print a line at once; a terminal that went away is nobody to print to."""
+    with suppress(OSError):
+        print(text, flush=True)
 
 
 def run_stack(
@@ -49,8 +53,9 @@ async def _run(stack: Stack, play: Callable[[Stack], Awaitable[int]]) -> int:
         nonlocal asked
         asked += 1
         if asked == 1:
-            print("\nstopping (Ctrl-C again: at once)", file=sys.stderr, flush=True)
             task.cancel()
+            with suppress(OSError):  # the terminal may be what went away
+                print("\nstopping (Ctrl-C again: at once)", file=sys.stderr, flush=True)
         else:
             stack.kill()
 

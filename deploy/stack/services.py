@@ -5,7 +5,7 @@ import json
 import secrets
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
@@ -74,7 +74,7 @@ class Surroundings:
     database: str
     objects: Path
     issuer: str
-    master_key: str
+    master_key: str = field(repr=False)
     catalogue: Path | None = None
     topic_prefix: str = ""
 

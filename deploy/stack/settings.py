@@ -24,6 +24,8 @@ DEFAULT_PORTS = {
     "agent-svc-ops": 18204,
 }
 MODES = ("local", "external")
+DATA_NAMES = ("data", "demo")
+"""Folders of data below the run folder: of `up`, and of the demo."""
 
 
 class SettingsError(Exception):

@@ -76,6 +76,7 @@ async def test_the_key_is_sealed_and_told_by_its_last_four_only(
     assert (await api.post("/v1/agents/shop/keys/openai/check")).json()["infer"] == "yes"
     async with surroundings.databases.connection(surroundings.database) as connection:
         row = await connection.fetchrow("SELECT key_id, version, sealed FROM vault.secrets")
+    assert row is not None
     assert SECRET.encode() not in bytes(row["sealed"])
     assert SecretId("acme", str(row["key_id"]), row["version"]).key_id == key_id
 
@@ -127,7 +128,7 @@ async def test_the_official_client_chats_and_the_dialog_is_recorded(
     client = openai.AsyncOpenAI(api_key=bearer, base_url=f"{agent_svc.url}/v1", max_retries=0)
     question: Any = [{"role": "user", "content": "Have you apples?"}]
     for _ in range(2):  # sent twice: recorded once
-        answer = await client.chat.completions.create(
+        answer: Any = await client.chat.completions.create(
             model="agent:shop", messages=question, stream=stream, extra_headers={"X-Dialog-Id": "d1"}
         )
         if stream:

@@ -243,6 +243,36 @@ async def test_freeze_with_train_answers_with_a_run_id_at_once_and_is_published(
     assert (await editor.post(f"/v1/datasets/{dataset}/versions", json={"train": {}})).status_code == 403
 
 
+async def test_a_freeze_that_crashed_is_finished_by_another_process(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    await send(surroundings, agent(keys=(key(),)), *(completed(f"d{number}") for number in range(10)))
+    parts = {"parts": "http,consumers", "freeze_wait": "0.1"}
+    async with service(surroundings, "dataset-svc", tmp_path, **parts) as without_workers:
+        api = await without_workers.client()
+        dataset = await dataset_of(api)
+        for number in range(10):
+            await api.post(f"/v1/examples/{await take(api, dataset, f'd{number}')}/save")
+        begun = await api.post(f"/v1/datasets/{dataset}/versions", json={"train": {}})
+        assert (begun.status_code, begun.json()["state"]) == (202, "freezing")
+        async with surroundings.databases.connection(surroundings.database) as admin:
+            claimed = await admin.execute(
+                "UPDATE dataset_svc.dataset_versions "
+                "SET epoch = 1, claimed_until = now() + interval '1 second'"
+            )
+            assert claimed == "UPDATE 1"
+        assert await bodies(surroundings, "dataset.ready") == []
+        async with service(surroundings, "dataset-svc", tmp_path, slot="2", parts="workers"):
+            (ready,) = await until(lambda: bodies(surroundings, "dataset.ready"))
+        version = (await api.get(f"/v1/datasets/{dataset}/versions/1")).json()
+    assert ready["run_id"] == begun.json()["run_id"]
+    assert (version["state"], version["manifest"]["files"]["training"]) == (
+        "ready",
+        ready["files"]["training"],
+    )
+    assert ready["files"]["training"]["uri"].endswith("/v1-2.jsonl")
+
+
 async def test_the_cap_waits_for_its_revision_and_is_idempotent(
     surroundings: Surroundings, dataset_svc: Running
 ) -> None:
@@ -305,6 +335,29 @@ async def test_a_bad_dialog_teaches_only_what_was_corrected(
     assert (await api.post(f"/v1/examples/{example}/save")).status_code == 200
     summary = (await api.get(f"/v1/datasets/{fixed.json()['dataset_id']}/summary")).json()
     assert (summary["saved"], summary["teaches"], summary["answers"]) == (1, 1, 2)
+
+
+async def test_messages_written_by_hand_make_an_example_without_a_dialog(
+    surroundings: Surroundings, dataset_svc: Running
+) -> None:
+    await send(surroundings, agent())
+    api = await dataset_svc.client()
+    dataset = await dataset_of(api)
+    written = [{"role": "user", "content": "hi <|endoftext|>"}, {"role": "assistant", "content": "hello"}]
+    made = await api.post(f"/v1/datasets/{dataset}/examples", json={"messages": written})
+    assert (made.status_code, made.json()["dialog_id"]) == (201, None)
+    example = made.json()["id"]
+    (found,) = (await api.get(f"/v1/datasets/{dataset}/checks")).json()["items"]
+    (finding,) = found["findings"]
+    assert (found["example_id"], finding["code"], finding["start"]) == (example, "special_token", 3)
+    edit = {"op": "edit", "message_id": finding["message_id"], "content": "hi"}
+    assert (await patch(api, example, edit)).json()["findings"] == []
+    insert = {"op": "insert", "after": None, "message": {"role": "assistant", "content": "Welcome"}}
+    assert (await patch(api, example, insert)).json()["head"] == {"teaches": 2, "answers": 2}
+    assert (await api.post(f"/v1/examples/{example}/save")).json()["saved_revision"] == 1
+    assert await bodies(surroundings, "dataset.changed") == []
+    wrong = {"messages": [{"role": "user", "content": "a\u0000b", "extra": 1}], "dialog_id": "d"}
+    assert (await api.post(f"/v1/datasets/{dataset}/examples", json=wrong)).status_code == 422
 
 
 async def test_a_stale_editor_learns_who_changed_what(

@@ -68,7 +68,7 @@ async def test_selecting_publishes_without_ending_and_repeats_its_revision(
 
     async def arrived() -> bool:
         answer = await api.get("/v1/dialogs/d3")
-        return answer.status_code == 200 and answer.json()["message_count"] == 3
+        return bool(answer.status_code == 200 and answer.json()["message_count"] == 3)
 
     await until(arrived)
     first = await api.post("/v1/dialogs/d3/select", json={})
@@ -92,7 +92,7 @@ async def test_another_tenants_dialog_is_not_there(surroundings: Surroundings, d
     own, other = await dialog_svc.client("acme"), await dialog_svc.client("globex")
 
     async def arrived() -> bool:
-        return (await other.get("/v1/dialogs/d5")).status_code == 200
+        return await _ok(other, "/v1/dialogs/d5")
 
     await until(arrived)
     await until(lambda: _ok(own, "/v1/dialogs/d4"))

@@ -1,4 +1,4 @@
-"""What tests of training-svc share: a simulated provider, an agent with a sealed key, requests to train."""
+"""What tests of training-svc share: a simulator, an agent with a sealed key, requests to train."""
 
 from __future__ import annotations
 
@@ -142,17 +142,11 @@ class World:
     async def row_when(self, run_id: str, within: float = 30, **wanted: Any) -> asyncpg.Record:
         """The run's row once these columns have these values."""
 
-        row: asyncpg.Record | None = None
-
         async def look() -> Any:
-            nonlocal row
             row = await self.row(run_id)
             return row if row and all(row[name] == value for name, value in wanted.items()) else None
 
-        try:
-            return await until(look, within, f"{wanted} of {run_id}")
-        except AssertionError as error:
-            raise AssertionError(f"{error}; {dict(row or {})}; {self.logs()}") from None
+        return await until(look, within, f"{wanted} of {run_id}; {self.logs()}")
 
     async def requests(self) -> dict[str, int]:
         """How often each call was made at the provider."""

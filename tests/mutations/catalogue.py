@@ -7,6 +7,7 @@ from dataclasses import dataclass
 CHASSIS = "services/chassis/chassis"
 CONSUMING = "tests/integration/test_consuming.py"
 PUBLISHING = "tests/integration/test_publishing.py"
+TRAINING = "tests/integration/test_training_crash_table.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,13 @@ MUTATIONS = (
 """,
         "        clean[name] = (value or b'').decode()\n",
         f"{CONSUMING}::test_a_bad_header_that_nobody_reads_costs_nothing",
+    ),
+    Mutation(
+        "lease epoch",
+        "services/training-svc/training_svc/outbound/run_store.py",
+        "            epoch = epoch + 1,\n",
+        "            epoch = 1,\n",
+        f"{TRAINING}::test_paused_past_the_lease_the_late_create_is_refused",
     ),
     Mutation(
         "rebalance timeout",

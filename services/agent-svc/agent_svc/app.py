@@ -13,6 +13,8 @@ from chassis.consumer import Consumer
 from chassis.service import Parts, Service, Surroundings
 from chassis.vault import Vault
 
+SCOPES = http.SCOPES
+
 
 def compose(surroundings: Surroundings) -> Parts:
     """Return the parts of agent-svc."""
@@ -23,7 +25,7 @@ def compose(surroundings: Surroundings) -> Parts:
     catalogue = read_catalogue(settings.catalogue)
     return Parts(
         router=http.router(surroundings.database, vault, catalogue, provider, recorder),
-        scopes=http.SCOPES,
+        scopes=SCOPES,
         consumers=[
             Consumer.of("model.activated", events.MODEL_ACTIVATED),
             Consumer.of("training.status", events.TRAINING_STATUS),

@@ -30,7 +30,9 @@ dead_letters = Counter("mortarboard_dead_letters_total", "Records set aside", ["
 over_share = Counter(
     "mortarboard_tenant_over_share_total", "Windows in which one tenant fills the dead letters"
 )
-outbox_depth = Gauge("mortarboard_outbox_rows", "Events stored and not yet published", ["lane"])
+outbox_depth = Gauge(
+    "mortarboard_outbox_rows", "Events in the relay's next window (at most 200), not yet published", ["lane"]
+)
 outbox_age = Gauge("mortarboard_outbox_oldest_seconds", "Age of the oldest unpublished event", ["lane"])
 published = Counter("mortarboard_published_total", "Events published", ["topic"])
 lease_held = Gauge("mortarboard_lease_held", "1 while this process holds the lease", ["lease"])

@@ -115,7 +115,7 @@ class Relay:
             self._wake.clear()
             asked = time.monotonic()
             rows = await connection.fetch(
-                "SELECT id, tenant_id, topic, key, headers, body, created_at FROM outbox "
+                "SELECT id, topic, key, headers, body, created_at FROM outbox "
                 "WHERE lane = $1 ORDER BY id LIMIT $2",
                 self._lane,
                 WINDOW,

@@ -134,7 +134,7 @@ class Service:
     def _maintenance(self) -> Worker:
         async def maintain() -> bool:
             async with self.database.transaction() as transaction:
-                await transaction.connection.execute("SELECT maintain_inbox(interval '60 days')")
+                await transaction.connection.execute("SELECT maintain_inbox(interval '120 days')")
                 await transaction.connection.execute(
                     "DELETE FROM idempotency_keys WHERE created_at < now() - interval '7 days'"
                 )
@@ -242,8 +242,8 @@ def main(settings_type: type[Settings], compose: Callable[[Surroundings], Parts]
         settings = settings_type()
     except ValidationError as error:
         for row in error.errors(include_input=False, include_context=False, include_url=False):
-            name = ".".join(map(str, row["loc"])).upper()
-            print(f"MORTARBOARD_{name}: {row['msg']}", file=sys.stderr)  # noqa: T201
+            name = f"MORTARBOARD_{'.'.join(map(str, row['loc'])).upper()}: " if row["loc"] else ""
+            print(f"{name}{row['msg']}", file=sys.stderr)  # noqa: T201
         raise SystemExit(2) from None
     if "--settings" in sys.argv[1:]:
         print(masked(settings))  # noqa: T201

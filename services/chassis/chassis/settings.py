@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PARTS = ("http", "consumers", "workers")
@@ -35,9 +35,7 @@ class Settings(BaseSettings):
     parts: Annotated[tuple[str, ...], NoDecode] = PARTS
     instance: str = Field("", description="slot or pod name: a replacement takes over its partitions at once")
     log_level: str = "info"
-    dev: bool = Field(
-        default=False, description="development: plain http to the issuer and to providers on this host"
-    )
+    dev: bool = Field(default=False, description="development: the key set may be fetched by plain http")
     pool_size: int = Field(8, ge=2, le=10)
 
     batch_records: int = Field(500, ge=1)
@@ -58,13 +56,20 @@ class Settings(BaseSettings):
             raise ValueError(f"unknown part {sorted(unknown)}; the parts are {', '.join(PARTS)}")
         return parts
 
+    @model_validator(mode="after")
+    def keys_come_safely(self) -> Self:
+        """Refuse a key set that anyone on the way could exchange."""
+        if not self.dev and not self.jwks_url.startswith("https://"):
+            raise ValueError("MORTARBOARD_JWKS_URL must use https unless MORTARBOARD_DEV=1")
+        return self
+
     def topic(self, name: str) -> str:
         """Return the topic's name on this broker."""
         return self.topic_prefix + name
 
     @property
     def group(self) -> str:
-        """The consumer group of this service."""
+        """What this service's groups, transactional ids and dead letters begin with on this broker."""
         return self.topic_prefix + self.service
 
 

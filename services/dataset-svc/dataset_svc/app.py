@@ -14,6 +14,7 @@ from dataset_svc.settings import DatasetSettings
 from dataset_svc.usecases.freeze_version import Freezer
 
 FREEZE = "freeze"
+SCOPES = {**http.SCOPES, **http_versions.SCOPES}
 
 
 def compose(surroundings: Surroundings) -> Parts:
@@ -26,7 +27,7 @@ def compose(surroundings: Surroundings) -> Parts:
     http_versions.add_endpoints(router, database, settings, lambda: surroundings.wake(FREEZE))
     return Parts(
         router=router,
-        scopes={**http.SCOPES, **http_versions.SCOPES},
+        scopes=SCOPES,
         consumers=consumers(objects),
         workers=[Worker(FREEZE, freezer.freeze_next, every=1.0, stale_after=600.0)],
     )

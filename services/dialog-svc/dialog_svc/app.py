@@ -12,6 +12,8 @@ from dialog_svc.inbound.events import chat_fold
 from dialog_svc.outbound.transcripts import TranscriptStore
 from dialog_svc.settings import DialogSettings
 
+SCOPES = http.SCOPES
+
 
 def compose(surroundings: Surroundings) -> Parts:
     """Return the parts of dialog-svc."""
@@ -24,9 +26,7 @@ def compose(surroundings: Surroundings) -> Parts:
         # a message's effect is keyed by its own id, so it needs no inbox row
         idempotent=frozenset({MessagePosted}),
     )
-    return Parts(
-        router=http.router(surroundings.database, transcripts), scopes=http.SCOPES, consumers=[intake]
-    )
+    return Parts(router=http.router(surroundings.database, transcripts), scopes=SCOPES, consumers=[intake])
 
 
 def create_app(settings: DialogSettings) -> Service:

@@ -14,6 +14,8 @@ from training_svc.settings import TrainingSettings
 from training_svc.usecases.drive_run import Driver
 from training_svc.usecases.start_run import StartRun
 
+SCOPES = http.SCOPES
+
 
 def compose(surroundings: Surroundings) -> Parts:
     """Return the parts of training-svc."""
@@ -31,7 +33,7 @@ def compose(surroundings: Surroundings) -> Parts:
 
     return Parts(
         router=http.router(surroundings.database, catalogue, refresh_gap=settings.refresh_gap, wake=wake),
-        scopes=http.SCOPES,
+        scopes=SCOPES,
         consumers=consumers(StartRun(catalogue, surroundings.objects)),
         workers=[
             Worker(name, driver.turn, every=settings.claim_every, stale_after=longest_turn) for name in names

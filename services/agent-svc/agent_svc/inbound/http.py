@@ -17,6 +17,7 @@ from agent_svc.outbound import route_store
 from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.outbound.provider import Provider
 from agent_svc.usecases.activate_route import roll_back
+from agent_svc.usecases.note_key import note_infer
 from agent_svc.usecases.publish_agent import publish_agent
 from agent_svc.usecases.put_agent import put_agent
 from agent_svc.usecases.put_key import put_key
@@ -146,7 +147,8 @@ def _add_agents(routes: APIRouter, database: Database, catalogue: Catalogue) -> 
             row = await store.get_version(transaction.connection, caller.tenant, agent_id, version)
         if row is None:
             raise no_version()
-        return {**row["definition"], **row, "definition": None, "created_at": row["created_at"].isoformat()}
+        known = {name: row[name] for name in ("version", "fingerprint", "created_by")}
+        return {**row["definition"], **known, "created_at": row["created_at"].isoformat()}
 
 
 def _add_keys(
@@ -174,6 +176,8 @@ def _add_keys(
         """Take the key from the agent."""
         async with database.tenant_transaction(caller.tenant) as transaction:
             await store.lock_agent(transaction.connection, caller.tenant, agent_id)
+            if await store.get_agent(transaction.connection, caller.tenant, agent_id) is None:
+                raise no_agent()
             if not await store.unbind_key(transaction.connection, caller.tenant, agent_id, provider):
                 raise no_key()
             await publish_agent(transaction, caller.tenant, agent_id)
@@ -192,6 +196,8 @@ def _add_keys(
     async def check(caller: CallerDep, agent_id: str, provider: str) -> dict[str, Any]:
         """Ask the provider whether it takes the key; nothing is uploaded."""
         async with database.tenant_transaction(caller.tenant) as transaction:
+            if await store.get_agent(transaction.connection, caller.tenant, agent_id) is None:
+                raise no_agent()
             keys = await store.keys_of(transaction.connection, caller.tenant, agent_id)
             key = next((one for one in keys if one.provider == provider), None)
             if key is None:
@@ -199,14 +205,9 @@ def _add_keys(
             secret = await vault.get(transaction.connection, SecretId(caller.tenant, key.key_id, key.version))
         address = await asyncio.to_thread(catalogue.address, provider)
         status = await asked.check(address, secret or "")
-        infer, because = {200: ("yes", None), 401: ("no", "invalid_key")}.get(
-            status, ("unverified", "no_answer")
-        )
+        infer = {200: "yes", 401: "no"}.get(status, "unverified")
         async with database.tenant_transaction(caller.tenant) as transaction:
-            await store.note_check(
-                transaction.connection, tenant=caller.tenant, key_id=key.key_id, infer=infer, because=because
-            )
-            await publish_agent(transaction, caller.tenant, agent_id)
+            await note_infer(transaction, tenant=caller.tenant, key_id=key.key_id, infer=infer)
             fresh = await store.get_key(transaction.connection, caller.tenant, key.key_id)
         return _key(fresh or key)
 

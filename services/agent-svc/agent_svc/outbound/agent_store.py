@@ -182,17 +182,13 @@ async def unbind_key(connection: Connection, tenant: str, agent_id: str, provide
     return bool(done.endswith("1"))
 
 
-async def note_check(
-    connection: Connection, *, tenant: str, key_id: str, infer: str, because: str | None
-) -> None:
-    """Note what a check found of a key's use for answers."""
+async def note_check(connection: Connection, *, tenant: str, key_id: str, infer: str) -> None:
+    """Note what a check found of a key's use for answers; why it cannot train stays noted."""
     await connection.execute(
-        "UPDATE keys SET infer = $3, because = $4, checked_at = clock_timestamp() "
-        "WHERE tenant_id = $1 AND key_id = $2",
+        "UPDATE keys SET infer = $3, checked_at = clock_timestamp() WHERE tenant_id = $1 AND key_id = $2",
         tenant,
         UUID(key_id),
         infer,
-        because,
     )
 
 

@@ -1,4 +1,4 @@
-"""Remember what a training run or a refusal showed of a key."""
+"""Remember what a check, a training run or a refusal showed of a key."""
 
 from __future__ import annotations
 
@@ -15,5 +15,15 @@ async def note_training(
         transaction.connection, tenant=tenant, key_id=key_id, training=training, because=because
     )
     if news:
-        for agent_id in await store.agents_with_key(transaction.connection, tenant, key_id):
-            await publish_agent(transaction, tenant, agent_id)
+        await _tell(transaction, tenant, key_id)
+
+
+async def note_infer(transaction: Transaction, *, tenant: str, key_id: str, infer: str) -> None:
+    """Note whether the provider takes the key, as a check just found, and tell everyone."""
+    await store.note_check(transaction.connection, tenant=tenant, key_id=key_id, infer=infer)
+    await _tell(transaction, tenant, key_id)
+
+
+async def _tell(transaction: Transaction, tenant: str, key_id: str) -> None:
+    for agent_id in await store.agents_with_key(transaction.connection, tenant, key_id):
+        await publish_agent(transaction, tenant, agent_id)

@@ -1,6 +1,7 @@
 -- migrate:up
 
--- What each consumer has already taken. Partitioned by the event's own time, which a
+-- What each consumer has already taken, kept longer than any topic but agent.updated, whose
+-- versions are their own guard. Partitioned by the event's own time, which a
 -- redelivery repeats, so that old months are dropped and not deleted row by row.
 CREATE TABLE inbox (
     consumer text NOT NULL,
@@ -111,7 +112,7 @@ DO $$ BEGIN
     EXECUTE format('ALTER FUNCTION maintain_inbox SET search_path = %I, pg_temp', current_schema());
     EXECUTE format('GRANT EXECUTE ON FUNCTION maintain_inbox TO %I', current_schema());
 END $$;
-SELECT maintain_inbox(interval '60 days');
+SELECT maintain_inbox(interval '120 days');
 
 -- migrate:down
 DROP FUNCTION maintain_inbox(interval);

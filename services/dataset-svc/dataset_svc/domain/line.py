@@ -54,7 +54,7 @@ def fragment(messages: list[dict[str, Any]]) -> str:
     return orjson.dumps(messages)[1:-1].decode()
 
 
-def frame(prompt: str, tools: list[Any], parallel_tool_calls: bool | None) -> tuple[bytes, bytes]:  # noqa: FBT001
+def frame(prompt: str, tools: list[Any], *, parallel_tool_calls: bool | None = None) -> tuple[bytes, bytes]:
     """Return what stands before and after the fragment in every line of a version."""
     system = orjson.dumps({"role": "system", "content": prompt}) + b"," if prompt else b""
     rest: dict[str, Any] = {}

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from bpe_openai import get_encoding
-
 MESSAGE, NAME, EXAMPLE = 3, 1, 3
 FUNCTION, PROPERTIES, KEY, ENUM, ENUM_ITEM, FUNCTIONS_END = 7, 3, 3, -3, 3, 12
 MAX_PIECE = 100_000
@@ -16,6 +14,8 @@ MAX_PIECE = 100_000
 
 @cache
 def _encoding() -> Any:
+    from bpe_openai import get_encoding  # 60 MB of tables: only where something is counted
+
     return get_encoding("o200k_base")
 
 

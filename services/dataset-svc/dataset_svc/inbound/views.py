@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from asyncpg import Record
-
 from dataset_svc.domain.checks import Finding, check
 from dataset_svc.domain.message import dump, load
 from dataset_svc.domain.problems import finding_json
 from dataset_svc.domain.weights import Ratings, head, weights
+from dataset_svc.outbound.row import Row
 
 
 def page(
-    rows: Sequence[Mapping[str, Any]] | Sequence[Record], limit: int, items: list[Any], by: str
+    rows: Sequence[Mapping[str, Any]] | Sequence[Row], limit: int, items: list[Any], by: str
 ) -> dict[str, Any]:
     """Return a page; `rows` holds one more than `limit` when there is a next one."""
     following = str(rows[limit - 1][by]) if len(rows) > limit else None
     return {"items": items[:limit], "next_cursor": following}
 
 
-def dataset(row: Record) -> dict[str, Any]:
+def dataset(row: Row) -> dict[str, Any]:
     """Return a dataset with what is known of its agent."""
     return {
         "id": str(row["id"]),
@@ -34,7 +33,7 @@ def dataset(row: Record) -> dict[str, Any]:
     }
 
 
-def example(row: Record, language: str) -> dict[str, Any]:
+def example(row: Row, language: str) -> dict[str, Any]:
     """Return the working copy with the weight of each answer, its head and its findings."""
     messages, original = load(row["draft"]), load(row["original"])
     found = weights(messages, original, Ratings(row["ratings"]))
@@ -62,7 +61,7 @@ def example(row: Record, language: str) -> dict[str, Any]:
     }
 
 
-def example_item(row: Record) -> dict[str, Any]:
+def example_item(row: Row) -> dict[str, Any]:
     """Return an example without its messages."""
     return {
         "id": str(row["id"]),
@@ -81,7 +80,7 @@ def example_item(row: Record) -> dict[str, Any]:
     }
 
 
-def revision(row: Record) -> dict[str, Any]:
+def revision(row: Row) -> dict[str, Any]:
     """Return a saved revision."""
     return {
         "revision": row["revision"],
@@ -94,7 +93,7 @@ def revision(row: Record) -> dict[str, Any]:
     }
 
 
-def version(row: Record) -> dict[str, Any]:
+def version(row: Row) -> dict[str, Any]:
     """Return a version; its manifest is null until it is ready."""
     return {
         "dataset_id": str(row["dataset_id"]),
@@ -112,7 +111,7 @@ def version(row: Record) -> dict[str, Any]:
     }
 
 
-def findings_of(row: Record) -> list[Finding]:
+def findings_of(row: Row) -> list[Finding]:
     """Return the findings of a working copy."""
     messages = load(row["draft"])
     return check(messages, weights(messages, load(row["original"]), Ratings(row["ratings"])))

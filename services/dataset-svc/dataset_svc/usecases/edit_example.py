@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from asyncpg import Record
-
 from chassis import audit
 from chassis.database import Connection, Transaction
 from dataset_svc.domain import problems
@@ -15,9 +13,10 @@ from dataset_svc.domain.edits import EditRefusedError, Insert, Operation, apply
 from dataset_svc.domain.message import Messages, dump, load
 from dataset_svc.domain.weights import Ratings, head, weights
 from dataset_svc.outbound import example_store
+from dataset_svc.outbound.row import Row
 
 
-async def lock_example(connection: Connection, tenant: str, example_id: UUID, seen: int | None) -> Record:
+async def lock_example(connection: Connection, tenant: str, example_id: UUID, seen: int | None) -> Row:
     """Return the example, locked; raises a 404 Problem, or a 412 when it is not what the caller saw."""
     row = await example_store.lock(connection, tenant, example_id)
     if row is None:
@@ -28,7 +27,7 @@ async def lock_example(connection: Connection, tenant: str, example_id: UUID, se
 
 
 async def _changes(
-    connection: Connection, tenant: str, example_id: UUID, seen: int, row: Record
+    connection: Connection, tenant: str, example_id: UUID, seen: int, row: Row
 ) -> list[dict[str, Any]]:
     found = await example_store.changes_since(connection, tenant, example_id, seen)
     return [
@@ -79,7 +78,7 @@ async def _put(
     transaction: Transaction,
     tenant: str,
     by: str,
-    row: Record,
+    row: Row,
     messages: Messages,
     changes: list[dict[str, Any]],
 ) -> None:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from asyncpg import Record
-
 from chassis import audit
 from chassis.database import Database, Transaction
 from chassis.errors import LeaseLostError
@@ -19,6 +17,7 @@ from dataset_svc.domain import problems
 from dataset_svc.domain.line import frame
 from dataset_svc.domain.tokens import count_message, count_tools
 from dataset_svc.outbound import agent_store, version_store
+from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.request_training import publish_requests
 
 CHUNK = 256 * 1024
@@ -88,7 +87,7 @@ class Freezer:
             raise
         return True
 
-    async def _freeze(self, claimed: Record) -> None:
+    async def _freeze(self, claimed: Row) -> None:
         totals = Totals()
         key = (
             f"{tenant_prefix(claimed['tenant_id'])}datasets/{claimed['dataset_id']}/"
@@ -111,9 +110,11 @@ class Freezer:
         if not counts:
             await self._objects.delete(key, claimed["tenant_id"])
 
-    async def _chunks(self, claimed: Record, totals: Totals) -> AsyncGenerator[bytes, None]:
+    async def _chunks(self, claimed: Row, totals: Totals) -> AsyncGenerator[bytes, None]:
         """Yield the file in pieces: one server-side cursor for each slice of a few seconds."""
-        before, after = frame(claimed["prompt"], claimed["tools"], claimed["parallel_tool_calls"])
+        before, after = frame(
+            claimed["prompt"], claimed["tools"], parallel_tool_calls=claimed["parallel_tool_calls"]
+        )
         buffer, last, more = bytearray(), None, True
         while more:
             await self._prolong(claimed)
@@ -137,21 +138,21 @@ class Freezer:
         if buffer:
             yield bytes(buffer)
 
-    async def _prolong(self, claimed: Record) -> None:
+    async def _prolong(self, claimed: Row) -> None:
         async with self._database.transaction() as transaction:
             if not await version_store.prolong(transaction.connection, claimed, self._lease):
                 raise LeaseLostError("another process freezes this version now")
 
-    async def _release(self, claimed: Record) -> None:
+    async def _release(self, claimed: Row) -> None:
         async with self._database.transaction() as transaction:
             await version_store.prolong(transaction.connection, claimed, RETRY_AFTER)
 
-    async def _give_up(self, claimed: Record, code: str) -> None:
+    async def _give_up(self, claimed: Row, code: str) -> None:
         async with self._database.transaction() as transaction:
             await version_store.fail(transaction.connection, claimed, code)
 
 
-def manifest(claimed: Record, totals: Totals, stored: Stored) -> dict[str, Any]:
+def manifest(claimed: Row, totals: Totals, stored: Stored) -> dict[str, Any]:
     """Return what is known of the frozen file; tokens are those that a provider would train on."""
     prompt = claimed["prompt"]
     frame_tokens = count_tools(claimed["tools"])

@@ -1,0 +1,143 @@
+"""The chassis' rules that need no server: headers, health, dead-letter share, settings, errors."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any
+
+import asyncpg
+import pytest
+from pydantic import ValidationError
+
+from chassis.dead_letters import ShareLimit
+from chassis.envelope import read_headers
+from chassis.errors import Transient, describe, is_transient, where
+from chassis.health import Health
+from chassis.objects import ForeignUriError, ObjectStore, tenant_prefix
+from chassis.observability import mask
+from chassis.settings import KeyedSettings, Settings, masked
+from contracts.chat import MessagePosted
+
+REQUIRED: dict[str, Any] = {
+    "database_url": "postgresql://u:hidden-password@h/db",
+    "database_http_url": "postgresql://u:hidden-password@h/db",
+    "objects_url": "file:///tmp/x",
+    "dev": True,
+}
+
+
+def test_headers_that_are_not_text_are_left_out() -> None:
+    headers = [("a", b"1"), ("b", None), ("c", b"\xff"), ("d", b"x" * 600), ("e", "é".encode())]
+    assert read_headers(headers) == {"a": "1", "e": "é"}
+
+
+def test_settings_show_no_secret_and_name_a_wrong_part() -> None:
+    settings = Settings.model_validate(REQUIRED)
+    assert "hidden-password" not in masked(settings)
+    assert "MORTARBOARD_KAFKA_BOOTSTRAP=127.0.0.1:19092" in masked(settings)
+    with pytest.raises(ValidationError, match="unknown part"):
+        Settings.model_validate(REQUIRED | {"parts": "http,everything"})
+
+
+def test_a_master_key_must_be_32_bytes(tmp_path: Any) -> None:
+    good = base64.b64encode(b"k" * 32).decode()
+    (tmp_path / "key").write_text(good + "\n")
+    from_file = KeyedSettings.model_validate(REQUIRED | {"master_key_file": tmp_path / "key"})
+    assert from_file.master_key_bytes() == b"k" * 32
+    for bad in ("", "not base64!", base64.b64encode(b"short").decode()):
+        with pytest.raises(ValueError, match="32 bytes"):
+            KeyedSettings.model_validate(REQUIRED | {"master_key": bad}).master_key_bytes()
+
+
+def test_a_validation_error_is_described_without_its_input() -> None:
+    with pytest.raises(ValidationError) as raised:
+        MessagePosted.from_body(b'{"dialog_id": "secret-text", "message": {"id": 5}}')
+    text = describe(raised.value)
+    assert "message.id: string_type" in text
+    assert "secret-text" not in text
+    assert all("secret-text" not in line for line in where(raised.value))
+
+
+def test_what_may_pass_by_itself_is_transient() -> None:
+    passing = [Transient("x"), ConnectionResetError(), TimeoutError(), asyncpg.DeadlockDetectedError("x")]
+    assert all(is_transient(error) for error in passing)
+    lasting = [ValueError("x"), asyncpg.UniqueViolationError("x"), asyncpg.DataError("x"), KeyError("x")]
+    assert not any(is_transient(error) for error in lasting)
+
+
+def test_keys_and_tokens_are_masked_in_any_text() -> None:
+    assert "sk-abcd…" in mask("refused sk-abcdefghijklmnop")
+    assert "ijklmnop" not in mask("refused sk-abcdefghijklmnop")
+    assert "token…" in mask("Bearer eyJhbGciOi.eyJzdWIi.c2ln")
+
+
+def test_consuming_stops_when_most_records_of_several_tenants_are_refused() -> None:
+    limit = ShareLimit(window=10, tenants=3)
+    for number in range(9):
+        limit.note(f"t{number % 3}", dead=True)
+    assert not limit.exceeded(), "the window is not full yet"
+    limit.note("t0", dead=False)
+    assert limit.exceeded()
+    for _ in range(6):
+        limit.note("t0", dead=False)
+    assert not limit.exceeded()
+
+
+def test_one_loud_tenant_does_not_stop_the_others() -> None:
+    limit = ShareLimit(window=10, tenants=3)
+    for number in range(10):
+        limit.note("loud" if number < 8 else "t1", dead=number < 8)
+    assert not limit.exceeded()
+    assert limit.loud_tenant()
+
+
+async def test_health_turns_red_for_a_silent_loop_and_a_wedged_producer_and_a_lost_database() -> None:
+    moment = 0.0
+    health = Health(clock=lambda: moment)
+    health.beat("consume", stale_after=60)
+    health.beat("relay", stale_after=60)
+    assert health.alive() == {}
+    moment = 61.0
+    health.beat("relay", stale_after=60)
+    assert list(health.alive()) == ["consume"]
+    health.forget("consume")
+    health.wedged("relay", "rows wait")
+    assert health.alive() == {"relay": "rows wait"}
+    health.wedged("relay")
+    assert health.alive() == {}
+
+    async def lost() -> None:
+        raise ConnectionError("gone")
+
+    health.waits_for("broadcast")
+    health.check("postgres", lost)
+    assert await health.ready() == {"broadcast": "starting", "postgres": "ConnectionError"}
+
+
+@pytest.mark.parametrize(
+    "uri", ["tenants/globex/x", "tenants/acme/../globex/x", "/etc/passwd", "tenants/acme//x", "x"]
+)
+def test_a_uri_outside_the_tenants_prefix_is_refused(uri: str, tmp_path: Any) -> None:
+    store = ObjectStore(tmp_path.as_uri())
+    with pytest.raises(ForeignUriError):
+        store.check(uri, "acme")
+    assert store.check("tenants/acme/x", "acme")
+    assert tenant_prefix("../globex") == "tenants/%2E%2E%2Fglobex/"
+
+
+async def test_a_streamed_object_is_whole_or_not_there(tmp_path: Any) -> None:
+    store = ObjectStore(tmp_path.as_uri())
+
+    async def chunks(*, broken: bool) -> Any:
+        yield b"one"
+        await asyncio.sleep(0)
+        if broken:
+            raise RuntimeError("crash")
+        yield b"two"
+
+    stored = await store.put_stream("tenants/acme/good", chunks(broken=False))
+    assert await store.read(stored.uri, "acme", stored.sha256) == b"onetwo"
+    with pytest.raises(RuntimeError):
+        await store.put_stream("tenants/acme/bad", chunks(broken=True))
+    assert not (tmp_path / "tenants/acme/bad").exists()
