@@ -21,7 +21,7 @@ from openai import AsyncOpenAI
 from deploy.simulator.lifecycle import FINAL
 from deploy.stack.services import Surroundings
 from tests.fixtures_stack import PARTITIONS
-from tests.harness import until
+from tests.harness import Running, until
 from tests.integration.training_world import World, world
 
 FILES, JOBS = "/v1/files", "/v1/fine_tuning/jobs"
@@ -262,27 +262,36 @@ async def test_killed_after_the_create_before_recording_it(a_world: World) -> No
 
 async def test_paused_past_the_lease_the_late_create_is_refused(a_world: World) -> None:
     # the first worker's create is on its way, and reaches the provider only long after its lease is over
-    hold(a_world, "POST", JOBS, "before", seconds=12.0)
+    hold(a_world, "POST", JOBS, "before", seconds=20.0)
+    second = await a_world.started("2", parts="http,workers")
+    second.send(signal.SIGSTOP)
     first = await a_world.started(provider_timeout="60")
     ready = await a_world.request()
     await a_world.publish(ready)
     await a_world.called(f"POST {JOBS}")
     old = await a_world.row_when(ready.run_id, step="creating")
     first.send(signal.SIGSTOP)
+    second.send(signal.SIGCONT)
 
-    await a_world.started("2")
     job = await ends_ready_with_one_job(a_world, ready.run_id)
     assert job["training_file"] != old["training_file_id"]
 
     assert await files_of(a_world, ready.run_id, 1) == [job["training_file"]]
     first.send(signal.SIGCONT)
 
-    async def refused() -> bool:
-        return "run_taken_over" in first.log.read_text()
-
-    await until(refused, what=a_world.logs())
+    await finds_itself_replaced(a_world, first)
+    assert "invalid_training_file" in first.log.read_text()
     await ends_ready_with_one_job(a_world, ready.run_id)
     assert (await a_world.requests())[f"POST {JOBS}"] == 2
+
+
+async def finds_itself_replaced(a_world: World, paused: Running) -> None:
+    """Wait until a worker that was paused has found out that another has its run."""
+
+    async def look() -> bool:
+        return "run_taken_over" in paused.log.read_text()
+
+    await until(look, what=a_world.logs())
 
 
 async def test_paused_past_the_lease_an_early_create_is_adopted(a_world: World) -> None:
@@ -345,10 +354,7 @@ async def test_while_following_an_old_answer_that_comes_late_changes_nothing(a_w
     settled = await a_world.row(ready.run_id)
     first.send(signal.SIGCONT)
 
-    async def came_late() -> bool:
-        return "run_taken_over" in first.log.read_text()
-
-    await until(came_late, what=a_world.logs())
+    await finds_itself_replaced(a_world, first)
     assert await a_world.row(ready.run_id) == settled
     statuses = [body["status"] for body in await a_world.statuses(ready.run_id)]
     assert statuses[-1] == "ready"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from chassis.database import Database
@@ -30,6 +31,8 @@ class Accounts:
 
     async def open(self, run: Run) -> Provider:
         """Return the run's account; raises WaitsForOwnerError when the key or the provider is not there."""
+        # a large import: in a thread, so that the leases of other runs are kept meanwhile
+        await asyncio.to_thread(import_module, "openai")
         from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
         entry = self._catalogue.provider(run.request.provider)

@@ -54,16 +54,19 @@ class Driver:
         hold = Hold(self.database, run, self.settings.lease_seconds)
         keeping = asyncio.create_task(hold.keep())
         try:
-            await self._advance(hold)
+            await self._advance_or_postpone(hold)
         except LeaseLostError:
             seen.log().info("run_taken_over", run_id=run.request.run_id, epoch=run.epoch)
-        except ProviderError as error:
-            with contextlib.suppress(LeaseLostError):
-                await self._postpone(hold, error)
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
         return True
+
+    async def _advance_or_postpone(self, hold: Hold) -> None:
+        try:
+            await self._advance(hold)
+        except ProviderError as error:
+            await self._postpone(hold, error)
 
     async def _advance(self, hold: Hold) -> None:
         if hold.run.is_final:
