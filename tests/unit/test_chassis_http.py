@@ -71,7 +71,8 @@ async def test_a_problem_says_what_where_and_what_to_do_in_two_languages(client:
     assert english.headers["content-type"] == "application/problem+json"
     assert english.json() == {
         "type": "urn:mortarboard:problem:thing_busy", "status": 409, "code": "thing_busy",
-        "title": "thing busy", "detail": "No such thing.", "field": "thing_id", "action": "Wait.", "by": "olga",
+        "title": "thing busy", "detail": "No such thing.", "field": "thing_id", "action": "Wait.",
+        "by": "olga",
     }  # fmt: skip
     assert (russian.json()["detail"], russian.json()["action"]) == ("Такого нет.", "Подождите.")
 
