@@ -85,7 +85,7 @@ class Noting:
     def taken(self) -> list[str]:
         return [one for batch in self.batches for one in batch]
 
-    async def __call__(self, batch: Sequence[AnyReceived], transaction: Transaction) -> None:  # noqa: ARG002
+    async def __call__(self, batch: Sequence[AnyReceived], transaction: Transaction) -> None:
         self.batches.append([label(one) for one in batch])
 
 

@@ -17,6 +17,7 @@ from chassis.envelope import AnyReceived, encode_headers, new_headers
 from chassis.errors import Transient
 from contracts.chat import ChatMessage, MessagePosted
 from contracts.topics import message_key
+from deploy.cli.dlt import replay
 from deploy.stack.services import Surroundings
 from tests.harness import now, publish, publisher, records, until
 from tests.integration.kit import CHAT, Noting, chat_consumer, kit, label
@@ -147,6 +148,37 @@ async def test_poison_is_set_aside_with_a_reason_and_what_follows_is_taken(
         assert len(gzip.compress(stored.read_bytes())) < len(body or b"") == stored.stat().st_size
     else:
         assert letter.value == body
+
+
+async def test_a_dead_letter_takes_effect_once_when_it_is_replayed_after_the_fix(
+    surroundings: Surroundings,
+) -> None:
+    async def buggy(batch: Sequence[AnyReceived], transaction: Transaction) -> None:
+        raise KeyError("a bug of ours")
+
+    fixed = Noting()
+    letters = f"{surroundings.topic_prefix}chat.events.dialog-svc.dlt"
+    async with kit(surroundings) as parts, publisher(surroundings) as producer:
+        await publish(producer, surroundings, [posted(1), posted(2)])
+        async with parts.consuming(chat_consumer(buggy)):
+            await until(lambda: _count(surroundings, 2))
+        async with parts.consuming(chat_consumer(fixed)):
+            for _ in range(2):
+                await replay(
+                    surroundings.kafka_bootstrap,
+                    [letters],
+                    surroundings.topic_prefix,
+                    surroundings.objects,
+                    again=True,
+                )
+            await publish(producer, surroundings, [posted(3)])
+            await until(lambda: _has(fixed, "m3"))
+            await until(lambda: _has(fixed, "m2"))
+    assert sorted(fixed.taken) == ["m1", "m2", "m3"]
+
+
+async def _count(surroundings: Surroundings, wanted: int) -> bool:
+    return len(await records(surroundings, "chat.events.dialog-svc.dlt")) == wanted
 
 
 async def test_a_bad_header_that_nobody_reads_costs_nothing(surroundings: Surroundings) -> None:

@@ -44,7 +44,7 @@ async def test_a_role_reaches_its_own_schema_only(surroundings: Surroundings, sc
         ("agent_svc", True, True),
         ("agent_svc_http", True, True),
         ("training_svc", True, False),
-        ("training_svc_http", True, False),
+        ("training_svc_http", False, False),
         ("dialog_svc", False, False),
         ("dataset_svc", False, False),
         ("dataset_svc_http", False, False),
