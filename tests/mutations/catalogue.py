@@ -7,7 +7,7 @@ from dataclasses import dataclass
 CHASSIS = "services/chassis/chassis"
 CONSUMING = "tests/integration/test_consuming.py"
 PUBLISHING = "tests/integration/test_publishing.py"
-TRAINING = "tests/integration/test_training_crash_table.py"
+TRAINING = "tests/integration/test_training_lease.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ MUTATIONS = (
         "services/training-svc/training_svc/outbound/run_store.py",
         "            epoch = epoch + 1,\n",
         "            epoch = 1,\n",
-        f"{TRAINING}::test_paused_past_the_lease_the_late_create_is_refused",
+        f"{TRAINING}::test_what_a_past_holder_records_is_refused",
     ),
     Mutation(
         "rebalance timeout",

@@ -61,6 +61,7 @@ CREATE TABLE run_events (
     tenant_id text NOT NULL,
     run_id uuid NOT NULL,
     event_id text NOT NULL,
+    number bigint GENERATED ALWAYS AS IDENTITY, -- the provider's order: its times are whole seconds
     at timestamptz NOT NULL,
     level text NOT NULL,
     code text NOT NULL,
@@ -69,7 +70,7 @@ CREATE TABLE run_events (
     FOREIGN KEY (tenant_id, run_id) REFERENCES runs (tenant_id, run_id)
 );
 SELECT protect_tenant_table('run_events');
-CREATE INDEX run_events_newest ON run_events (tenant_id, run_id, at DESC, event_id DESC);
+CREATE INDEX run_events_newest ON run_events (tenant_id, run_id, number DESC);
 
 CREATE TABLE withdrawn_versions (
     tenant_id text NOT NULL,

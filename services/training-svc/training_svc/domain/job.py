@@ -101,8 +101,11 @@ def adopted(run: Run, job: Job) -> Run:
 def followed(run: Run, job: Job, price: int | None, now: datetime) -> Run:
     """Return the run after one look at its job; `price` in micro-dollars per million tokens.
 
-    A state never seen before changes nothing but what is shown of it; success counts once the model is named.
+    A state never seen before changes nothing but what is shown of it; success counts once the model is named;
+    a run that has ended stays as it is.
     """
+    if run.is_final:
+        return run
     status = STATUS.get(job.status, run.status)
     if status == "ready" and not job.model:
         status = run.status

@@ -340,13 +340,13 @@ async def of_agent(
 
 
 async def add_events(connection: Connection, run: Run, events: Sequence[JobEvent]) -> None:
-    """Store the lines of the job's diary that are not stored yet."""
+    """Store the lines of the job's diary, given newest first, that are not stored yet."""
     await connection.executemany(
         "INSERT INTO run_events (tenant_id, run_id, event_id, at, level, code, data) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
         [
             (run.request.tenant, run.request.run_id, one.id, one.at, one.level, one.code, one.data)
-            for one in events
+            for one in reversed(events)
         ],
     )
 
@@ -355,7 +355,7 @@ async def last_event(connection: Connection, tenant: str, run_id: str) -> str | 
     """Return the newest stored line of a run's diary."""
     found = await connection.fetchval(
         "SELECT event_id FROM run_events WHERE tenant_id = $1 AND run_id = $2 "
-        "ORDER BY at DESC, event_id DESC LIMIT 1",
+        "ORDER BY number DESC LIMIT 1",
         tenant,
         run_id,
     )
@@ -366,7 +366,7 @@ async def events(connection: Connection, tenant: str, run_id: str, limit: int) -
     """Return the newest lines of a run's diary."""
     found: list[Any] = await connection.fetch(
         "SELECT event_id, at, level, code, data FROM run_events WHERE tenant_id = $1 AND run_id = $2 "
-        "ORDER BY at DESC, event_id DESC LIMIT $3",
+        "ORDER BY number DESC LIMIT $3",
         tenant,
         run_id,
         limit,
