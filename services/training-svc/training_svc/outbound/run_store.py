@@ -354,8 +354,7 @@ async def add_events(connection: Connection, run: Run, events: Sequence[JobEvent
 async def last_event(connection: Connection, tenant: str, run_id: str) -> str | None:
     """Return the newest stored line of a run's diary."""
     found = await connection.fetchval(
-        "SELECT event_id FROM run_events WHERE tenant_id = $1 AND run_id = $2 "
-        "ORDER BY number DESC LIMIT 1",
+        "SELECT event_id FROM run_events WHERE tenant_id = $1 AND run_id = $2 ORDER BY number DESC LIMIT 1",
         tenant,
         run_id,
     )
