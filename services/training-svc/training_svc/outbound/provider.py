@@ -186,7 +186,7 @@ class Provider:
             answer = await self._client.fine_tuning.jobs.create(
                 model=request.base_model,
                 training_file=run.training_file_id or "",
-                metadata={"run_id": request.run_id, "tenant": request.tenant[:512]},
+                metadata={"run_id": request.run_id},
                 **{name: value for name, value in more.items() if value is not None},
             )
             return read_job(answer)

@@ -99,7 +99,7 @@ class Driver:
             )
         version = agent.key_version(run.request.key_id) if agent else None
         if version is not None and version != run.key_version:
-            await hold.record(lambda run, _: replace(run, key_version=version))
+            await hold.record(lambda run, _: replace(run, key_version=version, attention=None))
 
     async def _tidy_up(self, hold: Hold) -> None:
         """Remove the files of a run that ended without a job."""
