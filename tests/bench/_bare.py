@@ -62,7 +62,7 @@ async def faststream() -> None:
     from contracts.chat import MessagePosted
 
     pool = await asyncpg.create_pool(os.environ["MORTARBOARD_DATABASE_URL"], min_size=1, max_size=1)
-    broker = KafkaBroker(os.environ["MORTARBOARD_KAFKA_BOOTSTRAP"])
+    broker = KafkaBroker(os.environ["MORTARBOARD_KAFKA_BOOTSTRAP"], logger=None)
 
     async def decoder(message: Any) -> list[bytes]:
         return list(message.body)
@@ -84,7 +84,7 @@ async def faststream() -> None:
         ]
         await _insert(pool, rows)
 
-    await FastStream(broker).run()
+    await FastStream(broker, logger=None).run()
 
 
 if __name__ == "__main__":

@@ -40,14 +40,8 @@ async def _fill(surroundings: Surroundings, messages: int) -> None:
             )
 
 
-async def _empty(connection: asyncpg.Connection, *, with_dialogs: bool) -> None:
-    await connection.execute("TRUNCATE dialog_svc.dialogs CASCADE")
-    if with_dialogs:  # the bare loops know nothing of dialogs, but the table's foreign key does
-        await connection.execute(
-            "INSERT INTO dialog_svc.dialogs (tenant_id, dialog_id, agent_id, source, started_at, last_at) "
-            "SELECT 'acme', 'd' || n, 'shop', 'live', now(), now() FROM generate_series(0, $1) n",
-            DIALOGS,
-        )
+async def _empty(connection: asyncpg.Connection) -> None:
+    await connection.execute("TRUNCATE dialog_svc.messages, dialog_svc.dialogs CASCADE")
 
 
 def _command(side: str, surroundings: Surroundings, group: str) -> tuple[list[str], dict[str, str]]:
@@ -63,7 +57,7 @@ def _command(side: str, surroundings: Surroundings, group: str) -> tuple[list[st
 async def _rate(side: str, surroundings: Surroundings, round_number: int, messages: int) -> float:
     """Messages a second from a tenth of them to all of them, by the rows in the table."""
     async with surroundings.databases.connection(surroundings.database) as connection:
-        await _empty(connection, with_dialogs=side != "dialog-svc")
+        await _empty(connection)
         if side == "dialog-svc":
             await _forget_offsets(surroundings)
         command, environment = _command(side, surroundings, f"{side}-{round_number}")

@@ -16,15 +16,36 @@ Slot = tuple[str, str]  # tenant, dialog
 
 async def lock_dialogs(connection: Connection, firsts: Sequence[Dialog]) -> dict[Slot, Dialog]:
     """Create the dialogs that are new, lock all in sorted order, and return their state."""
-    rows = sorted(firsts, key=lambda dialog: (dialog.tenant, dialog.id))
-    found = await connection.fetch(
+    slots = sorted((dialog.tenant, dialog.id) for dialog in firsts)
+    found = await _lock_existing(connection, slots)
+    if len(found) < len(slots):
+        await _insert_new(connection, [one for one in firsts if (one.tenant, one.id) not in found])
+        found = await _lock_existing(connection, slots)
+    return found
+
+
+async def _lock_existing(connection: Connection, slots: Sequence[Slot]) -> dict[Slot, Dialog]:
+    # a locking read leaves no dead row behind, as an upsert that changes nothing would
+    rows = await connection.fetch(
         """
-        INSERT INTO dialogs AS d
-            (tenant_id, dialog_id, agent_id, source, channel, client, started_at, last_at)
+        SELECT d.* FROM unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
+        JOIN dialogs d USING (tenant_id, dialog_id)
+        ORDER BY d.tenant_id, d.dialog_id FOR UPDATE OF d
+        """,
+        [slot[0] for slot in slots],
+        [slot[1] for slot in slots],
+    )
+    return {(row["tenant_id"], row["dialog_id"]): dialog_from(row) for row in rows}
+
+
+async def _insert_new(connection: Connection, dialogs: Sequence[Dialog]) -> None:
+    rows = sorted(dialogs, key=lambda dialog: (dialog.tenant, dialog.id))
+    await connection.execute(
+        """
+        INSERT INTO dialogs (tenant_id, dialog_id, agent_id, source, channel, client, started_at, last_at)
         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
                              $7::timestamptz[], $7::timestamptz[])
-        ON CONFLICT (tenant_id, dialog_id) DO UPDATE SET tenant_id = d.tenant_id
-        RETURNING *
+        ON CONFLICT DO NOTHING
         """,
         [row.tenant for row in rows],
         [row.id for row in rows],
@@ -34,7 +55,6 @@ async def lock_dialogs(connection: Connection, firsts: Sequence[Dialog]) -> dict
         [row.client for row in rows],
         [row.started_at for row in rows],
     )
-    return {(row["tenant_id"], row["dialog_id"]): dialog_from(row) for row in found}
 
 
 async def lock_dialog(connection: Connection, tenant: str, dialog_id: str) -> Dialog | None:
