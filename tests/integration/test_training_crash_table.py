@@ -209,14 +209,15 @@ async def test_the_answer_to_the_create_is_lost_the_job_is_found(a_world: World,
 @pytest.mark.parametrize("fault", ["connection_dropped", "server_error"])
 async def test_the_create_had_no_effect_three_empty_lists_then_one_more(a_world: World, fault: str) -> None:
     a_world.simulator.add_fault(fault, match={"method": "POST", "path": JOBS})
+    hold(a_world, "POST", JOBS, "after", seconds=0.5)
     await a_world.started()
     ready = await a_world.request()
     await a_world.publish(ready)
+    await a_world.called(f"POST {JOBS}", times=2)
+    # one list before each create, and three empty ones that count between them
+    assert (await a_world.requests())[f"GET {JOBS}"] >= 5
     job = await ends_ready_with_one_job(a_world, ready.run_id)
-    calls = await a_world.requests()
-    assert calls[f"POST {JOBS}"] == 2
-    # one list before each create, three empty ones that count between them, and those after a doubt
-    assert calls[f"GET {JOBS}"] >= 5
+    assert (await a_world.requests())[f"POST {JOBS}"] == 2
     assert await files_of(a_world, ready.run_id, 1) == [job["training_file"]]
     told = [body["step"] for body in await a_world.statuses(ready.run_id)]
     assert "confirming" in told

@@ -28,7 +28,7 @@ async def submit_run(hold: Hold, provider: Provider, objects: ObjectStore) -> No
     await hold.record(lambda run, _: replace(run, step="uploading"))
     training, validation = await upload_files(hold.run, provider, objects)
     named = replace(hold.run, training_file_id=training, validation_file_id=validation)
-    if await adopt_job(hold, provider, await provider.jobs(named)):
+    if await adopt_job(hold, await provider.jobs(named)):
         return
     run = await hold.record(
         lambda run, now: given_up(run) if must_not_start(run) else creating(run, training, validation, now)
@@ -57,7 +57,7 @@ async def confirm_run(
     """
     if hold.run.step == "creating":
         await hold.record(lambda run, _: doubtful(run))
-    if await adopt_job(hold, provider, await provider.jobs(hold.run)):
+    if await adopt_job(hold, await provider.jobs(hold.run)):
         return
     run = await hold.record(
         lambda run, now: found_none(run, now, settings.provider_timeout, settings.confirm_gap)
@@ -67,18 +67,21 @@ async def confirm_run(
         return
     await remove_files(run, provider)
     if must_not_start(run):
-        if not await adopt_job(hold, provider, await provider.jobs(run)):
+        if not await adopt_job(hold, await provider.jobs(run)):
             await hold.record(lambda run, _: given_up(run))
         return
     await submit_run(hold, provider, objects)
 
 
-async def adopt_job(hold: Hold, provider: Provider, jobs: list[Job]) -> bool:
-    """Take the oldest of the run's jobs as its own and cancel the others; False when there is none."""
+async def adopt_job(hold: Hold, jobs: list[Job]) -> bool:
+    """Take the oldest of the run's jobs as its own; False when there is none.
+
+    Following a run of which more than one job was seen cancels the others.
+    """
     kept, others = keep_one(jobs)
     if kept is None:
         return False
-    for job in others:
-        await provider.cancel(job.id)
-    await hold.record(lambda run, _: adopted(run, kept), due_in=0.0)
+    await hold.record(
+        lambda run, _: replace(adopted(run, kept), doubted=run.doubted or bool(others)), due_in=0.0
+    )
     return True
