@@ -243,9 +243,10 @@ class ConsumerLoop:
                         raise
                     # one leaking out of a handler would kill the loop while the process stays up
                     raise Transient("a handler was cancelled from inside") from error
-        now = datetime.now(UTC)
-        for one in todo:
-            seen.hop_seconds.labels(self._spec.topic).observe(max((now - one.time).total_seconds(), 0.0))
+        if todo:
+            # of a batch, the event that waited longest speaks for all
+            oldest = datetime.now(UTC) - min(one.time for one in todo)
+            seen.hop_seconds.labels(self._spec.topic).observe(max(oldest.total_seconds(), 0.0))
 
     async def _one_at_a_time(self, batch: _Batch) -> None:
         """After a bad record: each record by itself, so that only that one is set aside."""

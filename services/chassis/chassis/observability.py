@@ -22,7 +22,10 @@ batch_seconds = Histogram(
     "mortarboard_batch_seconds", "One batch, begin to commit", ["topic"], buckets=SECONDS
 )
 hop_seconds = Histogram(
-    "mortarboard_hop_seconds", "Event written to effect committed here", ["topic"], buckets=SECONDS
+    "mortarboard_hop_seconds",
+    "Event written to effect committed here, of each batch's oldest",
+    ["topic"],
+    buckets=SECONDS,
 )
 consumer_lag = Gauge("mortarboard_consumer_lag", "Records not yet taken", ["topic", "partition"])
 retries = Counter("mortarboard_batch_retries_total", "Batches read again after a transient error", ["topic"])

@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     dev: bool = Field(default=False, description="development: the key set may be fetched by plain http")
     pool_size: int = Field(8, ge=2, le=10)
 
-    batch_records: int = Field(500, ge=1)
+    batch_records: int = Field(1000, ge=1)
     batch_deadline: float = Field(25.0, description="after it the batch is rolled back and read again")
     session_timeout: float = 10.0
     rebalance_timeout: float = Field(60.0, description="how long a rebalance waits for a running batch")
