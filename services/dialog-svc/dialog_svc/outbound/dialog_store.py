@@ -30,8 +30,9 @@ async def _lock_existing(connection: Connection, slots: Sequence[Slot]) -> dict[
     # are in the order of Dialog's fields, so that a row is a dialog
     rows = await connection.fetch(
         """
-        SELECT d.tenant_id, d.dialog_id, d.agent_id, d.source, d.started_at, d.last_at, d.ended_at, d.outcome,
-               d.rating, d.message_count, d.next_position, d.leaf_id, d.branch, d.revision, d.channel, d.client
+        SELECT d.tenant_id, d.dialog_id, d.agent_id, d.source, d.started_at, d.last_at, d.ended_at,
+               d.outcome, d.rating, d.message_count, d.next_position, d.leaf_id, d.branch, d.revision,
+               d.channel, d.client
         FROM unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
         JOIN dialogs d USING (tenant_id, dialog_id)
         ORDER BY d.tenant_id, d.dialog_id FOR UPDATE OF d
