@@ -17,6 +17,7 @@ from deploy.stack.services import Surroundings
 from tests.bench._stage import producing, quantile, result, stage
 from tests.harness import instance, now
 
+LIGHT = 50  # dialogs a second
 HOPS = """
     SELECT extract(epoch FROM pg_xact_commit_timestamp(c.xmin) - pg_xact_commit_timestamp(r.xmin)) * 1000
     FROM dialog_svc.revisions r JOIN dataset_svc.candidates c USING (tenant_id, dialog_id)
@@ -66,10 +67,13 @@ async def _measure(burst: int, seconds: float) -> dict[str, Any]:
                     await _end(producer, f"burst{number}")
                 full = burst / (await _arrived(surroundings, "burst%", burst) - began)
                 print(f"full load: {full:,.0f} dialogs/s", flush=True)
-                count = await _paced(producer, full / 2, seconds)
+                light = await _paced(producer, LIGHT, seconds, "light")
+                await _arrived(surroundings, "light%", light)
+                count = await _paced(producer, full / 2, seconds, "half")
                 await _arrived(surroundings, "half%", count)
             async with surroundings.databases.connection(surroundings.database) as connection:
                 hops = [float(row[0]) for row in await connection.fetch(HOPS, "half%")]
+                lone = [float(row[0]) for row in await connection.fetch(HOPS, "light%")]
         finally:
             for one in running:
                 one.stop(9)
@@ -78,15 +82,18 @@ async def _measure(burst: int, seconds: float) -> dict[str, Any]:
         "p99_ms": round(quantile(hops, 0.99), 1),
         "dialogs": len(hops),
         "half_load_per_s": round(full / 2),
+        "light_p50_ms": round(quantile(lone, 0.5), 1),
+        "light_p99_ms": round(quantile(lone, 0.99), 1),
+        "light_load_per_s": LIGHT,
     }
 
 
-async def _paced(producer: Any, rate: float, seconds: float) -> int:
+async def _paced(producer: Any, rate: float, seconds: float, name: str) -> int:
     """End `rate` dialogs a second for so many seconds; returns how many."""
     began, number = time.monotonic(), 0
     while (passed := time.monotonic() - began) < seconds:
         while number < passed * rate:
-            await _end(producer, f"half{number}")
+            await _end(producer, f"{name}{number}")
             number += 1
         await asyncio.sleep(0.002)
     return number

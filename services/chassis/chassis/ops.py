@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from chassis.health import Health
@@ -34,8 +33,5 @@ def ops_app(health: Health, public: FastAPI | None) -> Starlette:
         async def openapi(_: Request) -> Response:
             return JSONResponse(described.openapi())
 
-        async def docs(_: Request) -> HTMLResponse:
-            return get_swagger_ui_html(openapi_url="/openapi.json", title=described.title)
-
-        routes += [Route("/openapi.json", openapi), Route("/docs", docs)]
+        routes.append(Route("/openapi.json", openapi))
     return Starlette(routes=routes)
