@@ -27,8 +27,11 @@ LAUNCHER = """
 import os, time
 from pathlib import Path
 from deploy.stack.processes import Process
-child = Process("child", ["sleep", "60"], log=Path("child.log"), env=os.environ, cwd=Path("."))
+command = ["sh", "-c", "echo up; exec sleep 60"]
+child = Process("child", command, log=Path("child.log"), env=os.environ, cwd=Path("."))
 child.start()
+while "up" not in child.log.read_text():  # the kernel knows of the tie once the child runs
+    time.sleep(0.01)
 print(child.pid, flush=True)
 time.sleep(60)
 """
