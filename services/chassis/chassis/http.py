@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, cast
+from uuid import UUID
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chassis import audit
 from chassis import observability as seen
 from chassis.auth import Authenticator, Caller, missing_token
+from chassis.database import Database
 from chassis.errors import Problem, Text, describe, is_transient, where
 
 PROBLEM = "application/problem+json"
@@ -139,6 +142,20 @@ def _current_caller(request: Request) -> Caller:
 
 
 CallerDep = Annotated[Caller, Depends(_current_caller)]
+
+
+def add_audit(routes: APIRouter, database: Database) -> None:
+    """Add `GET /v1/audit`, which every service has."""
+
+    @routes.get("/v1/audit")
+    async def list_audit(
+        caller: CallerDep, limit: Annotated[int, Query(ge=1, le=200)] = 50, cursor: UUID | None = None
+    ) -> dict[str, Any]:
+        """List who changed what, newest first."""
+        async with database.tenant_transaction(caller.tenant) as transaction:
+            found = await audit.page(transaction.connection, caller.tenant, limit + 1, cursor)
+        following = found[limit - 1]["id"] if len(found) > limit else None
+        return {"items": found[:limit], "next_cursor": following}
 
 
 class Limits:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -23,7 +22,7 @@ from agent_svc.usecases.put_agent import put_agent
 from agent_svc.usecases.put_key import put_key
 from chassis import audit
 from chassis.database import Database
-from chassis.http import CallerDep
+from chassis.http import CallerDep, add_audit
 from chassis.vault import SecretId, Vault
 from contracts.agents import Tool
 
@@ -239,12 +238,7 @@ def _add_routes(routes: APIRouter, database: Database) -> None:
             )
         return {"agent_id": agent_id, "route_version": version}
 
-    @routes.get("/v1/audit")
-    async def list_audit(caller: CallerDep, limit: Limit = 50, cursor: UUID | None = None) -> dict[str, Any]:
-        """List who changed what, newest first."""
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            items = await audit.page(transaction.connection, caller.tenant, limit, cursor)
-        return {"items": items, "next_cursor": items[-1]["id"] if len(items) == limit else None}
+    add_audit(routes, database)
 
 
 def _agent(agent: Agent, keys: list[Key]) -> dict[str, Any]:

@@ -8,9 +8,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from chassis import audit
 from chassis.database import Database
-from chassis.http import CallerDep, language
+from chassis.http import CallerDep, add_audit, language
 from chassis.objects import ObjectStore
 from dataset_svc.domain import problems
 from dataset_svc.inbound import views
@@ -179,12 +178,7 @@ def _add_reading(routes: APIRouter, database: Database) -> None:
             )
         return views.page(rows, limit, [views.revision(row) for row in rows], "revision")
 
-    @routes.get("/v1/audit")
-    async def list_audit(caller: CallerDep, limit: Limit = 50, cursor: UUID | None = None) -> dict[str, Any]:
-        """List who changed what, newest first."""
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            rows = await audit.page(transaction.connection, caller.tenant, limit + 1, cursor)
-        return views.page(rows, limit, list(rows), "id")
+    add_audit(routes, database)
 
 
 def _add_changing(routes: APIRouter, database: Database) -> None:

@@ -6,14 +6,12 @@ import base64
 import json
 from datetime import datetime
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis import audit
 from chassis.database import Database
-from chassis.http import CallerDep
+from chassis.http import CallerDep, add_audit
 from dialog_svc.domain.dialog import path_to
 from dialog_svc.domain.errors import bad_cursor, no_dialog
 from dialog_svc.outbound import dialog_store as store
@@ -106,12 +104,7 @@ def router(database: Database, transcripts: TranscriptStore) -> APIRouter:
             )
         return {"dialog_id": dialog_id, "revision": revision}
 
-    @routes.get("/v1/audit")
-    async def list_audit(caller: CallerDep, limit: Limit = 50, cursor: UUID | None = None) -> dict[str, Any]:
-        """List who changed what, newest first."""
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            items = await audit.page(transaction.connection, caller.tenant, limit, cursor)
-        return {"items": items, "next_cursor": items[-1]["id"] if len(items) == limit else None}
+    add_audit(routes, database)
 
     return routes
 

@@ -11,9 +11,8 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis import audit
 from chassis.database import Database
-from chassis.http import CallerDep, language
+from chassis.http import CallerDep, add_audit, language
 from chassis.idempotency import once
 from training_svc.domain.errors import no_base_model, no_run
 from training_svc.domain.estimate import estimate
@@ -88,12 +87,7 @@ def router(
     _add_runs(routes, database, refresh_gap, wake)
     _add_models(routes, database, catalogue)
 
-    @routes.get("/v1/audit")
-    async def list_audit(caller: CallerDep, limit: Limit = 50, cursor: UUID | None = None) -> dict[str, Any]:
-        """List who changed what, newest first."""
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            items = await audit.page(transaction.connection, caller.tenant, limit, cursor)
-        return {"items": items, "next_cursor": items[-1]["id"] if len(items) == limit else None}
+    add_audit(routes, database)
 
     return routes
 
