@@ -101,6 +101,8 @@ def finding_json(finding: Finding, language: str = "en") -> dict[str, Any]:
         "field": finding.field,
         "start": finding.at.start if finding.at else None,
         "end": finding.at.end if finding.at else None,
+        "facts": dict(finding.facts),
+        "fixes": list(finding.fixes),
     }
 
 
