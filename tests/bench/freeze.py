@@ -21,7 +21,8 @@ from uuid import UUID
 from chassis.database import Database
 from chassis.objects import ObjectStore
 from dataset_svc.outbound.agent_store import ensure_dataset, put_agent
-from dataset_svc.usecases.freeze_version import Freezer, begin_version
+from dataset_svc.usecases.freeze_version import begin_version
+from dataset_svc.usecases.write_version import Freezer
 from deploy.stack.prepared import TEMPLATE, Prepared, prepare
 from deploy.stack.servers import Servers
 from deploy.stack.settings import ROOT, from_environment

@@ -17,7 +17,6 @@ from chassis.untrusted import (
     UnsafeSchemaError,
     check_address,
     check_schema,
-    compile_schema,
     fill_template,
     schema_errors,
 )
@@ -67,11 +66,10 @@ def test_a_schema_that_is_too_deep_or_too_large_is_refused() -> None:
 def test_a_catastrophic_pattern_is_matched_in_linear_time() -> None:
     schema = {"properties": {"a": {"pattern": r"^(a+)+$"}}, "patternProperties": {r"^(b+)+$": False}}
     check_schema(schema)
-    validator = compile_schema(schema)
     # a backtracking engine would not come back from these within the test's time limit
-    assert schema_errors(validator, {"a": "a" * 5_000 + "!"}) == [("a", "pattern")]
-    assert schema_errors(validator, {"b" * 5_000 + "!": 1}) == []
-    assert schema_errors(validator, {"a": "aaa"}) == []
+    assert schema_errors(schema, {"a": "a" * 5_000 + "!"}) == [("a", "pattern")]
+    assert schema_errors(schema, {"b" * 5_000 + "!": 1}) == []
+    assert schema_errors(schema, {"a": "aaa"}) == []
 
 
 @pytest.mark.parametrize(

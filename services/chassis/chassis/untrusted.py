@@ -67,8 +67,13 @@ def _fetch_nothing(_: str) -> NoReturn:
     raise LookupError("a function schema refers to nothing outside itself")
 
 
-def schema_errors(validator: Draft202012Validator, value: Any) -> list[tuple[str, str]]:
-    """Return (path, keyword) of each way in which `value` misses the schema, at most 20; never the value."""
+def schema_errors(schema: dict[str, Any], value: Any) -> list[tuple[str, str]]:
+    """Return (path, keyword) of each way in which `value` misses `schema`, at most 20; never the value."""
+    return misses(compile_schema(schema), value)
+
+
+def misses(validator: Draft202012Validator, value: Any) -> list[tuple[str, str]]:
+    """The same for a schema that was compiled once."""
     found: list[tuple[str, str]] = []
     for error in validator.iter_errors(value):
         found.append(("/".join(map(str, error.instance_path)), str(error.schema_path[-1])))

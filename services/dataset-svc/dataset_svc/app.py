@@ -8,13 +8,16 @@ from fastapi import APIRouter
 
 from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
-from dataset_svc.inbound import http, http_versions
+from dataset_svc.inbound import http, http_checks, http_versions
 from dataset_svc.inbound.events import consumers
+from dataset_svc.outbound.side_process import SideProcess
 from dataset_svc.settings import DatasetSettings
-from dataset_svc.usecases.freeze_version import Freezer
+from dataset_svc.usecases.check_examples import Checker
+from dataset_svc.usecases.write_version import Freezer
 
 FREEZE = "freeze"
-SCOPES = {**http.SCOPES, **http_versions.SCOPES}
+CHECK = "check"
+SCOPES = {**http.SCOPES, **http_checks.SCOPES, **http_versions.SCOPES}
 
 
 def compose(surroundings: Surroundings) -> Parts:
@@ -22,14 +25,21 @@ def compose(surroundings: Surroundings) -> Parts:
     settings = cast(DatasetSettings, surroundings.settings)
     database, objects = surroundings.database, surroundings.objects
     freezer = Freezer(database, objects, lease=settings.freeze_lease, least=settings.min_examples)
+    side = SideProcess()
+    checker = Checker(database, side)
     router = APIRouter()
     http.add_endpoints(router, database, objects)
+    http_checks.add_endpoints(router, database, lambda: surroundings.wake(CHECK))
     http_versions.add_endpoints(router, database, settings, lambda: surroundings.wake(FREEZE))
     return Parts(
         router=router,
         scopes=SCOPES,
         consumers=consumers(objects),
-        workers=[Worker(FREEZE, freezer.freeze_next, every=1.0, stale_after=600.0)],
+        workers=[
+            Worker(FREEZE, freezer.freeze_next, every=1.0, stale_after=600.0),
+            Worker(CHECK, checker.check_next, every=1.0),
+        ],
+        closing=[side.close],
     )
 
 

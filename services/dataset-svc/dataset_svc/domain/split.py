@@ -14,9 +14,9 @@ DEFAULT_SHARE = 0.1
 MOST = 0.5
 
 
-def split_hash(dataset_id: str, dialog: str) -> bytes:
+def split_hash(dialog: str) -> bytes:
     """Return the 8 bytes that place a dialog (or an example without one) between 0 and 2^64."""
-    return hashlib.sha256(f"{dataset_id}|{dialog}".encode()).digest()[:8]
+    return hashlib.sha256(dialog.encode()).digest()[:8]
 
 
 def threshold(share: float) -> bytes:

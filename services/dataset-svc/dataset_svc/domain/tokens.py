@@ -51,6 +51,12 @@ def count_example(messages: Iterable[Mapping[str, Any]]) -> int:
     return EXAMPLE + sum(map(count_message, messages))
 
 
+def frame_tokens(prompt: str, tools: Iterable[Mapping[str, Any]]) -> int:
+    """Return the tokens that prompt and functions add to every line."""
+    system = count_message({"role": "system", "content": prompt}) if prompt else 0
+    return system + count_tools(tools)
+
+
 def count_tools(tools: Iterable[Mapping[str, Any]]) -> int:
     """Return the tokens of function definitions by the constants documented for gpt-4o."""
     functions = [tool["function"] for tool in tools]

@@ -39,10 +39,38 @@ async def put_agent(connection: Connection, tenant: str, agent: dict[str, Any]) 
     )
 
 
+async def put_version(connection: Connection, tenant: str, agent: dict[str, Any]) -> None:
+    """Keep a version of an agent for examples that were answered under it."""
+    await connection.execute(
+        """
+        INSERT INTO agent_versions (tenant_id, agent_id, version, prompt, tools, parallel_tool_calls,
+            fingerprint)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+        """,
+        tenant,
+        agent["agent_id"],
+        agent["version"],
+        agent["prompt"],
+        agent["tools"],
+        agent["parallel_tool_calls"],
+        agent["fingerprint"],
+    )
+
+
 async def get_agent(connection: Connection, tenant: str, agent_id: str) -> Record | None:
     """Return an agent as last heard of."""
     return await connection.fetchrow(
         "SELECT * FROM agents WHERE tenant_id = $1 AND agent_id = $2", tenant, agent_id
+    )
+
+
+async def agent_of_dataset(connection: Connection, tenant: str, dataset_id: UUID) -> Record | None:
+    """Return the agent whose dataset this is, as last heard of."""
+    return await connection.fetchrow(
+        "SELECT a.* FROM datasets d JOIN agents a USING (tenant_id, agent_id) "
+        "WHERE d.tenant_id = $1 AND d.id = $2",
+        tenant,
+        dataset_id,
     )
 
 

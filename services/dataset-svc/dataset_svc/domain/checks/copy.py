@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -15,7 +16,7 @@ from dataset_svc.domain.checks.finding import Finding
 from dataset_svc.domain.checks.functions import Functions
 from dataset_svc.domain.line import fragment, line_messages
 from dataset_svc.domain.message import Message, Messages, load
-from dataset_svc.domain.tokens import EXAMPLE, count_message
+from dataset_svc.domain.tokens import EXAMPLE, count_message, frame_tokens
 from dataset_svc.domain.weights import Ratings, weights
 
 EXAMPLE_CONTEXT = 65_536
@@ -27,14 +28,12 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What is checked: JSON documents as they are stored, and the tokens of everything else in its line."""
+    """What is checked: JSON documents as they are stored."""
 
-    example_id: str
+    example_id: UUID
     messages: str
     original: str
     ratings: str
-    tools: str
-    frame_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Corrected:
 class Checked:
     """What was found; `content_sha256` is of the line's messages with their weights."""
 
-    example_id: str
+    example_id: UUID
     content_sha256: bytes
     tokens: int
     answered_under: int | None
@@ -59,20 +58,24 @@ class Checked:
     corrected: tuple[Corrected, ...]
 
 
-def check_copies(copies: Sequence[Copy]) -> list[Checked]:
-    """Check each copy; nothing is read or written, so that it may run in another process."""
-    return [check_copy(one) for one in copies]
+def check_copies(copies: Sequence[Copy], prompt: str, tools: str | None) -> list[Checked]:
+    """Check copies of one agent with these tools (JSON; None: not known yet).
+
+    Nothing is read or written, so that it may run in another process.
+    """
+    functions = None if tools is None else Functions.of_json(tools)
+    around = 0 if tools is None else frame_tokens(prompt, orjson.loads(tools))
+    return [_check_copy(one, functions, around) for one in copies]
 
 
-def check_copy(copy: Copy) -> Checked:
-    """Check one copy."""
+def _check_copy(copy: Copy, functions: Functions | None, around: int) -> Checked:
     messages = load(orjson.loads(copy.messages))
     original = messages if copy.original == copy.messages else load(orjson.loads(copy.original))
     found = weights(messages, original, Ratings(orjson.loads(copy.ratings)))
     line = line_messages(messages, found)
     counts = [count_message(one) for one in line]
-    findings = check(messages, found, Functions.of_json(copy.tools))
-    findings += _too_long(line, counts, copy.frame_tokens)
+    findings = check(messages, found, functions)
+    findings += _too_long(line, counts, around)
     return Checked(
         example_id=copy.example_id,
         content_sha256=hashlib.sha256(fragment(line).encode()).digest(),
@@ -83,11 +86,11 @@ def check_copy(copy: Copy) -> Checked:
     )
 
 
-def _too_long(line: Sequence[Mapping[str, Any]], counts: Sequence[int], frame: int) -> Iterable[Finding]:
-    total = EXAMPLE + frame + sum(counts)
+def _too_long(line: Sequence[Mapping[str, Any]], counts: Sequence[int], around: int) -> Iterable[Finding]:
+    total = EXAMPLE + around + sum(counts)
     if total <= EXAMPLE_CONTEXT:
         return
-    kept, read = 0, EXAMPLE + frame
+    kept, read = 0, EXAMPLE + around
     while kept < len(counts) and read + counts[kept] <= EXAMPLE_CONTEXT:
         read += counts[kept]
         kept += 1

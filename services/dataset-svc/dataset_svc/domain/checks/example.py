@@ -13,8 +13,8 @@ from dataset_svc.domain.checks.functions import Functions
 from dataset_svc.domain.line import taught_part
 from dataset_svc.domain.message import Message, Messages, Span
 
-_SPECIAL = re.compile(r"<\|[^|\s<>]{1,64}\|>")
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+SPECIAL = re.compile(r"<\|[^|\s<>]{1,64}\|>")
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _SPEAKS_OF_HINT = re.compile(
     r"\byou(?:'ve| have)? (?:just )?(?:hinted|prompted)\b|\b(?:your|the) hint\b|\bas hinted\b"
     r"|\b[вт]ы (?:мне )?(?:намекнули|намекнул|намекнула|подсказали|подсказал|подсказала)\b|\bподсказ(?:к|ок)",
@@ -67,7 +67,7 @@ def _content(message: Message) -> Iterator[Finding]:
         for place, part in enumerate(content):
             if part.get("type") not in allowed:
                 yield Finding("part_not_trainable", message.id, f"content.{place}")
-    if message.name and message.role != "tool" and not _NAME.match(message.name):
+    if message.name and message.role != "tool" and not NAME.match(message.name):
         yield Finding("name_invalid", message.id, "name")
 
 
@@ -81,7 +81,7 @@ def _calls(message: Message, functions: Functions | None) -> Iterator[Finding]:
         arguments = _object(call.arguments)
         if arguments is None:
             yield Finding("arguments_not_json", message.id, f"{field}.function.arguments")
-        if not _NAME.match(call.name):
+        if not NAME.match(call.name):
             yield Finding("function_name_invalid", message.id, f"{field}.function.name")
         elif functions is not None:
             yield from functions.findings(message.id, field, call, arguments)
@@ -98,7 +98,7 @@ def _object(text: str) -> dict[str, object] | None:
 
 
 def _specials(message_id: str, field: str, text: str) -> Iterator[Finding]:
-    for match in _SPECIAL.finditer(text):
+    for match in SPECIAL.finditer(text):
         yield Finding("special_token", message_id, field, Span(*match.span()))
 
 
