@@ -256,6 +256,7 @@ def main(settings_type: type[Settings], compose: Callable[[Surroundings], Parts]
         return await Service(settings, compose).run()
 
     status = uvloop.run(run())
+    seen.flush_traces()
     # threads of libraries must not hold up a process whose work is done
     sys.stderr.flush()
     os._exit(status)
