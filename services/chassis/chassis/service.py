@@ -267,6 +267,7 @@ def main(settings_type: type[Settings], compose: Callable[[Surroundings], Parts]
     service = Service(settings, compose)
     _tune_collector()
     status = uvloop.run(service.run())
+    seen.flush_traces()
     # threads of libraries must not hold up a process whose work is done
     sys.stderr.flush()
     os._exit(status)
