@@ -51,8 +51,7 @@ class Curation:
         }  # fmt: skip
         async with self.database.transaction() as transaction:
             await take_agent(transaction, tenant=TENANT, agent=agent)
-            dataset = await agent_store.dataset_of_agent(transaction.connection, TENANT, agent_id)
-        assert dataset is not None
+            dataset = await agent_store.ensure_dataset(transaction.connection, TENANT, agent_id)
         return dataset
 
     async def take(
