@@ -51,8 +51,7 @@ class Curation:
         }  # fmt: skip
         async with self.database.transaction() as transaction:
             await take_agent(transaction, tenant=TENANT, agent=agent)
-            dataset = await agent_store.ensure_dataset(transaction.connection, TENANT, agent_id)
-        return dataset
+            return await agent_store.ensure_dataset(transaction.connection, TENANT, agent_id)
 
     async def take(
         self, dataset: UUID, *talks: Messages, save: bool = True, edits: Sequence[EditText] = ()

@@ -21,6 +21,22 @@ async def next_due(connection: Connection, tenant: str, dataset_id: UUID) -> Rec
     )
 
 
+async def wait_turn(connection: Connection, tenant: str, dataset_id: UUID) -> None:
+    """Let one transaction at a time check this dataset's examples: they are compared with each other."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1, 8))", f"{tenant}\x1f{dataset_id}"
+    )
+
+
+async def try_turn(connection: Connection, tenant: str, dataset_id: UUID) -> bool:
+    """The same without waiting: False while another transaction checks this dataset."""
+    return bool(
+        await connection.fetchval(
+            "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 8))", f"{tenant}\x1f{dataset_id}"
+        )
+    )
+
+
 async def take_due(connection: Connection, tenant: str, dataset_id: UUID, limit: int) -> list[UUID]:
     """Take examples out of the queue, locked; those that somebody changes just now stay in it.
 
@@ -87,13 +103,6 @@ async def copies(connection: Connection, tenant: str, examples: Sequence[UUID]) 
         """,
         tenant,
         examples,
-    )
-
-
-async def lock_comparing(connection: Connection, tenant: str, dataset_id: UUID) -> None:
-    """Let one transaction at a time compare this dataset's examples with each other."""
-    await connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended($1, 8))", f"{tenant}\x1f{dataset_id}"
     )
 
 

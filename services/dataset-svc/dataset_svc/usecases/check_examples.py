@@ -31,6 +31,7 @@ async def catch_up(transaction: Transaction, *, tenant: str, dataset_id: UUID) -
     due = await check_store.count_due(connection, tenant, dataset_id)
     if not 0 < due <= AT_ONCE:
         return due
+    await check_store.wait_turn(connection, tenant, dataset_id)
     await check_slice(connection, tenant, dataset_id, AT_ONCE, _here)
     return await check_store.count_due(connection, tenant, dataset_id)
 
@@ -57,6 +58,8 @@ class Checker:
             if found is None:
                 return False
             self._last = (found["tenant_id"], found["dataset_id"])
+            if not await check_store.try_turn(connection, *self._last):
+                return False
             return await check_slice(connection, *self._last, SLICE, self._compute) > 0
 
     async def _compute(self, copies: Sequence[Copy], prompt: str, tools: str | None) -> list[Checked]:
@@ -68,7 +71,10 @@ class Checker:
 async def check_slice(
     connection: Connection, tenant: str, dataset_id: UUID, limit: int, compute: Compute
 ) -> int:
-    """Check up to `limit` examples that are due and store what was found; returns how many were taken."""
+    """Check up to `limit` examples that are due and store what was found; returns how many were taken.
+
+    The caller has the dataset's turn.
+    """
     due = await check_store.take_due(connection, tenant, dataset_id, limit)
     if not due:
         return 0
@@ -92,7 +98,6 @@ async def _store(
     checked: Sequence[Checked],
 ) -> None:
     """Put what was found in the place of what had been, and compare with the other examples."""
-    await check_store.lock_comparing(connection, tenant, dataset_id)
     questions = set(await check_store.questions_of(connection, tenant, due))
     contents = set(await check_store.forget(connection, tenant, due))
     if checked:
