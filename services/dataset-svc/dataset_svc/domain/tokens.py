@@ -23,18 +23,21 @@ def count_text(text: str) -> int:
     return len(_encode()(text)) if text else 0
 
 
-def count_message(message: Mapping[str, Any]) -> int:
-    """Return the tokens of one message of a training line."""
-    total, content = MESSAGE + _short(message["role"]), message.get("content")
-    if content:
-        texts = [content] if isinstance(content, str) else _parts(content)
-        total += sum(map(count_text, texts))
-    if "tool_calls" in message:
-        for call in message["tool_calls"]:
-            total += _short(call["function"]["name"]) + count_text(call["function"]["arguments"])
-    if name := message.get("name"):
-        total += NAME + _short(name)
-    return total
+def count_messages(messages: Iterable[Mapping[str, Any]]) -> list[int]:
+    """Return the tokens of each message of a training line."""
+    encode, counts = _encode(), []
+    for message in messages:
+        total, content, name = MESSAGE + _short(message["role"]), message.get("content"), message.get("name")
+        if content:
+            texts = (content,) if isinstance(content, str) else _parts(content)
+            for text in texts:
+                total += len(encode(text))
+        for call in message.get("tool_calls") or ():
+            total += _short(call["function"]["name"]) + len(encode(call["function"]["arguments"]))
+        if name:
+            total += NAME + _short(name)
+        counts.append(total)
+    return counts
 
 
 @lru_cache(maxsize=4096)
@@ -48,13 +51,13 @@ def _parts(content: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def count_example(messages: Iterable[Mapping[str, Any]]) -> int:
     """Return the tokens of a line's messages, without prompt and functions."""
-    return EXAMPLE + sum(map(count_message, messages))
+    return EXAMPLE + sum(count_messages(messages))
 
 
 def frame_tokens(prompt: str, tools: Iterable[Mapping[str, Any]]) -> int:
     """Return the tokens that prompt and functions add to every line."""
-    system = count_message({"role": "system", "content": prompt}) if prompt else 0
-    return system + count_tools(tools)
+    system = [{"role": "system", "content": prompt}] if prompt else []
+    return sum(count_messages(system)) + count_tools(tools)
 
 
 def count_tools(tools: Iterable[Mapping[str, Any]]) -> int:

@@ -16,7 +16,7 @@ from dataset_svc.domain.checks.finding import Finding
 from dataset_svc.domain.checks.functions import Functions
 from dataset_svc.domain.line import fragment, line_messages
 from dataset_svc.domain.message import Message, Messages, load
-from dataset_svc.domain.tokens import EXAMPLE, count_message, frame_tokens
+from dataset_svc.domain.tokens import EXAMPLE, count_messages, frame_tokens
 from dataset_svc.domain.weights import Ratings, weights
 
 EXAMPLE_CONTEXT = 65_536
@@ -73,7 +73,7 @@ def _check_copy(copy: Copy, functions: Functions | None, around: int) -> Checked
     original = messages if copy.original == copy.messages else load(orjson.loads(copy.original))
     found = weights(messages, original, Ratings(orjson.loads(copy.ratings)))
     line = line_messages(messages, found)
-    counts = [count_message(one) for one in line]
+    counts = count_messages(line)
     findings = check(messages, found, functions)
     findings += _too_long(line, counts, around)
     return Checked(

@@ -17,9 +17,9 @@ SPECIAL = re.compile(r"<\|[^|\s<>]{1,64}\|>")
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _SPEAKS_OF_HINT = re.compile(
     r"\byou(?:'ve| have)? (?:just )?(?:hinted|prompted)\b|\b(?:your|the) hint\b|\bas hinted\b"
-    r"|\b[вт]ы (?:мне )?(?:намекнули|намекнул|намекнула|подсказали|подсказал|подсказала)\b|\bподсказ(?:к|ок)",
-    re.IGNORECASE,
+    r"|\b[вт]ы (?:мне )?(?:намекнули|намекнул|намекнула|подсказали|подсказал|подсказала)\b|\bподсказ(?:к|ок)"
 )
+_STEMS = ("hint", "prompted", "намекн", "подсказ")
 
 
 def check(
@@ -54,8 +54,16 @@ def _look_at(
     text = content if isinstance(content, str) else one.text()
     if "<|" in text:
         found += _specials(one.id, "content", text)
-    if weights.get(one.id) and _SPEAKS_OF_HINT.search(text):
+    if weights.get(one.id) and _speaks_of_hint(text):
         found.append(Finding("answer_speaks_of_hint", one.id, "content"))
+
+
+def _speaks_of_hint(text: str) -> bool:
+    lowered = text.lower()
+    for stem in _STEMS:  # most answers hold none, and looking for four words is cheaper than the pattern
+        if stem in lowered:
+            return _SPEAKS_OF_HINT.search(lowered) is not None
+    return False
 
 
 def _content(message: Message) -> Iterator[Finding]:
