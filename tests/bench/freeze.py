@@ -25,6 +25,7 @@ from uuid import UUID
 from chassis.database import Database
 from chassis.objects import ObjectStore
 from dataset_svc.outbound.agent_store import ensure_dataset, put_agent, put_version
+from dataset_svc.outbound.catalogue import Catalogue
 from dataset_svc.usecases.freeze_version import begin_version
 from dataset_svc.usecases.write_version import Freezer
 from deploy.stack.prepared import TEMPLATE, Prepared, prepare
@@ -147,7 +148,7 @@ async def _freeze() -> dict[str, float]:
     url, folder = os.environ["BENCH_URL"], os.environ["BENCH_OBJECTS"]
     database = Database(url, url, "dataset_svc", source="/bench")
     await database.open(http=False)
-    freezer = Freezer(database, ObjectStore(folder), lease=60, least=10)
+    freezer = Freezer(database, ObjectStore(folder), lease=60)
     before = _memory_mb("VmRSS")
     pins, freezes, copies = [], [], []
     for version in range(1, ROUNDS + 1):
@@ -167,7 +168,9 @@ async def _freeze() -> dict[str, float]:
 async def _pin(database: Database) -> None:
     async with database.transaction() as transaction:
         dataset = await transaction.connection.fetchval("SELECT id FROM datasets")
-        await begin_version(transaction, tenant="bench", by="bench", dataset_id=dataset, least=10)
+        await begin_version(
+            transaction, tenant="bench", by="bench", dataset_id=dataset, catalogue=Catalogue()
+        )
 
 
 async def _copy(database: Database, version: int, folder: str) -> None:

@@ -17,6 +17,7 @@ from contracts.fingerprint import prompt_fingerprint
 from dataset_svc.domain.edits import EditText, SetWeight
 from dataset_svc.domain.message import Messages
 from dataset_svc.outbound import agent_store, finding_store, version_store
+from dataset_svc.outbound.catalogue import Catalogue
 from dataset_svc.outbound.side_process import SideProcess
 from dataset_svc.usecases.check_examples import Checker
 from dataset_svc.usecases.edit_example import edit_example
@@ -116,10 +117,10 @@ class Curation:
         """Freeze a version; returns its row once it is written."""
         async with self.database.transaction() as transaction:
             version = await begin_version(
-                transaction, tenant=TENANT, by="olga", dataset_id=dataset, least=least,
+                transaction, tenant=TENANT, by="olga", dataset_id=dataset, catalogue=Catalogue(default=least),
                 wanted=FreezeSettings(**settings),
             )  # fmt: skip
-        await Freezer(self.database, self.objects, lease=60, least=least).freeze_next()
+        await Freezer(self.database, self.objects, lease=60).freeze_next()
         async with self.database.transaction() as transaction:
             row = await version_store.get(transaction.connection, TENANT, dataset, version)
         assert row is not None

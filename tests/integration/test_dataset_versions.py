@@ -107,7 +107,9 @@ async def test_the_manifest_tells_what_was_frozen(curation: Curation) -> None:
     assert {one["example_id"] for one in listed} == set(map(str, examples))
     assert {(one["revision"], one["agent_version"]) for one in listed} == {(1, 1)}
     assert [one["part"] for one in listed].count("validation") == manifest["files"]["validation"]["examples"]
-    assert manifest["settings"] == {"agent": "current", "validation_share": 0.1, "exclude": []}
+    assert manifest["settings"] == {
+        "agent": "current", "validation_share": 0.1, "exclude": [], "min_examples": 1,
+    }  # fmt: skip
     assert (manifest["examples"], manifest["agent_versions"]) == (60, [1])
     assert manifest["tokens"] == sum(one["tokens"] for one in manifest["files"].values())
 
@@ -170,7 +172,7 @@ async def test_a_takeover_writes_the_same_bytes_and_the_one_that_lost_leaves_not
         await transaction.connection.execute(
             "UPDATE dataset_versions SET state = 'freezing', manifest = NULL, claimed_until = '-infinity'"
         )
-    slow = Freezer(curation.database, curation.objects, lease=-1, least=1)
+    slow = Freezer(curation.database, curation.objects, lease=-1)
     with pytest.raises(Exception, match="another process freezes"):
         # its lease is over at once: the other takes over while this one is in its first file
         await _overtaken(curation, slow)
@@ -185,7 +187,7 @@ async def test_a_takeover_writes_the_same_bytes_and_the_one_that_lost_leaves_not
 
 
 async def _overtaken(curation: Curation, slow: Freezer) -> None:
-    other = Freezer(curation.database, curation.objects, lease=60, least=1)
+    other = Freezer(curation.database, curation.objects, lease=60)
     original = slow._prolong
 
     async def late(claimed: Any) -> None:

@@ -10,6 +10,7 @@ from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
 from dataset_svc.inbound import http, http_checks, http_versions
 from dataset_svc.inbound.events import consumers
+from dataset_svc.outbound.catalogue import read_catalogue
 from dataset_svc.outbound.side_process import SideProcess
 from dataset_svc.settings import DatasetSettings
 from dataset_svc.usecases.check_examples import Checker
@@ -24,13 +25,16 @@ def compose(surroundings: Surroundings) -> Parts:
     """Return the parts of dataset-svc."""
     settings = cast(DatasetSettings, surroundings.settings)
     database, objects = surroundings.database, surroundings.objects
-    freezer = Freezer(database, objects, lease=settings.freeze_lease, least=settings.min_examples)
+    freezer = Freezer(database, objects, lease=settings.freeze_lease)
+    catalogue = read_catalogue(settings.catalogue, settings.min_examples)
     side = SideProcess()
     checker = Checker(database, side)
     router = APIRouter()
     http.add_endpoints(router, database, objects)
     http_checks.add_endpoints(router, database, lambda: surroundings.wake(CHECK))
-    http_versions.add_endpoints(router, database, settings, lambda: surroundings.wake(FREEZE))
+    http_versions.add_endpoints(
+        router, database, catalogue, settings.freeze_wait, lambda: surroundings.wake(FREEZE)
+    )
     return Parts(
         router=router,
         scopes=SCOPES,

@@ -19,7 +19,7 @@ from dataset_svc.inbound import views
 from dataset_svc.inbound.http import Limit, Number
 from dataset_svc.inbound.version_requests import NewVersion, Share, Train
 from dataset_svc.outbound import agent_store, version_store
-from dataset_svc.settings import DatasetSettings
+from dataset_svc.outbound.catalogue import Catalogue
 from dataset_svc.usecases.check_examples import catch_up
 from dataset_svc.usecases.compare_versions import compare_versions
 from dataset_svc.usecases.freeze_version import FreezeSettings, begin_version, preview_split
@@ -41,11 +41,11 @@ LOOK_AGAIN = 0.05
 
 
 def add_endpoints(
-    routes: APIRouter, database: Database, settings: DatasetSettings, wake: Callable[[], None]
+    routes: APIRouter, database: Database, catalogue: Catalogue, freeze_wait: float, wake: Callable[[], None]
 ) -> None:
     """Add the endpoints of versions; `wake` makes the freezer of this process look at once."""
     _add_reading(routes, database)
-    _add_comparing(routes, database, settings)
+    _add_comparing(routes, database, catalogue)
 
     @routes.post("/v1/datasets/{dataset_id}/versions")
     async def freeze(
@@ -58,10 +58,10 @@ def add_endpoints(
             _, begun = await once(
                 transaction.connection, tenant=caller.tenant, key=key, endpoint=f"freeze {dataset_id}",
                 request=wanted.model_dump_json().encode(),
-                act=lambda: _begin(transaction, caller, dataset_id, wanted, settings.min_examples),
+                act=lambda: _begin(transaction, caller, dataset_id, wanted, catalogue),
             )  # fmt: skip
         wake()
-        row = await _settled(database, caller.tenant, dataset_id, begun["version"], settings.freeze_wait)
+        row = await _settled(database, caller.tenant, dataset_id, begun["version"], freeze_wait)
         response.status_code = 202 if row["state"] == "freezing" else 201
         return views.version(row) | begun
 
@@ -103,7 +103,7 @@ def _add_reading(routes: APIRouter, database: Database) -> None:
         return views.version(row)
 
 
-def _add_comparing(routes: APIRouter, database: Database, settings: DatasetSettings) -> None:
+def _add_comparing(routes: APIRouter, database: Database, catalogue: Catalogue) -> None:
     @routes.get("/v1/datasets/{dataset_id}/split")
     async def split(
         caller: CallerDep,
@@ -113,12 +113,13 @@ def _add_comparing(routes: APIRouter, database: Database, settings: DatasetSetti
     ) -> dict[str, Any]:
         """Return what each file of a version would hold if it were frozen now."""
         async with database.tenant_transaction(caller.tenant) as transaction:
-            if await agent_store.get_dataset(transaction.connection, caller.tenant, dataset_id) is None:
+            dataset = await agent_store.get_dataset(transaction.connection, caller.tenant, dataset_id)
+            if dataset is None:
                 raise problems.no_dataset()
             pending = await catch_up(transaction, tenant=caller.tenant, dataset_id=dataset_id)
             wanted = FreezeSettings(validation_share=validation_share, exclude=tuple(exclude or ()))
             found = await preview_split(transaction.connection, caller.tenant, dataset_id, wanted)
-        return views.split(found, pending, settings.min_examples)
+        return views.split(found, pending, catalogue.min_examples(dataset["base_model"] or ""))
 
     @routes.get("/v1/datasets/{dataset_id}/versions/{version}/diff/{other}")
     async def diff(
@@ -142,11 +143,11 @@ def _add_comparing(routes: APIRouter, database: Database, settings: DatasetSetti
 
 
 async def _begin(
-    transaction: Transaction, caller: Caller, dataset_id: UUID, wanted: NewVersion, least: int
+    transaction: Transaction, caller: Caller, dataset_id: UUID, wanted: NewVersion, catalogue: Catalogue
 ) -> tuple[int, dict[str, Any]]:
     version = await begin_version(
-        transaction, tenant=caller.tenant, by=caller.subject, dataset_id=dataset_id, least=least,
-        wanted=wanted.settings(),
+        transaction, tenant=caller.tenant, by=caller.subject, dataset_id=dataset_id, catalogue=catalogue,
+        base_model=wanted.train.base_model if wanted.train else None, wanted=wanted.settings(),
     )  # fmt: skip
     if wanted.train is None:
         return 201, {"version": version}

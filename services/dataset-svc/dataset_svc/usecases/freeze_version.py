@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from dataset_svc.domain import check_problems, problems
 from dataset_svc.domain.checks.agent import agent_errors
 from dataset_svc.domain.split import default_share, threshold
 from dataset_svc.outbound import agent_store, finding_store, version_store
+from dataset_svc.outbound.catalogue import Catalogue
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.check_examples import catch_up
 
@@ -56,13 +57,15 @@ async def begin_version(
     tenant: str,
     by: str,
     dataset_id: UUID,
-    least: int,
+    catalogue: Catalogue,
+    base_model: str | None = None,
     wanted: FreezeSettings = FreezeSettings(),
 ) -> int:
     """Number a new version and pin what it holds; returns the number.
 
     Raises a Problem without dataset or agent, while checks are pending, when an example that would be in it
-    has an error, or below `least` examples in the training file.
+    has an error, or below the catalogue's minimum for the base model (the agent's when not named) in the
+    training file.
     """
     connection = transaction.connection
     if not await version_store.lock_dataset(connection, tenant, dataset_id):
@@ -74,9 +77,15 @@ async def begin_version(
         raise check_problems.checks_pending(pending)
     warnings = await _sound(connection, tenant, dataset_id, agent, wanted)
     split = await preview_split(connection, tenant, dataset_id, wanted)
+    least = catalogue.min_examples(base_model or agent["base_model"])
     if split.training < least:
         raise check_problems.too_few_to_train(split.training, least, split.validation, len(wanted.exclude))
-    settings = asdict(wanted) | {"validation_share": split.share, "exclude": list(map(str, wanted.exclude))}
+    settings = {
+        "agent": wanted.agent,
+        "validation_share": split.share,
+        "exclude": list(map(str, wanted.exclude)),
+        "min_examples": least,
+    }
     version = await version_store.create(
         connection, tenant, dataset_id, agent, settings=settings, warnings=warnings, by=by
     )

@@ -37,11 +37,10 @@ class Totals:
 class Freezer:
     """Writes pinned versions; many processes may run one, each version has one writer that counts."""
 
-    def __init__(self, database: Database, objects: ObjectStore, *, lease: float, least: int) -> None:
+    def __init__(self, database: Database, objects: ObjectStore, *, lease: float) -> None:
         self._database = database
         self._objects = objects
         self._lease = lease
-        self._least = least
 
     async def freeze_next(self) -> bool:
         """Freeze the oldest version that waits; returns whether there was one."""
@@ -69,7 +68,7 @@ class Freezer:
             if of_part:
                 stored = await self._put(claimed, suffix, self._lines(claimed, of_part, totals[part]))
                 files[part] = _file(stored, totals[part])
-        if totals["training"].examples < self._least:  # erased meanwhile
+        if totals["training"].examples < claimed["settings"]["min_examples"]:  # erased meanwhile
             await self._delete(claimed, files)
             await self._give_up(claimed, "too_few_examples")
             return
