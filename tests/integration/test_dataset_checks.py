@@ -117,6 +117,19 @@ async def test_two_workers_and_an_editor_at_once_leave_nothing_unchecked(curatio
     assert (await curation.codes(dataset))["answer_speaks_of_hint"] == 60
 
 
+async def test_a_change_that_is_not_committed_yet_is_not_missed(curation: Curation) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    (example,) = await curation.take(dataset, SOUND, save=False)
+    async with curation.database.transaction() as transaction:
+        await transaction.connection.execute(
+            "UPDATE examples SET draft = draft - 5, draft_revision = draft_revision + 1 WHERE id = $1",
+            example,
+        )
+        await curation.check()
+    await curation.check()
+    assert await curation.codes(dataset) == {"trailing_messages_cut": 1}
+
+
 async def test_a_dismissed_warning_holds_for_this_content_only(curation: Curation) -> None:
     dataset = await curation.agent(tools=TOOLS)
     (example,) = await curation.take(dataset, SOUND, edits=[EditText("a3", "At Sino, as you hinted.")])
