@@ -144,7 +144,8 @@ async def _measured(curation: Curation, recipe: Recipe) -> tuple[float, float, f
 async def _after_edit(curation: Curation, dataset: UUID, example: UUID, number: int) -> float:
     """Save an edit; the seconds until the whole dataset's findings are known again."""
     words = f"Answer {number}{', as you hinted' if number % 5 == 0 else ''}."
-    await curation.edit(example, EditText("m1", words))
+    last = len(dialogs()[number]["messages"]) - 1
+    await curation.edit(example, EditText(f"m{last}", words))
     started = time.perf_counter()
     async with curation.database.tenant_transaction(TENANT) as transaction:
         connection = transaction.connection
@@ -153,8 +154,9 @@ async def _after_edit(curation: Curation, dataset: UUID, example: UUID, number: 
         counts = await finding_store.counts(connection, TENANT, dataset, saved_only=False)
         await finding_store.page(connection, TENANT, dataset, code=None, severity=None, after=None, limit=50)
     seconds = time.perf_counter() - started
-    if sum(row["examples"] for row in counts) != number // 5 + 1:
-        raise RuntimeError("the edit was not found")
+    found = {row["code"]: row["examples"] for row in counts}
+    if found.get("answer_speaks_of_hint") != number // 5 + 1:
+        raise RuntimeError(f"the edit was not found: {found}")
     return seconds
 
 

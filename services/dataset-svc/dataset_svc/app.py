@@ -16,7 +16,8 @@ from dataset_svc.settings import DatasetSettings
 from dataset_svc.usecases.check_examples import Checker
 from dataset_svc.usecases.write_version import Freezer
 
-FREEZE = "freeze"
+FREEZE = ("freeze", "freeze-2")
+"""A small version is not kept waiting by a large one of somebody else."""
 CHECK = "check"
 SCOPES = {**http.SCOPES, **http_checks.SCOPES, **http_versions.SCOPES}
 
@@ -29,18 +30,21 @@ def compose(surroundings: Surroundings) -> Parts:
     catalogue = read_catalogue(settings.catalogue, settings.min_examples)
     side = SideProcess()
     checker = Checker(database, side)
+
+    def wake_freezers() -> None:
+        for name in FREEZE:
+            surroundings.wake(name)
+
     router = APIRouter()
     http.add_endpoints(router, database, objects)
     http_checks.add_endpoints(router, database, lambda: surroundings.wake(CHECK))
-    http_versions.add_endpoints(
-        router, database, catalogue, settings.freeze_wait, lambda: surroundings.wake(FREEZE)
-    )
+    http_versions.add_endpoints(router, database, catalogue, settings.freeze_wait, wake_freezers)
     return Parts(
         router=router,
         scopes=SCOPES,
         consumers=consumers(objects),
         workers=[
-            Worker(FREEZE, freezer.freeze_next, every=1.0, stale_after=600.0),
+            *(Worker(name, freezer.freeze_next, every=1.0, stale_after=600.0) for name in FREEZE),
             Worker(CHECK, checker.check_next, every=1.0),
         ],
         closing=[side.close],

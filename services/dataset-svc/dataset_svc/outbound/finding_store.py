@@ -16,16 +16,22 @@ async def counts(
     """Return per code: how many examples, findings and dismissed ones, and the first few examples."""
     return await connection.fetch(
         """
-        SELECT f.code, min(f.severity) AS severity, count(*) AS findings,
-            count(DISTINCT f.example_id) AS examples,
-            count(DISTINCT f.example_id) FILTER (WHERE d.code IS NOT NULL) AS dismissed,
-            (array_agg(DISTINCT f.example_id) FILTER (WHERE d.code IS NULL))[1:10] AS first
-        FROM findings f JOIN example_checks c USING (tenant_id, example_id)
-        LEFT JOIN dismissals d ON d.tenant_id = f.tenant_id AND d.example_id = f.example_id
-          AND d.code = f.code AND d.content_sha256 = c.content_sha256
-        WHERE f.tenant_id = $1 AND f.dataset_id = $2 AND (NOT $3 OR c.state = 'saved')
-          AND f.example_id <> ALL($4)
-        GROUP BY f.code ORDER BY min(f.severity), f.code
+        WITH relevant AS (
+            SELECT f.code, f.severity, f.example_id, d.code IS NOT NULL AS is_dismissed
+            FROM findings f JOIN example_checks c USING (tenant_id, example_id)
+            LEFT JOIN dismissals d ON d.tenant_id = f.tenant_id AND d.example_id = f.example_id
+              AND d.code = f.code AND d.content_sha256 = c.content_sha256
+            WHERE f.tenant_id = $1 AND f.dataset_id = $2 AND (NOT $3 OR c.state = 'saved')
+              AND f.example_id <> ALL($4)
+        ), numbered AS (
+            SELECT code, severity, example_id, is_dismissed, count(*) AS findings,
+                row_number() OVER (PARTITION BY code, is_dismissed ORDER BY example_id) AS number
+            FROM relevant GROUP BY code, severity, example_id, is_dismissed
+        )
+        SELECT code, severity, sum(findings)::bigint AS findings, count(*) AS examples,
+            count(*) FILTER (WHERE is_dismissed) AS dismissed,
+            array_agg(example_id) FILTER (WHERE number <= 10 AND NOT is_dismissed) AS first
+        FROM numbered GROUP BY code, severity ORDER BY severity, code
         """,
         tenant,
         dataset_id,
