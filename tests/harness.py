@@ -166,12 +166,13 @@ async def publish(
     tenant: str = "acme",
     source: str = "/chat-backend",
     sequences: Iterable[int] = (),
+    traceparent: str = "",
 ) -> None:
     """Publish events as another service would, in order."""
     numbers = iter(sequences)
     futures = []
     for event in events:
-        headers = new_headers(event, tenant=tenant, source=source)
+        headers = new_headers(event, tenant=tenant, source=source, traceparent=traceparent)
         headers["ce_sequence"] = str(next(numbers, 1))
         futures.append(
             await producer.send(

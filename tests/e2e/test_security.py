@@ -11,6 +11,7 @@ import pytest
 
 from contracts.topics import TOPICS, dead_letter_topics
 from deploy.stack.services import SERVICES, Surroundings
+from tests.collector import collecting
 from tests.e2e.world import Loop, loop_world, walk
 from tests.harness import bodies, publish, publisher, records, until
 
@@ -99,30 +100,34 @@ def _items(answer: Any) -> list[Any]:
 
 @pytest.mark.timeout(240)
 async def test_a_key_is_nowhere_but_sealed(surroundings: Surroundings, tmp_path: Path) -> None:
-    async with loop_world(surroundings, tmp_path) as loop:
-        await walk(loop, CANARY)
-        answers = await _send_everywhere(loop)
-        async with publisher(loop.surroundings) as producer:
-            headers = [("ce_id", CANARY.encode()), ("x", CANARY.encode())]
-            topic = f"{loop.surroundings.topic_prefix}chat.events"
-            await producer.send_and_wait(topic, json.dumps({"key": CANARY[:-1]}).encode(), headers=headers)
-            await publish(producer, loop.surroundings, [])
-        await until(lambda: records(loop.surroundings, "chat.events.dialog-svc.dlt"))
-        (letter,) = await records(loop.surroundings, "chat.events.dialog-svc.dlt")
-        reasons = [value for name, value in letter.headers if name.startswith("dlt_")]
-        metrics = [(await _ops(running, "/metrics")) for running in loop.services.values()]
-        events = [str(await bodies(loop.surroundings, name)) for name in TOPICS if name != "chat.events"]
-        dump = await _dump(loop)
-        letters = [name for name in dead_letter_topics() if name != "chat.events.dialog-svc.dlt"]
-        for name in letters:
-            assert await records(loop.surroundings, name) == []
+    with collecting() as collector:
+        async with loop_world(surroundings, tmp_path, otlp_endpoint=collector.address) as loop:
+            await walk(loop, CANARY)
+            answers = await _send_everywhere(loop)
+            async with publisher(loop.surroundings) as producer:
+                headers = [("ce_id", CANARY.encode()), ("x", CANARY.encode())]
+                topic = f"{loop.surroundings.topic_prefix}chat.events"
+                await producer.send_and_wait(
+                    topic, json.dumps({"key": CANARY[:-1]}).encode(), headers=headers
+                )
+                await publish(producer, loop.surroundings, [])
+            await until(lambda: records(loop.surroundings, "chat.events.dialog-svc.dlt"))
+            (letter,) = await records(loop.surroundings, "chat.events.dialog-svc.dlt")
+            reasons = [value for name, value in letter.headers if name.startswith("dlt_")]
+            metrics = [(await _ops(running, "/metrics")) for running in loop.services.values()]
+            events = [str(await bodies(loop.surroundings, name)) for name in TOPICS if name != "chat.events"]
+            dump = await _dump(loop)
+            letters = [name for name in dead_letter_topics() if name != "chat.events.dialog-svc.dlt"]
+            for name in letters:
+                assert await records(loop.surroundings, name) == []
     logs = [path.read_text() for path in (tmp_path / "logs").iterdir()]
     places = {
         "answers": answers, "metrics": metrics, "events": events, "tables": dump,
-        "logs": logs, "dead-letter reasons": [str(reasons)],
+        "logs": logs, "dead-letter reasons": [str(reasons)], "traces": collector.texts(),
     }  # fmt: skip
     found = [name for name, texts in places.items() if any(CANARY in text for text in texts)]
     assert found == []
+    assert all(collector.spans(one.name) for one in SERVICES)
     assert any("letter" in text for text in logs), "the logs were not where they are looked for"
 
 

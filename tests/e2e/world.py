@@ -47,8 +47,8 @@ class Loop:
 
 
 @asynccontextmanager
-async def loop_world(surroundings: Surroundings, folder: Path) -> AsyncIterator[Loop]:
-    """The services, running, with nothing in them yet."""
+async def loop_world(surroundings: Surroundings, folder: Path, **settings: str) -> AsyncIterator[Loop]:
+    """The services, running, with nothing in them yet; `settings` are further MORTARBOARD_ variables."""
     logs = folder / "logs"
     logs.mkdir()
     with RunningSimulator(folder / "simulator") as simulator:
@@ -57,7 +57,7 @@ async def loop_world(surroundings: Surroundings, folder: Path) -> AsyncIterator[
         here = replace(surroundings, catalogue=catalogue)
         async with AsyncExitStack() as stack:
             running = await asyncio.gather(
-                *(stack.enter_async_context(service(here, one.name, logs)) for one in SERVICES)
+                *(stack.enter_async_context(service(here, one.name, logs, **settings)) for one in SERVICES)
             )
             yield Loop(here, simulator, {one.name: one for one in running}, logs)
 

@@ -53,6 +53,13 @@ MUTATIONS = (
         f"{PUBLISHING}::test_a_second_writer_of_a_key_waits_for_the_first",
     ),
     Mutation(
+        "a lost broker is no wedged relay",
+        f"{CHASSIS}/relay.py",
+        "if await broker_answers(self._settings):",
+        "if True:",
+        "tests/integration/test_relay_health.py::test_a_lost_broker_is_waited_for_and_leaves_the_service_green",
+    ),
+    Mutation(
         "relay lock",
         f"{CHASSIS}/relay.py",
         'return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", number, timeout=5))',
@@ -85,6 +92,13 @@ MUTATIONS = (
         "            epoch = epoch + 1,\n",
         "            epoch = 1,\n",
         f"{TRAINING}::test_what_a_past_holder_records_is_refused",
+    ),
+    Mutation(
+        "batch read ahead",
+        f"{CHASSIS}/consumer.py",
+        "self._seek(kafka, (await ahead).first_open() | batch.first_open())",
+        "await ahead",
+        f"{CONSUMING}::test_a_batch_read_ahead_is_read_again_after_the_one_before_it_was",
     ),
     Mutation(
         "rebalance timeout",

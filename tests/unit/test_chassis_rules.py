@@ -8,8 +8,12 @@ from typing import Any
 
 import asyncpg
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import ValidationError
 
+from chassis import observability
 from chassis.dead_letters import ShareLimit
 from chassis.envelope import read_headers
 from chassis.errors import Transient, describe, is_transient, where
@@ -141,3 +145,15 @@ async def test_a_streamed_object_is_whole_or_not_there(tmp_path: Any) -> None:
     with pytest.raises(RuntimeError):
         await store.put_stream("tenants/acme/bad", chunks(broken=True))
     assert not (tmp_path / "tenants/acme/bad").exists()
+
+
+def test_a_span_tells_the_kind_of_an_error_and_never_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(observability, "tracer", provider.get_tracer("test"))
+    with pytest.raises(ValueError, match="secret-text"), observability.batch_span("chat.events process", []):
+        raise ValueError("secret-text")
+    (span,) = exporter.get_finished_spans()
+    assert span.status.description == "ValueError"
+    assert "secret-text" not in span.to_json()

@@ -208,7 +208,15 @@ def http_app(
     large_bodies: Mapping[str, int] | None = None,
 ) -> FastAPI:
     """Return the public application; raises ValueError for an endpoint that `scopes` does not list."""
-    app = FastAPI(title=title, version="v1", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title=title,
+        version="v1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        # a span a request; logs and inner spans would carry what the caller sent
+        telemetry={"tracing": True, "operation_spans": False, "logs": False, "metrics": False},
+    )
     app.include_router(router, dependencies=[Depends(authorize(scopes, authenticator))])
     unlisted = set(endpoints(router)) ^ set(scopes)
     if unlisted:

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
 
 from chassis.settings import Settings
 
 SEND_DEADLINE = 15.0
+ANSWER_DEADLINE = 5.0
 MAX_REQUEST = 4 * 1_048_576
+
+
+async def broker_answers(settings: Settings) -> bool:
+    """Tell whether a fresh client gets the broker's metadata within 5 s."""
+    client = AIOKafkaClient(bootstrap_servers=settings.kafka_bootstrap, client_id=settings.service)
+    try:
+        await asyncio.wait_for(client.bootstrap(), ANSWER_DEADLINE)
+    except (KafkaError, OSError, TimeoutError):
+        return False
+    finally:
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(client.close(), 2)
+    return True
 
 
 def producer(settings: Settings, *, transactional_id: str | None = None) -> AIOKafkaProducer:

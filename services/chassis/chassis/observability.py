@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.trace import Link, SpanContext, TraceFlags
+from opentelemetry.trace import Link, SpanContext, StatusCode, TraceFlags
 from prometheus_client import Counter, Gauge, Histogram
 
 SECRET = re.compile(r"\b(sk-[A-Za-z0-9_\-]{4})[A-Za-z0-9_\-]+|\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-.]+")
@@ -103,10 +103,18 @@ def configure_traces(service: str, endpoint: str) -> None:
         return
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+    class WithoutQuery(SpanProcessor):
+        """Leaves out of a request's span what the caller asked for: it may be a name, or a key."""
+
+        def on_start(self, span: Span, parent_context: object = None) -> None:  # noqa: ARG002
+            if span.attributes and "url.query" in span.attributes:
+                span.set_attribute("url.query", "…")
+
     provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    provider.add_span_processor(WithoutQuery())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces")))
     trace.set_tracer_provider(provider)
 
@@ -122,10 +130,25 @@ def _link(traceparent: str) -> Link | None:
 
 @contextmanager
 def batch_span(name: str, traceparents: list[str]) -> Iterator[None]:
-    """One span for a batch, linked to the events in it."""
+    """One span for a batch, linked to the events in it. Of an error it holds the kind, never the text."""
     links = [link for link in map(_link, dict.fromkeys(filter(None, traceparents))) if link]
-    with tracer.start_as_current_span(name, links=links[:100]):
-        yield
+    with tracer.start_as_current_span(
+        name, links=links[:100], record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield
+        except BaseException as error:
+            span.set_status(StatusCode.ERROR, type(error).__name__)
+            raise
+
+
+def flush_traces() -> None:
+    """Send the spans that still wait, for at most 2 s; before a process ends."""
+    provider = trace.get_tracer_provider()
+    # without an endpoint this is a placeholder that has nothing to flush
+    flush = getattr(provider, "force_flush", None)
+    if flush is not None:
+        flush(timeout_millis=2_000)
 
 
 def current_traceparent() -> str:

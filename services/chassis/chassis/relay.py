@@ -3,6 +3,9 @@
 Two lanes. "log" goes through an idempotent producer. "compacted" sends each window in a Kafka
 transaction: a relay that was paused and lost its lock is then fenced by the broker, for otherwise
 its old record could end up last and compaction would keep it for good.
+
+Wedged is a relay that publishes nothing for long while rows wait and the broker answers others:
+only that does a restart cure. A broker that is away is waited for.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from chassis.database import Database, connect
 from chassis.envelope import encode_headers
 from chassis.errors import LeaseLostError, describe
 from chassis.health import Health
-from chassis.kafka import SEND_DEADLINE, producer
+from chassis.kafka import SEND_DEADLINE, broker_answers, producer
 from chassis.settings import Settings
 
 Lane = Literal["log", "compacted"]
@@ -36,8 +39,17 @@ WEDGED_AFTER = 120.0
 class Relay:
     """Publishes one lane of this service's outbox while it holds the lane's advisory lock."""
 
-    def __init__(self, settings: Settings, database: Database, health: Health, lane: Lane) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        health: Health,
+        lane: Lane,
+        *,
+        wedged_after: float = WEDGED_AFTER,
+    ) -> None:
         self._settings = settings
+        self._wedged_after = wedged_after
         self._database = database
         self._health = health
         self._lane = lane
@@ -124,6 +136,7 @@ class Relay:
             self._last_answer = asked
             self._measure(rows)
             if rows:
+                await self._judge()
                 await self._publish(connection, rows)
             self._succeeded()
             if len(rows) < WINDOW:
@@ -138,8 +151,15 @@ class Relay:
         age = (datetime.now(UTC) - rows[0]["created_at"]).total_seconds() if rows else 0.0
         seen.outbox_age.labels(self._lane).set(max(age, 0.0))
         seen.outbox_depth.labels(self._lane).set(len(rows))
-        if rows and time.monotonic() - self._last_success > WEDGED_AFTER:
-            self._health.wedged(self._name, "rows wait and none is published")
+
+    async def _judge(self) -> None:
+        """Tell a stuck producer from a lost broker: time without a broker is held against nobody."""
+        if time.monotonic() - self._last_success <= self._wedged_after:
+            return
+        if await broker_answers(self._settings):
+            self._health.wedged(self._name, "rows wait, the broker answers, and none is published")
+        else:
+            self._succeeded()
 
     def _succeeded(self) -> None:
         self._last_success = time.monotonic()

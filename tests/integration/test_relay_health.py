@@ -1,0 +1,96 @@
+"""A relay that publishes nothing: red when only a restart helps, not when the broker is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from chassis.relay import Relay
+from contracts.dialogs import DialogRated
+from deploy.stack.prepared import prepare
+from deploy.stack.servers import Servers
+from deploy.stack.services import Surroundings
+from deploy.stack.topics import create_topics
+from tests.harness import records, until
+from tests.integration.kit import Kit, kit
+
+NO_ISSUER = "http://127.0.0.1:9"
+PATIENCE = 0.5
+
+
+class Watched(Relay):
+    """Counts how often it was asked whether it is wedged after rows had waited too long."""
+
+    judged = 0
+
+    async def _judge(self) -> None:
+        asked = self._last_success
+        await super()._judge()
+        # a verdict either moves the moment of the last success or is noted in health
+        self.judged += self._last_success != asked or bool(self._health.alive())
+
+
+class Stuck(Watched):
+    """Its producer takes records and never gets an answer."""
+
+    async def _send(self, sender: Any, rows: Any) -> None:
+        raise TimeoutError
+
+
+@asynccontextmanager
+async def relaying(parts: Kit, relay: Relay) -> AsyncIterator[None]:
+    task = asyncio.create_task(relay.run())
+    try:
+        yield
+    finally:
+        relay.stop()
+        await asyncio.wait_for(task, 40)
+
+
+async def rate(parts: Kit) -> None:
+    async with parts.database.transaction() as transaction:
+        transaction.publish(DialogRated(dialog_id="d1", revision=1, rating="good", by="owner"), tenant="acme")
+
+
+async def test_a_stuck_producer_turns_the_service_red(surroundings: Surroundings) -> None:
+    async with kit(surroundings) as parts:
+        relay = Stuck(parts.settings, parts.database, parts.health, "log", wedged_after=PATIENCE)
+        await rate(parts)
+        async with relaying(parts, relay):
+
+            async def red() -> bool:
+                return "relay-log" in parts.health.alive()
+
+            await until(red)
+
+
+async def test_a_lost_broker_is_waited_for_and_leaves_the_service_green(
+    own_servers: Servers, tmp_path: Path
+) -> None:
+    prepared = await prepare(own_servers.bootstrap, own_servers.admin_url, NO_ISSUER, tmp_path)
+    await create_topics(own_servers.bootstrap, "", 1)
+    here = Surroundings(
+        kafka_bootstrap=own_servers.bootstrap,
+        databases=prepared.databases,
+        database=prepared.template,
+        objects=tmp_path,
+        issuer=NO_ISSUER,
+        master_key=prepared.master_key,
+    )
+    async with kit(here) as parts:
+        relay = Watched(parts.settings, parts.database, parts.health, "log", wedged_after=PATIENCE)
+        await own_servers.kafka.stop()
+        await rate(parts)
+        async with relaying(parts, relay):
+
+            async def judged() -> bool:
+                assert parts.health.alive() == {}
+                return relay.judged >= 2
+
+            await until(judged)
+            await own_servers.start_kafka()
+            await until(lambda: records(here, "dialog.completed"))
+            assert parts.health.alive() == {}
