@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime
 
 from chassis.auth import Caller
 from chassis.database import Database, Transaction
@@ -15,7 +14,7 @@ from chassis.objects import ObjectStore
 from dataset_svc.domain import problems
 from dataset_svc.domain.filter import Filter, State
 from dataset_svc.inbound import views
-from dataset_svc.inbound.requests import NewExample, TagText
+from dataset_svc.inbound.requests import Moment, NewExample, TagText
 from dataset_svc.outbound import agent_store, example_store
 from dataset_svc.usecases.open_example import Opened, open_copy, open_from_dialog, open_from_messages
 
@@ -30,7 +29,9 @@ SCOPES = {
 Limit = Annotated[int, Query(ge=1, le=200)]
 Number = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
 ShortText = Annotated[str | None, Query(max_length=256, pattern=r"^[^\x00]*$")]
-Moment = Annotated[AwareDatetime | None, Query()]
+OptionalMoment = Annotated[Moment | None, Query()]
+MADE: dict[int | str, dict[str, Any]] = {201: {"description": "Made now"}}
+GOES_ON: dict[int | str, dict[str, Any]] = {202: {"description": "It goes on"}}
 _STATUS = {"created": 201, "existing": 200, "pending": 202}
 
 
@@ -49,8 +50,8 @@ def _wanted(
     source: Literal["live", "test"] | None = None,
     dialog_id: ShortText = None,
     changed_by: ShortText = None,
-    changed_from: Moment = None,
-    changed_to: Moment = None,
+    changed_from: OptionalMoment = None,
+    changed_to: OptionalMoment = None,
     unsaved: bool | None = None,  # noqa: FBT001 -- FastAPI's way to declare a query parameter
     copied: bool | None = None,  # noqa: FBT001
 ) -> Filter:
@@ -123,7 +124,7 @@ def _add_examples(routes: APIRouter, database: Database, objects: ObjectStore) -
         items = [views.example_item(row) | {"tokens": row["tokens"]} for row in rows]
         return views.page(rows, limit, items, "id")
 
-    @routes.post("/v1/datasets/{dataset_id}/examples")
+    @routes.post("/v1/datasets/{dataset_id}/examples", responses=MADE | GOES_ON)
     async def open_example(
         caller: CallerDep, dataset_id: UUID, wanted: NewExample, response: Response
     ) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from uuid_utils.compat import uuid7
 
 from contracts.chat import ContentPart
@@ -19,6 +20,16 @@ from dataset_svc.usecases.request_training import TrainSettings
 Words = Annotated[str, Field(max_length=400_000, pattern=NO_NUL)]
 CallId = Annotated[str, Field(min_length=1, max_length=512, pattern=NO_NUL)]
 Parts = Annotated[list[ContentPart], Field(min_length=1, max_length=100)]
+
+
+def _written_out(value: object) -> object:
+    """Refuse seconds since 1970, which pydantic would take for a time."""
+    if not isinstance(value, datetime) and not (isinstance(value, str) and value[4:5] == "-"):
+        raise ValueError("a time as RFC 3339 writes it")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 Weight = Annotated[int, Field(ge=0, le=1)]
 TagText = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f,]([^\x00-\x1f,]{0,62}[^\s\x00-\x1f,])?$")]
 """A tag: 1 to 64 characters without commas, no blanks at its ends."""
@@ -261,8 +272,8 @@ class FilterIn(Request):
     source: Literal["live", "test"] | None = None
     dialog_id: OpaqueId | None = None
     changed_by: Label | None = None
-    changed_from: AwareDatetime | None = None
-    changed_to: AwareDatetime | None = None
+    changed_from: Moment | None = None
+    changed_to: Moment | None = None
     unsaved: bool | None = None
     copied: bool | None = None
 
