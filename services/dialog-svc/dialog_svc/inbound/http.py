@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.database import Database
-from chassis.http import CallerDep, add_audit
+from chassis.http import CallerDep, Moment, add_audit
 from dialog_svc.domain.dialog import path_to
 from dialog_svc.domain.errors import bad_cursor, no_dialog
 from dialog_svc.outbound import dialog_store as store
@@ -49,8 +49,8 @@ def router(database: Database, transcripts: TranscriptStore) -> APIRouter:
         outcome: Word = None,
         rating: Literal["good", "bad"] | None = None,
         min_messages: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
-        start: Annotated[datetime | None, Query(alias="from")] = None,
-        end: Annotated[datetime | None, Query(alias="to")] = None,
+        start: Annotated[Moment | None, Query(alias="from")] = None,
+        end: Annotated[Moment | None, Query(alias="to")] = None,
         limit: Limit = 50,
         cursor: Annotated[str | None, Query(max_length=1024)] = None,
     ) -> dict[str, Any]:
