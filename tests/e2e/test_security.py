@@ -24,6 +24,7 @@ ENDPOINTS = [
 IDS = {
     "dialog_id": "dialog", "agent_id": "agent", "dataset_id": "dataset", "example_id": "example",
     "version": "version", "run_id": "run", "model_id": "model",
+    "operation_id": "operation",
 }  # fmt: skip
 BODIES: dict[str, Any] = {
     "PUT /v1/agents/{agent_id}/keys/{provider}": {"key": "sk-another-tenants-key"},
@@ -32,6 +33,8 @@ BODIES: dict[str, Any] = {
     "PATCH /v1/examples/{example_id}": {"operations": [{"op": "delete", "message_id": "m0"}]},
     "POST /v1/examples/{example_id}/fixes": {"code": "duplicate", "fix": "leave_out"},
     "POST /v1/examples/{example_id}/dismissals": {"code": "duplicate", "why": "meant so"},
+    "POST /v1/examples/{example_id}/revert": {"revision": 1},
+    "POST /v1/datasets/{dataset_id}/examples/bulk": {"filter": {}, "action": "remove"},
     "POST /v1/datasets/{dataset_id}/versions": {},
     "POST /v1/datasets/{dataset_id}/versions/{version}/train": {},
     "POST /v1/models/{model_id}/activate": {"expected_route_version": 1},

@@ -20,7 +20,7 @@ from dataset_svc.outbound import agent_store, finding_store, version_store
 from dataset_svc.outbound.catalogue import Catalogue
 from dataset_svc.outbound.side_process import SideProcess
 from dataset_svc.usecases.check_examples import Checker
-from dataset_svc.usecases.edit_example import edit_example
+from dataset_svc.usecases.edit_example import edit_example, lock_example
 from dataset_svc.usecases.freeze_version import FreezeSettings, begin_version
 from dataset_svc.usecases.open_example import open_from_messages
 from dataset_svc.usecases.save_example import remove_example, save_example
@@ -71,9 +71,8 @@ class Curation:
                         operations=edits,
                     )  # fmt: skip
                 if save:
-                    await save_example(
-                        transaction, tenant=TENANT, by="olga", example_id=opened.id, seen=None, language="en"
-                    )
+                    row = await lock_example(transaction.connection, TENANT, opened.id)
+                    await save_example(transaction, tenant=TENANT, by="olga", row=row)
         return made
 
     async def edit(self, example: UUID, *operations: EditText | SetWeight, save: bool = True) -> None:
@@ -83,14 +82,14 @@ class Curation:
                 transaction, tenant=TENANT, by="olga", example_id=example, seen=None, operations=operations
             )
             if save:
-                await save_example(
-                    transaction, tenant=TENANT, by="olga", example_id=example, seen=None, language="en"
-                )
+                row = await lock_example(transaction.connection, TENANT, example)
+                await save_example(transaction, tenant=TENANT, by="olga", row=row)
 
     async def remove(self, example: UUID) -> None:
         """Take an example out of its dataset."""
         async with self.database.transaction() as transaction:
-            await remove_example(transaction, tenant=TENANT, by="olga", example_id=example, seen=None)
+            row = await lock_example(transaction.connection, TENANT, example)
+            await remove_example(transaction, tenant=TENANT, by="olga", row=row)
 
     async def check(self) -> int:
         """Let the worker check all that is due; returns how many slices there were."""

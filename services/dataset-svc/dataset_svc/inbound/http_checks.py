@@ -16,7 +16,8 @@ from contracts.event import NO_NUL, OpaqueId
 from dataset_svc.domain import check_problems, problems
 from dataset_svc.domain.checks import CODES, finding_of
 from dataset_svc.inbound import requests, views
-from dataset_svc.inbound.http import IfMatch, Limit, seen_revision
+from dataset_svc.inbound.http import Limit
+from dataset_svc.inbound.http_examples import IfMatch, offer_undo, seen_revision
 from dataset_svc.outbound import agent_store, example_store, finding_store
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.check_examples import catch_up
@@ -112,7 +113,7 @@ def _add_fixes(routes: APIRouter, database: Database) -> None:
     ) -> dict[str, Any]:  # fmt: skip
         """Apply one fix to the working copy; with `save` it counts at once."""
         async with database.tenant_transaction(caller.tenant) as transaction:
-            await fix_example(
+            done = await fix_example(
                 transaction, tenant=caller.tenant, by=caller.subject, example_id=example_id,
                 seen=seen_revision(if_match), language=language(request), **wanted.model_dump(),
             )  # fmt: skip
@@ -120,7 +121,7 @@ def _add_fixes(routes: APIRouter, database: Database) -> None:
         if row is None:
             raise problems.no_example()
         response.headers["ETag"] = problems.etag(row["draft_revision"])
-        return views.example(row, language(request))
+        return views.example(row, language(request)) | offer_undo(response, done)
 
 
 def _add_dismissals(routes: APIRouter, database: Database) -> None:

@@ -16,7 +16,7 @@ from chassis.http import CallerDep
 from chassis.idempotency import once
 from dataset_svc.domain import problems
 from dataset_svc.inbound import views
-from dataset_svc.inbound.http import Limit, Number
+from dataset_svc.inbound.http import GOES_ON, MADE, Limit, Number
 from dataset_svc.inbound.version_requests import NewVersion, Share, Train
 from dataset_svc.outbound import agent_store, version_store
 from dataset_svc.outbound.catalogue import Catalogue
@@ -47,7 +47,7 @@ def add_endpoints(
     _add_reading(routes, database)
     _add_comparing(routes, database, catalogue)
 
-    @routes.post("/v1/datasets/{dataset_id}/versions")
+    @routes.post("/v1/datasets/{dataset_id}/versions", responses=MADE | GOES_ON)
     async def freeze(
         caller: CallerDep, dataset_id: UUID, wanted: OptionalVersion, response: Response, key: Key = ""
     ) -> dict[str, Any]:

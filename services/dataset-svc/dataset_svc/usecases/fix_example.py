@@ -6,16 +6,17 @@ from uuid import UUID
 
 from chassis import audit
 from chassis.database import Transaction
-from dataset_svc.domain import check_problems, problems
+from dataset_svc.domain import check_problems
 from dataset_svc.domain.checks import Finding, Functions, check
 from dataset_svc.domain.checks.fixes import Fix, fixed
 from dataset_svc.domain.edits import EditRefusedError
-from dataset_svc.domain.message import dump, load
-from dataset_svc.domain.weights import Ratings, head, weights
-from dataset_svc.outbound import agent_store, example_store
+from dataset_svc.domain.message import load
+from dataset_svc.domain.weights import Ratings, weights
+from dataset_svc.outbound import agent_store
 from dataset_svc.outbound.row import Row
-from dataset_svc.usecases.edit_example import lock_example
+from dataset_svc.usecases.edit_example import lock_example, lock_present, put_working_copy
 from dataset_svc.usecases.save_example import remove_example, save_example
+from dataset_svc.usecases.undo_operation import remember
 
 LEAVE_OUT = "leave_out"
 
@@ -33,25 +34,25 @@ async def fix_example(
     value: str | None,
     save: bool,
     language: str,
-) -> None:
+) -> UUID | None:
     """Fix the first such finding of the working copy; `leave_out` takes the example out of the dataset.
 
-    Raises a 404 Problem without such a finding, a 422 when it has no such fix or the fix cannot be done.
+    Returns the operation that undoes a save or removal. Raises a 404 Problem without such a finding, a 422
+    when it has no such fix or the fix cannot be done.
     """
-    row = await lock_example(transaction.connection, tenant, example_id, seen)
-    if row["state"] == "removed":
-        raise problems.removed()
+    row = await lock_present(transaction.connection, tenant, example_id, seen)
     if fix == LEAVE_OUT:
-        await remove_example(transaction, tenant=tenant, by=by, example_id=example_id, seen=None)
-        return
+        change = await remove_example(transaction, tenant=tenant, by=by, row=row)
+        return await remember(transaction, tenant, by, "remove", row, change)
     finding = await _find(transaction, tenant, row, code, message_id)
     if fix not in finding.fixes:
         raise check_problems.no_such_fix(code, list(finding.fixes))
     await _apply(transaction, tenant, by, row, Fix(fix, finding, value))
-    if save:
-        await save_example(
-            transaction, tenant=tenant, by=by, example_id=example_id, seen=None, language=language
-        )
+    if not save:
+        return None
+    row = await lock_example(transaction.connection, tenant, example_id)
+    change = await save_example(transaction, tenant=tenant, by=by, row=row, language=language)
+    return await remember(transaction, tenant, by, "save", row, change)
 
 
 async def _find(
@@ -71,24 +72,13 @@ async def _find(
 
 
 async def _apply(transaction: Transaction, tenant: str, by: str, row: Row, fix: Fix) -> None:
-    connection = transaction.connection
     try:
         messages = fixed(load(row["draft"]), fix)
     except EditRefusedError as error:
         raise check_problems.fix_refused(error) from None
-    now = head(weights(messages, load(row["original"]), Ratings(row["ratings"])))
-    revision = await example_store.put_draft(
-        connection,
-        tenant,
-        row["id"],
-        messages=dump(messages),
-        teaches=now.teaches,
-        answers=now.answers,
-        by=by,
-    )
     told = {"op": fix.name, "message_id": fix.finding.message_id}
-    await example_store.put_change(connection, tenant, row["id"], revision, by, [told])
+    await put_working_copy(transaction, tenant, by, row, messages, [told])
     await audit.record(
-        connection, tenant=tenant, subject=by, action="example.fixed", object_id=str(row["id"]),
+        transaction.connection, tenant=tenant, subject=by, action="example.fixed", object_id=str(row["id"]),
         code=fix.finding.code, fix=fix.name, message_id=fix.finding.message_id,
     )  # fmt: skip
