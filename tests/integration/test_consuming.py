@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from chassis import audit
 from chassis.consumer import Consumer
 from chassis.database import Transaction
 from chassis.envelope import AnyReceived, encode_headers, new_headers
@@ -107,6 +108,67 @@ async def test_a_transient_error_is_retried_until_it_passes(surroundings: Surrou
             assert not task.done()
     assert set(tries[3]) == {"m1", "m2"}
     assert await records(surroundings, "chat.events.dialog-svc.dlt") == []
+
+
+async def test_a_batch_read_ahead_is_read_again_after_the_one_before_it_was(
+    surroundings: Surroundings,
+) -> None:
+    noting, tries = Noting(), 0
+
+    async def fold(batch: Sequence[AnyReceived], transaction: Transaction) -> None:
+        nonlocal tries
+        tries += 1
+        await asyncio.sleep(0.05)  # long enough for the next batch to be read, be it of another partition
+        if tries % 2:
+            raise Transient("not yet")
+        await noting(batch, transaction)
+
+    # without the inbox, which would hide a batch that is handled twice
+    consumer = Consumer("chat.events", CHAT, fold, idempotent=CHAT)
+    async with kit(surroundings, batch_records=2) as parts, publisher(surroundings) as producer:
+        await publish(producer, surroundings, [posted(number, f"d{number % 12}") for number in range(24)])
+        async with parts.consuming(consumer):
+            await until(lambda: _true(len(noting.taken) >= 24), what="every message is taken")
+    assert sorted(noting.taken) == sorted(f"m{number}" for number in range(24))
+    for dialog in range(12):
+        assert noting.taken.index(f"m{dialog}") < noting.taken.index(f"m{dialog + 12}")
+
+
+async def test_a_rebalance_amid_batches_read_ahead_loses_nothing_and_keeps_the_order(
+    surroundings: Surroundings,
+) -> None:
+    async def fold(batch: Sequence[AnyReceived], transaction: Transaction) -> None:
+        for one in batch:
+            await audit.record(
+                transaction.connection, tenant="acme", subject="test", action=one.event.dialog_id,
+                object_id=one.event.message.id,
+            )  # fmt: skip
+
+    async with (
+        kit(surroundings, batch_records=10) as first,
+        kit(surroundings, batch_records=10) as second,
+        publisher(surroundings) as producer,
+    ):
+
+        async def effects() -> list[tuple[str, str]]:
+            async with first.database.transaction() as transaction:
+                rows = await transaction.connection.fetch("SELECT action, object_id FROM audit ORDER BY at")
+            return [(row["action"], row["object_id"]) for row in rows]
+
+        async def enough(count: int) -> bool:
+            return len(await effects()) >= count
+
+        await publish(producer, surroundings, [posted(number, f"d{number % 9}") for number in range(1800)])
+        async with first.consuming(chat_consumer(fold)):
+            await until(lambda: enough(100))
+            async with second.consuming(chat_consumer(fold)):
+                await until(lambda: enough(900))
+            await until(lambda: enough(1800))
+        taken = await effects()
+    assert len(taken) == 1800
+    for dialog in range(9):
+        own = [name for of, name in taken if of == f"d{dialog}"]
+        assert own == [f"m{number}" for number in range(dialog, 1800, 9)]
 
 
 BOMB = b'{"dialog_id":' + b"[" * 100_000 + b"]" * 100_000 + b"}"

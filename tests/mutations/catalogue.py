@@ -94,6 +94,13 @@ MUTATIONS = (
         f"{TRAINING}::test_what_a_past_holder_records_is_refused",
     ),
     Mutation(
+        "batch read ahead",
+        f"{CHASSIS}/consumer.py",
+        "self._seek(kafka, (await ahead).first_open() | batch.first_open())",
+        "await ahead",
+        f"{CONSUMING}::test_a_batch_read_ahead_is_read_again_after_the_one_before_it_was",
+    ),
+    Mutation(
         "rebalance timeout",
         f"{CHASSIS}/kafka.py",
         "        rebalance_timeout_ms=int(settings.rebalance_timeout * 1000),\n",

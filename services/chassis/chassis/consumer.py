@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from chassis import observability as seen
+from chassis.batch import Assignment, Batch
 from chassis.database import Database, Transaction
 from chassis.dead_letters import DeadLetters
-from chassis.envelope import AnyReceived, BadRecordError, decode
+from chassis.envelope import AnyReceived
 from chassis.errors import Transient, describe, is_transient, where
 from chassis.health import Health
 from chassis.inbox import newer_only, take_new
@@ -32,8 +32,8 @@ from contracts.topics import TOPICS
 Handler = Callable[[Any, Transaction], Awaitable[None]]
 Handlers = Mapping[type[Event], Handler]
 Fold = Callable[[Sequence[AnyReceived], Transaction], Awaitable[None]]
-REVOKE_WAIT = 45.0
 MAX_BACKOFF = 10.0
+DECODE_SLICE = 50
 
 
 def dispatch(handlers: Handlers) -> Fold:
@@ -70,31 +70,6 @@ class Consumer:
         return TOPICS[self.topic].compacted
 
 
-@dataclass(slots=True)
-class _Batch:
-    """The records at hand, and how far each partition has been settled."""
-
-    records: list[ConsumerRecord]
-    good: list[AnyReceived] = field(default_factory=list)
-    bad: list[tuple[ConsumerRecord, BadRecordError]] = field(default_factory=list)
-    done: dict[TopicPartition, int] = field(default_factory=dict)
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Lets a running batch finish before its partitions go to another member."""
-
-    def __init__(self, busy: asyncio.Lock) -> None:
-        self._busy = busy
-
-    async def on_partitions_revoked(self, revoked: object) -> None:  # noqa: ARG002
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._busy.acquire(), REVOKE_WAIT)
-            self._busy.release()
-
-    async def on_partitions_assigned(self, assigned: object) -> None:  # noqa: ARG002
-        return
-
-
 class ConsumerLoop:
     """Runs one Consumer against Kafka and Postgres until stopped."""
 
@@ -108,7 +83,7 @@ class ConsumerLoop:
         self._spec = consumer
         self._name = f"consume-{consumer.topic}"
         self._stopping = asyncio.Event()
-        self._busy = asyncio.Lock()
+        self._assignment = Assignment()
         self._backoff = 0.0
 
     def stop(self) -> None:
@@ -119,7 +94,7 @@ class ConsumerLoop:
         """Consume until stopped. A lost broker is waited for; anything unforeseen ends the loop."""
         self._health.beat(self._name)
         while not self._stopping.is_set():
-            kafka = group_consumer(self._settings, self._spec.topic, _Listener(self._busy))
+            kafka = group_consumer(self._settings, self._spec.topic, self._assignment)
             try:
                 if await self._start(kafka):
                     await self._consume(kafka)
@@ -150,37 +125,59 @@ class ConsumerLoop:
                 await asyncio.gather(joining, return_exceptions=True)
 
     async def _consume(self, kafka: AIOKafkaConsumer) -> None:
-        while not self._stopping.is_set():
-            self._health.beat(self._name)
-            found = await kafka.getmany(timeout_ms=500, max_records=self._settings.batch_records)
-            if not found:
-                continue
-            async with self._busy:
-                await self._settle(kafka, found)
-            if self._backoff:
-                await self._wait(self._backoff)
-
-    async def _settle(
-        self, kafka: AIOKafkaConsumer, found: dict[TopicPartition, list[ConsumerRecord]]
-    ) -> None:
-        """Give the records their effect and commit the offsets, or seek back and back off."""
-        batch = _Batch([record for records in found.values() for record in records])
-        first = {place: records[0].offset for place, records in found.items()}
+        """Settle batch after batch; behind a full one the next is read and decoded meanwhile."""
+        ahead: asyncio.Task[Batch] | None = None
         try:
-            async with asyncio.timeout(self._settings.batch_deadline):
-                await self._handle(batch)
-            await kafka.commit({place: records[-1].offset + 1 for place, records in found.items()})
-            self._backoff = 0.0
-            self._measure(kafka, found)
-        except BaseException as error:
-            cancelled = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and cancelled and cancelled.cancelling():
-                raise
-            if not (is_transient(error) or isinstance(error, asyncio.CancelledError)):
-                raise
-            self._nack(kafka, first | batch.done, error)
+            while not self._stopping.is_set():
+                self._health.beat(self._name)
+                batch = await (ahead or self._read(kafka))
+                full = len(batch.records) >= self._settings.batch_records
+                ahead = asyncio.create_task(self._read(kafka)) if full else None
+                if batch.records and not await self._settle(kafka, batch):
+                    if ahead:
+                        self._seek(kafka, (await ahead).first_open() | batch.first_open())
+                        ahead = None
+                    if self._backoff:
+                        await self._wait(self._backoff)
+        finally:
+            if ahead:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
 
-    def _nack(self, kafka: AIOKafkaConsumer, places: dict[TopicPartition, int], error: BaseException) -> None:
+    async def _read(self, kafka: AIOKafkaConsumer) -> Batch:
+        """Read what is there, waiting for it a moment, and decode it."""
+        found = await kafka.getmany(timeout_ms=500, max_records=self._settings.batch_records)
+        batch = Batch(found, self._assignment.generation)
+        for number, record in enumerate(batch.records, 1):
+            batch.take(record, self._spec.events, self._settings.max_body)
+            if number % DECODE_SLICE == 0:
+                await asyncio.sleep(0)  # the batch before this one waits for the database meanwhile
+        return batch
+
+    async def _settle(self, kafka: AIOKafkaConsumer, batch: Batch) -> bool:
+        """Give the records their effect and commit the offsets, or seek back; returns whether it did."""
+        async with self._assignment.busy:
+            if batch.generation != self._assignment.generation:
+                # read under an assignment that is gone: read again what is still ours
+                self._seek(kafka, batch.first_open())
+                return False
+            try:
+                async with asyncio.timeout(self._settings.batch_deadline):
+                    await self._handle(batch)
+                await kafka.commit(batch.after())
+            except BaseException as error:
+                cancelled = asyncio.current_task()
+                if isinstance(error, asyncio.CancelledError) and cancelled and cancelled.cancelling():
+                    raise
+                if not (is_transient(error) or isinstance(error, asyncio.CancelledError)):
+                    raise
+                self._nack(kafka, batch, error)
+                return False
+        self._backoff = 0.0
+        self._measure(kafka, batch)
+        return True
+
+    def _nack(self, kafka: AIOKafkaConsumer, batch: Batch, error: BaseException) -> None:
         seen.retries.labels(self._spec.topic).inc()
         self._backoff = min(max(self._backoff * 2, 0.1), MAX_BACKOFF)
         seen.log().warning(
@@ -190,13 +187,15 @@ class ConsumerLoop:
             at=where(error),
             seconds=self._backoff,
         )
+        self._seek(kafka, batch.first_open())
+
+    def _seek(self, kafka: AIOKafkaConsumer, places: dict[TopicPartition, int]) -> None:
         for place, offset in places.items():
             # a partition that went to another member meanwhile is that member's now
             with contextlib.suppress(IllegalStateError, AssertionError):
                 kafka.seek(place, offset)
 
-    async def _handle(self, batch: _Batch) -> None:
-        self._decode(batch)
+    async def _handle(self, batch: Batch) -> None:
         with (
             seen.batch_span(f"{self._spec.topic} process", [one.traceparent for one in batch.good]),
             seen.batch_seconds.labels(self._spec.topic).time(),
@@ -212,16 +211,6 @@ class ConsumerLoop:
             self._letters.settled(received.tenant)
         for record, reason in batch.bad:
             await self._set_aside(record, reason)
-
-    def _decode(self, batch: _Batch) -> None:
-        for record in batch.records:
-            try:
-                received = decode(record, self._settings.max_body)
-            except BadRecordError as error:
-                batch.bad.append((record, error))
-                continue
-            if type(received.event) in self._spec.events:
-                batch.good.append(received)
 
     async def _apply(self, events: Sequence[AnyReceived]) -> None:
         """Give the events their effect, all or none."""
@@ -248,7 +237,7 @@ class ConsumerLoop:
             oldest = datetime.now(UTC) - min(one.time for one in todo)
             seen.hop_seconds.labels(self._spec.topic).observe(max(oldest.total_seconds(), 0.0))
 
-    async def _one_at_a_time(self, batch: _Batch) -> None:
+    async def _one_at_a_time(self, batch: Batch) -> None:
         """After a bad record: each record by itself, so that only that one is set aside."""
         reasons = {id(record): error for record, error in batch.bad}
         good = {(one.partition, one.offset): one for one in batch.good}
@@ -272,8 +261,8 @@ class ConsumerLoop:
         await self._letters.send(self._spec.topic, record, reason)
         seen.consumed.labels(self._spec.topic, "dead").inc()
 
-    def _measure(self, kafka: AIOKafkaConsumer, found: dict[TopicPartition, list[ConsumerRecord]]) -> None:
-        for place, records in found.items():
+    def _measure(self, kafka: AIOKafkaConsumer, batch: Batch) -> None:
+        for place, records in batch.found.items():
             seen.consumed.labels(self._spec.topic, "taken").inc(len(records))
             with contextlib.suppress(IllegalStateError, AssertionError):
                 behind = (kafka.highwater(place) or 0) - records[-1].offset - 1

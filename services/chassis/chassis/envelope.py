@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import ValidationError
 from uuid_utils.compat import uuid7
@@ -40,8 +39,7 @@ class Record(Protocol):
     headers: Iterable[tuple[str, bytes | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Received(Generic[E_co]):
+class Received(NamedTuple, Generic[E_co]):  # made for each record: a tuple takes a third of the time
     """One event as a handler sees it: parsed, with what its headers say."""
 
     event: E_co
@@ -58,7 +56,7 @@ class Received(Generic[E_co]):
 def read_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     """Return the headers that are usable text; null, non-UTF-8 and overlong ones are left out."""
     clean: dict[str, str] = {}
-    for name, value in headers or ():
+    for name, value in headers:
         if value is None or len(value) > MAX_HEADER:
             continue
         try:

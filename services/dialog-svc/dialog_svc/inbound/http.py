@@ -16,7 +16,7 @@ from dialog_svc.domain.dialog import path_to
 from dialog_svc.domain.errors import bad_cursor, no_dialog
 from dialog_svc.outbound import dialog_store as store
 from dialog_svc.outbound.transcripts import TranscriptStore, transcript_message
-from dialog_svc.usecases.publish_transcript import nodes_of
+from dialog_svc.usecases.publish_dialog import nodes_of
 from dialog_svc.usecases.select_dialog import select_dialog
 
 SCOPES = {

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import orjson
-from asyncpg import Record
+from asyncpg import Record, UniqueViolationError
 
 from chassis.database import Connection
-from dialog_svc.domain.dialog import Dialog, Node
+from chassis.errors import Transient
+from dialog_svc.domain.dialog import Dialog, Node, Rating
 
 Row = Record
 Slot = tuple[str, str]  # tenant, dialog
+Leaf = tuple[str, str, str]  # tenant, dialog, message
+Revision = tuple[str, str, str, int, str]  # tenant, dialog, leaf, revision, reason
 
 
-async def lock_dialogs(connection: Connection, firsts: Sequence[Dialog]) -> dict[Slot, Dialog]:
-    """Create the dialogs that are new, lock all in sorted order, and return their state."""
-    slots = sorted((dialog.tenant, dialog.id) for dialog in firsts)
+class KnownMessageError(Transient):
+    """A message of the batch is stored already."""
+
+
+async def lock_dialogs(
+    connection: Connection, wanted: Iterable[Slot], make: Callable[[Slot], Dialog]
+) -> dict[Slot, Dialog]:
+    """Create the dialogs that are new as `make` says, lock all in sorted order, and return their state."""
+    slots = sorted(wanted)
     found = await _lock_existing(connection, slots)
     if len(found) < len(slots):
-        await _insert_new(connection, [one for one in firsts if (one.tenant, one.id) not in found])
+        await _insert_new(connection, [make(slot) for slot in slots if slot not in found])
         found = await _lock_existing(connection, slots)
     return found
 
@@ -44,7 +53,6 @@ async def _lock_existing(connection: Connection, slots: Sequence[Slot]) -> dict[
 
 
 async def _insert_new(connection: Connection, dialogs: Sequence[Dialog]) -> None:
-    rows = sorted(dialogs, key=lambda dialog: (dialog.tenant, dialog.id))
     await connection.execute(
         """
         INSERT INTO dialogs (tenant_id, dialog_id, agent_id, source, channel, client, started_at, last_at)
@@ -52,13 +60,13 @@ async def _insert_new(connection: Connection, dialogs: Sequence[Dialog]) -> None
                              $7::timestamptz[], $7::timestamptz[])
         ON CONFLICT DO NOTHING
         """,
-        [row.tenant for row in rows],
-        [row.id for row in rows],
-        [row.agent_id for row in rows],
-        [row.source for row in rows],
-        [row.channel for row in rows],
-        [row.client for row in rows],
-        [row.started_at for row in rows],
+        [row.tenant for row in dialogs],
+        [row.id for row in dialogs],
+        [row.agent_id for row in dialogs],
+        [row.source for row in dialogs],
+        [row.channel for row in dialogs],
+        [row.client for row in dialogs],
+        [row.started_at for row in dialogs],
     )
 
 
@@ -72,6 +80,8 @@ async def known_messages(
 ) -> dict[Slot, dict[str, Node]]:
     """Return the places of those (tenant, dialog, message) that are stored already."""
     wanted = list(ids)
+    if not wanted:
+        return {}
     rows = await connection.fetch(
         """
         SELECT m.tenant_id, m.dialog_id, m.message_id, m.parent_id, m.branch, m.position, m.role
@@ -90,7 +100,7 @@ async def known_messages(
 
 
 async def insert_messages(connection: Connection, dialogs: Sequence[Dialog]) -> None:
-    """Store the messages that the batch added."""
+    """Store the messages that the batch added; raises KnownMessageError when one is there already."""
     rows = [
         {
             "tenant_id": dialog.tenant,
@@ -108,17 +118,20 @@ async def insert_messages(connection: Connection, dialogs: Sequence[Dialog]) -> 
     ]
     if not rows:
         return
-    # one document is half the work of nine arrays: asyncpg looks at each element of an array
-    await connection.execute(
-        """
-        INSERT INTO messages (tenant_id, dialog_id, message_id, position, parent_id, branch, role,
-                              agent_version, message)
-        SELECT * FROM json_to_recordset($1::json) AS u (
-            tenant_id text, dialog_id text, message_id text, position int, parent_id text, branch text,
-            role text, agent_version bigint, message jsonb)
-        """,
-        orjson.dumps(rows).decode(),
-    )
+    try:
+        # one document is half the work of nine arrays: asyncpg looks at each element of an array
+        await connection.execute(
+            """
+            INSERT INTO messages (tenant_id, dialog_id, message_id, position, parent_id, branch, role,
+                                  agent_version, message)
+            SELECT * FROM json_to_recordset($1::json) AS u (
+                tenant_id text, dialog_id text, message_id text, position int, parent_id text, branch text,
+                role text, agent_version bigint, message jsonb)
+            """,
+            orjson.dumps(rows).decode(),
+        )
+    except UniqueViolationError:
+        raise KnownMessageError("a message is stored already") from None
 
 
 async def update_dialogs(connection: Connection, dialogs: Sequence[Dialog]) -> None:
@@ -174,10 +187,8 @@ async def all_messages(connection: Connection, slots: Sequence[Slot]) -> dict[Sl
     return found
 
 
-async def published_revisions(
-    connection: Connection, slots: Sequence[Slot]
-) -> dict[tuple[str, str, str], int]:
-    """Return the revision of each (tenant, dialog, leaf) that was published before."""
+async def published_revisions(connection: Connection, slots: Sequence[Slot]) -> dict[Leaf, int]:
+    """Return the revision of each leaf that was published before."""
     rows = await connection.fetch(
         """
         SELECT r.tenant_id, r.dialog_id, r.leaf_id, r.revision
@@ -190,42 +201,37 @@ async def published_revisions(
     return {(row["tenant_id"], row["dialog_id"], row["leaf_id"]): row["revision"] for row in rows}
 
 
-async def insert_revision(connection: Connection, dialog: Dialog, leaf: str, reason: str) -> None:
-    """Record that the transcript ending in `leaf` is published under the dialog's newest revision."""
+async def insert_revisions(connection: Connection, revisions: Sequence[Revision]) -> None:
+    """Record that the transcripts ending in these leaves are published under these revisions."""
+    if not revisions:
+        return
     await connection.execute(
-        "INSERT INTO revisions (tenant_id, dialog_id, revision, leaf_id, reason) VALUES ($1, $2, $3, $4, $5)",
-        dialog.tenant,
-        dialog.id,
-        dialog.revision,
-        leaf,
-        reason,
+        """
+        INSERT INTO revisions (tenant_id, dialog_id, leaf_id, revision, reason)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[])
+        """,
+        *map(list, zip(*revisions, strict=True)),
     )
 
 
-async def upsert_rating(
-    connection: Connection,
-    *,
-    tenant: str,
-    dialog_id: str,
-    message_id: str | None,
-    rater: str,
-    rating: str,
-    comment: str | None,
-) -> None:
+async def upsert_ratings(connection: Connection, dialogs: Sequence[Dialog]) -> None:
     """Keep the newest rating of each rater."""
+    newest = {
+        (dialog.tenant, dialog.id, what.message_id or "", what.rater): (what.rating, what.comment)
+        for dialog in dialogs
+        for what in dialog.happened
+        if isinstance(what, Rating)
+    }
+    if not newest:
+        return
     await connection.execute(
         """
         INSERT INTO ratings (tenant_id, dialog_id, rated, rater, rating, comment)
-        VALUES ($1, $2, $3, $4, $5, $6)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
         ON CONFLICT (tenant_id, dialog_id, rated, rater)
         DO UPDATE SET rating = excluded.rating, comment = excluded.comment, at = clock_timestamp()
         """,
-        tenant,
-        dialog_id,
-        message_id or "",
-        rater,
-        rating,
-        comment,
+        *map(list, zip(*((*key, *value) for key, value in newest.items()), strict=True)),
     )
 
 

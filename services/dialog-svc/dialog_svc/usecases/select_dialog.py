@@ -8,7 +8,7 @@ from dialog_svc.domain.dialog import Completion, leaf_of, path_to, settled_end
 from dialog_svc.domain.errors import no_answer, no_branch, no_dialog
 from dialog_svc.outbound import dialog_store as store
 from dialog_svc.outbound.transcripts import TranscriptStore
-from dialog_svc.usecases.publish_transcript import nodes_of, publish_transcript
+from dialog_svc.usecases.publish_dialog import nodes_of, publish_dialogs
 
 
 async def select_dialog(
@@ -42,11 +42,12 @@ async def select_dialog(
     )
     if not end:
         raise no_answer()
-    completion = Completion(
-        path[end - 1].id, "selected", dialog.outcome, dialog.last_at, open=dialog.ended_at is None
+    leaf = path[end - 1].id
+    dialog.happened.append(
+        Completion(leaf, "selected", dialog.outcome, dialog.last_at, open=dialog.ended_at is None)
     )
-    published = await store.published_revisions(transaction.connection, [(tenant, dialog_id)])
-    revision = await publish_transcript(transaction, transcripts, dialog, completion, rows, published)
+    published = await publish_dialogs(transaction, transcripts, [dialog])
+    revision = published[tenant, dialog_id, leaf]
     await store.update_dialogs(transaction.connection, [dialog])
     await audit.record(
         transaction.connection,

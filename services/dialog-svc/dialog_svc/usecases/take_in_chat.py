@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from chassis.database import Transaction
+from chassis.database import Connection, Transaction
 from chassis.envelope import AnyReceived
 from contracts.chat import ChatMessage, DialogEnded, DialogRatedInChat, MessagePosted
-from contracts.dialogs import DialogRated
-from dialog_svc.domain.dialog import Dialog, Node, Post
+from dialog_svc.domain.dialog import Dialog, Node, Post, Rating
 from dialog_svc.outbound import dialog_store as store
 from dialog_svc.outbound.transcripts import TranscriptStore
-from dialog_svc.usecases.publish_transcript import publish_transcript
+from dialog_svc.usecases.publish_dialog import publish_dialogs
 
 Slot = tuple[str, str]
+Groups = Mapping[Slot, Sequence[AnyReceived]]
 
 
 async def take_in_chat(
@@ -23,18 +23,34 @@ async def take_in_chat(
     groups: dict[Slot, list[AnyReceived]] = {}
     for received in batch:
         groups.setdefault((received.tenant, received.event.dialog_id), []).append(received)
-    dialogs = await store.lock_dialogs(
-        transaction.connection, [_first_seen(slot, events) for slot, events in groups.items()]
-    )
-    known = await store.known_messages(transaction.connection, _mentioned(batch))
+    dialogs = await _place_messages(groups, transaction.connection)
+    await publish_dialogs(transaction, transcripts, [one for one in dialogs if one.happened])
+    await store.update_dialogs(transaction.connection, dialogs)
+
+
+async def _place_messages(groups: Groups, connection: Connection) -> list[Dialog]:
+    """Store the messages at their places and return the dialogs after the batch.
+
+    Nearly always all messages are new, so nobody asks which are known: when a redelivered one is
+    refused by its key, what was done is taken back and done again with the answer.
+    """
+    try:
+        async with connection.transaction():
+            return await _fold_and_insert(groups, connection, _replaced(groups))
+    except store.KnownMessageError:
+        return await _fold_and_insert(groups, connection, _mentioned(groups))
+
+
+async def _fold_and_insert(
+    groups: Groups, connection: Connection, asked: Iterable[tuple[str, str, str]]
+) -> list[Dialog]:
+    dialogs = await store.lock_dialogs(connection, groups, lambda slot: _first_seen(slot, groups[slot]))
+    known = await store.known_messages(connection, asked)
     for slot, events in groups.items():
-        nodes = known.setdefault(slot, {})
-        for received in events:
-            await _fold(dialogs[slot], received, nodes, transaction)
+        _fold(dialogs[slot], events, known.get(slot, {}))
     changed = [dialogs[slot] for slot in groups]
-    await store.insert_messages(transaction.connection, changed)
-    await _complete(changed, transaction, transcripts)
-    await store.update_dialogs(transaction.connection, changed)
+    await store.insert_messages(connection, changed)
+    return changed
 
 
 def _first_seen(slot: Slot, events: Sequence[AnyReceived]) -> Dialog:
@@ -50,31 +66,39 @@ def _first_seen(slot: Slot, events: Sequence[AnyReceived]) -> Dialog:
     return Dialog(*slot, agent_id, "live", at, at)
 
 
-def _mentioned(batch: Sequence[AnyReceived]) -> list[tuple[str, str, str]]:
-    found = []
-    for received in batch:
+def _replaced(groups: Groups) -> list[tuple[str, str, str]]:
+    """Return the messages whose place must be known to replace them."""
+    return [
+        (*slot, one.event.replaces)
+        for slot, events in groups.items()
+        for one in events
+        if isinstance(one.event, MessagePosted) and one.event.replaces
+    ]
+
+
+def _mentioned(groups: Groups) -> list[tuple[str, str, str]]:
+    posted = [
+        (*slot, one.event.message.id)
+        for slot, events in groups.items()
+        for one in events
+        if isinstance(one.event, MessagePosted)
+    ]
+    return posted + _replaced(groups)
+
+
+def _fold(dialog: Dialog, events: Sequence[AnyReceived], nodes: dict[str, Node]) -> None:
+    for received in events:
         event = received.event
         if isinstance(event, MessagePosted):
-            found.append((received.tenant, event.dialog_id, event.message.id))
-            if event.replaces:
-                found.append((received.tenant, event.dialog_id, event.replaces))
-    return found
-
-
-async def _fold(
-    dialog: Dialog, received: AnyReceived, nodes: dict[str, Node], transaction: Transaction
-) -> None:
-    event = received.event
-    if isinstance(event, MessagePosted):
-        if not dialog.agent_id:
-            dialog.agent_id = event.agent_id
-        node = dialog.post(_post(event), nodes)
-        if node is not None:
-            nodes[node.id] = node
-    elif isinstance(event, DialogEnded):
-        dialog.end(event.outcome, event.at)
-    elif isinstance(event, DialogRatedInChat):
-        await _rate(dialog, event, transaction)
+            if not dialog.agent_id:
+                dialog.agent_id = event.agent_id
+            node = dialog.post(_post(event), nodes)
+            if node is not None:
+                nodes[node.id] = node
+        elif isinstance(event, DialogEnded):
+            dialog.end(event.outcome, event.at)
+        elif isinstance(event, DialogRatedInChat):
+            dialog.rate(Rating(event.message_id, event.rating, event.by, event.comment))
 
 
 def _post(event: MessagePosted) -> Post:
@@ -89,43 +113,3 @@ def _stored(message: ChatMessage) -> str:
         # an escaped backslash before "u0000" is text about the character, not the character
         text = text.replace("\\\\", "\ue000").replace("\\u0000", "\ufffd").replace("\ue000", "\\\\")
     return text
-
-
-async def _rate(dialog: Dialog, event: DialogRatedInChat, transaction: Transaction) -> None:
-    if event.message_id is None:
-        dialog.rating = event.rating
-    await store.upsert_rating(
-        transaction.connection,
-        tenant=dialog.tenant,
-        dialog_id=dialog.id,
-        message_id=event.message_id,
-        rater=event.by,
-        rating=event.rating,
-        comment=event.comment,
-    )
-    transaction.publish(
-        DialogRated(
-            dialog_id=dialog.id,
-            revision=max(dialog.revision, 1),
-            message_id=event.message_id,
-            rating=event.rating,
-            by=event.by,
-        ),
-        tenant=dialog.tenant,
-    )
-
-
-async def _complete(
-    changed: Sequence[Dialog], transaction: Transaction, transcripts: TranscriptStore
-) -> None:
-    ended = [dialog for dialog in changed if dialog.completions]
-    if not ended:
-        return
-    slots = [(dialog.tenant, dialog.id) for dialog in ended]
-    rows = await store.all_messages(transaction.connection, slots)
-    published = await store.published_revisions(transaction.connection, slots)
-    for dialog in ended:
-        for completion in dialog.completions:
-            await publish_transcript(
-                transaction, transcripts, dialog, completion, rows[dialog.tenant, dialog.id], published
-            )
