@@ -29,9 +29,11 @@ CREATE INDEX listings_agent_last_at ON listings (tenant_id, agent_id, last_at, d
 CREATE INDEX listings_message_count ON listings (tenant_id, message_count, dialog_id);
 CREATE INDEX listings_agent_message_count ON listings (tenant_id, agent_id, message_count, dialog_id);
 CREATE INDEX listings_silent ON listings (heard_at) WHERE open;
--- one index for every combination of filters
+-- One index for every combination of filters. Here and below a worker writes and people wait for reads,
+-- so nothing is put off to a list that each read would have to go through (fastupdate).
 CREATE INDEX listings_filters ON listings USING gin (
-    tenant_id, agent_id, source, channel, outcome, rating, models, has_functions, in_dataset);
+    tenant_id, agent_id, source, channel, outcome, rating, models, has_functions, in_dataset
+) WITH (fastupdate = off);
 
 -- Values that a filter of these listings can have; labels, no text.
 CREATE TABLE listed_values (
@@ -52,7 +54,8 @@ CREATE TABLE search_documents (
     PRIMARY KEY (tenant_id, dialog_id, shelf)
 ) PARTITION BY LIST (shelf);
 SELECT protect_tenant_table('search_documents');
-CREATE INDEX search_documents_words ON search_documents USING gin (tenant_id, words);
+CREATE INDEX search_documents_words ON search_documents USING gin (tenant_id, words)
+    WITH (fastupdate = off);
 
 -- Each word of a tenant's documents: what a mistyped one may have meant, and which numbers hold a part.
 CREATE TABLE vocabulary (
@@ -62,7 +65,8 @@ CREATE TABLE vocabulary (
     PRIMARY KEY (tenant_id, word, shelf)
 ) PARTITION BY LIST (shelf);
 SELECT protect_tenant_table('vocabulary');
-CREATE INDEX vocabulary_similar ON vocabulary USING gin (tenant_id, word gin_trgm_ops);
+CREATE INDEX vocabulary_similar ON vocabulary USING gin (tenant_id, word gin_trgm_ops)
+    WITH (fastupdate = off);
 
 -- Under row-level security @>, @@, % and LIKE cannot use an index, for they are not leakproof. So the HTTP
 -- role asks these functions, which run as the owner and filter by the caller's tenant themselves. Plans
@@ -137,8 +141,12 @@ SET search_path = dialog_svc, public, pg_temp SET plan_cache_mode = force_custom
 $$;
 
 -- The stem of each word that has one, whether any document holds it, and if none does, what is like it.
+-- Two letters exchanged in a short word leave it little similarity, hence the low threshold; the caller
+-- chooses among the words. (The setting is known once the extension is loaded.)
+SELECT similarity('', '');
 CREATE FUNCTION stems(words text[]) RETURNS TABLE (word text, stem text, known boolean, alike text[])
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = dialog_svc, public, pg_temp AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = dialog_svc, public, pg_temp
+SET pg_trgm.similarity_threshold = 0.2 AS $$
     WITH stemmed AS (
         SELECT w.word, l.lexeme AS stem, EXISTS (
             SELECT FROM vocabulary v WHERE v.tenant_id = current_setting('app.tenant') AND v.word = l.lexeme
