@@ -11,16 +11,19 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from pydantic import AwareDatetime, BeforeValidator
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import audit
 from chassis import observability as seen
 from chassis.auth import Authenticator, Caller, missing_token
 from chassis.database import Database
+from chassis.description import BEARER, PROBLEM, RESPONSES
 from chassis.errors import Problem, Text, describe, is_transient, where
 
-PROBLEM = "application/problem+json"
+METHOD_NOT_ALLOWED = 405
 TRY_AGAIN = Text("Try again in a moment.", "Повторите через минуту.")
 FIX_FIELD = Text("Correct the field and send the request again.", "Исправьте поле и повторите запрос.")
 
@@ -88,8 +91,18 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
         action=Text(
             "Check method and path in the API description.", "Проверьте метод и путь по описанию API."
         ),
+        headers={"Allow": ", ".join(_methods(request))} if status == METHOD_NOT_ALLOWED else {},
     )
     return problem_response(request, problem)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return the methods that the request's path has, over all its endpoints."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, APIRoute) and route.matches(request.scope)[0] != Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
 
 
 async def _on_error(request: Request, error: Exception) -> JSONResponse:
@@ -109,6 +122,19 @@ async def _on_error(request: Request, error: Exception) -> JSONResponse:
 def _route(scope: Mapping[str, Any]) -> str:
     route = scope.get("route")
     return getattr(route, "path", "unknown")
+
+
+async def refuse_nul(request: Request) -> None:
+    """Refuse U+0000 in path and query: PostgreSQL's text holds every character but this one."""
+    if b"%00" in request.scope["query_string"] or b"%00" in request.scope["raw_path"]:
+        where_from = "query" if b"%00" in request.scope["query_string"] else "path"
+        raise Problem(
+            422,
+            "nul_refused",
+            Text(f"The {where_from} holds the character U+0000.", "В адресе запроса есть символ U+0000."),
+            action=FIX_FIELD,
+            field=where_from,
+        )
 
 
 def authorize(
@@ -140,6 +166,15 @@ def authorize(
 def _current_caller(request: Request) -> Caller:
     return cast(Caller, request.state.caller)
 
+
+def _written_out(value: object) -> object:
+    if isinstance(value, str) and value.lstrip("+-").replace(".", "", 1).isdigit():
+        raise ValueError("a time is written as 2026-01-31T12:00:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+"""A time in a query, RFC 3339 with an offset; a bare number, which pydantic takes for seconds, is refused."""
 
 CallerDep = Annotated[Caller, Depends(_current_caller)]
 
@@ -206,7 +241,8 @@ def http_app(
         # a span a request; logs and inner spans would carry what the caller sent
         telemetry={"tracing": True, "operation_spans": False, "logs": False, "metrics": False},
     )
-    app.include_router(router, dependencies=[Depends(authorize(scopes, authenticator))])
+    required = [Depends(BEARER), Depends(authorize(scopes, authenticator)), Depends(refuse_nul)]
+    app.include_router(router, dependencies=required, responses=RESPONSES)
     unlisted = set(endpoints(router)) ^ set(scopes)
     if unlisted:
         raise ValueError(f"endpoints and scopes differ: {sorted(unlisted)}")

@@ -8,6 +8,7 @@ from chassis.database import Connection
 from chassis.envelope import AnyReceived
 
 Identity = tuple[str, str, str]
+Key = tuple[str, str, str]
 
 
 def identity(received: AnyReceived) -> Identity:
@@ -49,20 +50,38 @@ def first_of_each(batch: Sequence[AnyReceived], fresh: set[Identity]) -> list[An
 
 async def newer_only(connection: Connection, batch: Sequence[AnyReceived]) -> list[AnyReceived]:
     """Return the events of state topics whose sequence is above the last one taken for their key."""
+    newest: dict[Key, int] = {}
+    for received in batch:
+        key = _key(received)
+        newest[key] = max(newest.get(key, received.sequence), received.sequence)
+    rows = sorted((*key, sequence) for key, sequence in newest.items())
+    if not rows:
+        return []
+    found = await connection.fetch(
+        """
+        INSERT INTO seen_sequences AS s (tenant_id, topic, key, sequence)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+        ON CONFLICT (tenant_id, topic, key)
+        DO UPDATE SET sequence = greatest(s.sequence, excluded.sequence)
+        RETURNING s.tenant_id, s.topic, s.key, old.sequence AS before
+        """,
+        *map(list, zip(*rows, strict=True)),
+    )
+    last = {(row["tenant_id"], row["topic"], row["key"]): row["before"] for row in found}
+    return rising(batch, last)
+
+
+def rising(batch: Sequence[AnyReceived], last: dict[Key, int | None]) -> list[AnyReceived]:
+    """Return the events above the `last` sequence of their key, and above those before them in the batch."""
     chosen = []
     for received in batch:
-        taken = await connection.fetchval(
-            """
-            INSERT INTO seen_sequences AS s (tenant_id, topic, key, sequence) VALUES ($1, $2, $3, $4)
-            ON CONFLICT (tenant_id, topic, key) DO UPDATE SET sequence = excluded.sequence
-            WHERE s.sequence < excluded.sequence
-            RETURNING true
-            """,
-            received.tenant,
-            received.event.TOPIC,
-            f"{received.event.TYPE}/{received.event.key()}",
-            received.sequence,
-        )
-        if taken:
+        key = _key(received)
+        before = last[key]
+        if before is None or received.sequence > before:
+            last[key] = received.sequence
             chosen.append(received)
     return chosen
+
+
+def _key(received: AnyReceived) -> Key:
+    return (received.tenant, received.event.TOPIC, f"{received.event.TYPE}/{received.event.key()}")

@@ -58,6 +58,7 @@ class Relay:
         self._stopping = False
         self._last_answer = 0.0
         self._last_success = time.monotonic()
+        self._answers_since: float | None = None
         self._producer: AIOKafkaProducer | None = None
 
     def wake(self) -> None:
@@ -156,13 +157,17 @@ class Relay:
         """Tell a stuck producer from a lost broker: time without a broker is held against nobody."""
         if time.monotonic() - self._last_success <= self._wedged_after:
             return
-        if await broker_answers(self._settings):
-            self._health.wedged(self._name, "rows wait, the broker answers, and none is published")
-        else:
+        now = time.monotonic()
+        if not await broker_answers(self._settings):
             self._succeeded()
+        elif self._answers_since is None:
+            self._answers_since = now  # it may have come back this very moment
+        elif now - self._answers_since > self._wedged_after:
+            self._health.wedged(self._name, "rows wait, the broker answers, and none is published")
 
     def _succeeded(self) -> None:
         self._last_success = time.monotonic()
+        self._answers_since = None
         self._health.wedged(self._name)
 
     async def _publish(self, connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> None:

@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.outbound.provider import Provider, Streaming
 from agent_svc.usecases.answer_chat import Plan, collect, plan_answer, record_answer
+from chassis import description
 from chassis.database import Database
 from chassis.errors import Problem, Text, describe
 from chassis.http import CallerDep, language
@@ -23,6 +24,15 @@ from chassis.vault import Vault
 
 SCOPES = {"POST /v1/chat/completions": "chat"}
 MAX_ANSWER = 4_194_304
+_ERROR = {"schema": {"type": "object", "required": ["error"], "properties": {"error": {"type": "object"}}}}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The answer, whole or as a stream", "content": {"text/event-stream": {}}},
+    **{
+        status: {**described, "content": {**described["content"], "application/json": _ERROR}}
+        for status, described in description.RESPONSES.items()
+    },
+}
+"""Refusals by the chassis are problem documents, all others errors in OpenAI's form."""
 
 
 class ChatRequest(BaseModel):
@@ -76,7 +86,7 @@ def add_gateway(
 ) -> None:
     """Add the gateway's endpoint to `routes`."""
 
-    @routes.post("/v1/chat/completions", response_model=None)
+    @routes.post("/v1/chat/completions", response_model=None, responses=RESPONSES)
     async def complete(caller: CallerDep, request: Request, chat: ChatRequest) -> Response:
         """Answer a chat request in OpenAI's protocol.
 

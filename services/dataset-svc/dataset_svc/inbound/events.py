@@ -10,10 +10,13 @@ from chassis.envelope import Received
 from chassis.objects import ObjectStore
 from contracts.agents import AgentUpdated
 from contracts.dialogs import DialogCompleted, DialogErased, DialogRated
+from contracts.event import Event
 from contracts.training import TrainingStatus
 from dataset_svc.domain.training import FINAL
 from dataset_svc.outbound import agent_store, run_store
-from dataset_svc.usecases.take_candidate import erase, take_completed, take_rating
+from dataset_svc.usecases.take_in_dialogs import dialog_fold
+
+DIALOG_EVENTS: frozenset[type[Event]] = frozenset({DialogCompleted, DialogRated, DialogErased})
 
 
 async def on_agent_updated(received: Received[AgentUpdated], transaction: Transaction) -> None:
@@ -34,13 +37,9 @@ async def on_training_status(received: Received[TrainingStatus], transaction: Tr
 def consumers(objects: ObjectStore) -> list[Consumer]:
     """Return what dataset-svc does with each topic it reads."""
 
-    async def on_dialog_completed(received: Received[DialogCompleted], transaction: Transaction) -> None:
-        await take_completed(received, transaction, objects)
-
     return [
-        Consumer.of(
-            "dialog.completed",
-            {DialogCompleted: on_dialog_completed, DialogRated: take_rating, DialogErased: erase},
+        Consumer(
+            "dialog.completed", frozenset({DialogCompleted, DialogRated, DialogErased}), dialog_fold(objects)
         ),
         Consumer.of("agent.updated", {AgentUpdated: on_agent_updated}),
         Consumer.of("training.status", {TrainingStatus: on_training_status}),

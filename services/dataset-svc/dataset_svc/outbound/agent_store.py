@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -46,27 +47,28 @@ async def get_agent(connection: Connection, tenant: str, agent_id: str) -> Recor
     )
 
 
+async def ensure_datasets(connection: Connection, agents: Collection[tuple[str, str]]) -> None:
+    """Make the datasets of those agents (tenant, agent) that have none."""
+    wanted = sorted(agents)
+    await connection.execute(
+        """
+        INSERT INTO datasets (tenant_id, id, agent_id)
+        SELECT w.tenant_id, w.id, w.agent_id
+        FROM unnest($1::text[], $2::uuid[], $3::text[]) AS w (tenant_id, id, agent_id)
+        WHERE NOT EXISTS (
+            SELECT FROM datasets d WHERE d.tenant_id = w.tenant_id AND d.agent_id = w.agent_id)
+        ON CONFLICT (tenant_id, agent_id) DO NOTHING
+        """,
+        [tenant for tenant, _ in wanted],
+        [uuid7() for _ in wanted],
+        [agent_id for _, agent_id in wanted],
+    )
+
+
 async def ensure_dataset(connection: Connection, tenant: str, agent_id: str) -> UUID:
     """Return the id of the agent's dataset, made now if there was none."""
-    known = await dataset_of_agent(connection, tenant, agent_id)
-    if known is not None:
-        return known
-    await connection.execute(
-        "INSERT INTO datasets (tenant_id, id, agent_id) VALUES ($1, $2, $3) "
-        "ON CONFLICT (tenant_id, agent_id) DO NOTHING",
-        tenant,
-        uuid7(),
-        agent_id,
-    )
-    made = await dataset_of_agent(connection, tenant, agent_id)
-    if made is None:
-        raise RuntimeError("the dataset that was just made is not there")
-    return made
-
-
-async def dataset_of_agent(connection: Connection, tenant: str, agent_id: str) -> UUID | None:
-    """Return the id of the agent's dataset, if there is one."""
-    found: UUID | None = await connection.fetchval(
+    await ensure_datasets(connection, {(tenant, agent_id)})
+    found: UUID = await connection.fetchval(
         "SELECT id FROM datasets WHERE tenant_id = $1 AND agent_id = $2", tenant, agent_id
     )
     return found

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from datetime import datetime
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
+from zlib import crc32
 
+import orjson
 from asyncpg import Record
 
 from chassis.database import Connection
+from dataset_svc.domain.dialog import Candidate, Dialog
+
+Slot = tuple[str, str]  # tenant, dialog
+Owned = tuple[str, Candidate]  # tenant, candidate
+MATCHING, TURNS = 7, 256
+"""The advisory locks under which candidates meet those who wait for them."""
 
 
 def dialog_hmac(tenant: str, dialog_id: str) -> bytes:
@@ -19,70 +26,126 @@ def dialog_hmac(tenant: str, dialog_id: str) -> bytes:
 
 
 async def lock_dialog(connection: Connection, tenant: str, dialog_id: str) -> None:
-    """Let one transaction at a time match this dialog's candidates with who waits for them."""
+    """Let no batch match this dialog's candidates with who waits for them until this transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", MATCHING, _turn((tenant, dialog_id)))
+
+
+async def share_dialogs(connection: Connection, slots: Sequence[Slot]) -> None:
+    """Keep requests about these dialogs waiting until this transaction ends, but no other batch.
+
+    The dialogs share 256 locks, taken in order: a batch of a thousand takes no more.
+    """
     await connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended($1, 7))", f"{tenant}\x1f{dialog_id}"
+        "SELECT pg_advisory_xact_lock_shared($1, turn) FROM unnest($2::int[]) AS turn",
+        MATCHING,
+        sorted(set(map(_turn, slots))),
     )
+
+
+def _turn(slot: Slot) -> int:
+    return crc32("\x1f".join(slot).encode()) % TURNS
 
 
 async def is_erased(connection: Connection, tenant: str, dialog_id: str) -> bool:
     """Whether the dialog was erased."""
-    return bool(
-        await connection.fetchval(
-            "SELECT true FROM tombstones WHERE tenant_id = $1 AND dialog_hmac = $2",
-            tenant,
-            dialog_hmac(tenant, dialog_id),
-        )
+    return bool(await erased(connection, [(tenant, dialog_id)]))
+
+
+async def erased(connection: Connection, slots: Sequence[Slot]) -> set[Slot]:
+    """Return which of the dialogs were erased."""
+    known = {(tenant, dialog_hmac(tenant, dialog_id)): (tenant, dialog_id) for tenant, dialog_id in slots}
+    rows = await connection.fetch(
+        """
+        SELECT t.tenant_id, t.dialog_hmac FROM unnest($1::text[], $2::bytea[]) AS w (tenant_id, dialog_hmac)
+        JOIN tombstones t USING (tenant_id, dialog_hmac)
+        """,
+        [tenant for tenant, _ in known],
+        [digest for _, digest in known],
     )
+    return {known[row["tenant_id"], row["dialog_hmac"]] for row in rows}
 
 
-async def put_tombstone(connection: Connection, tenant: str, dialog_id: str, at: datetime) -> None:
-    """Remember that the dialog was erased."""
+async def put_tombstones(connection: Connection, dialogs: Sequence[Dialog]) -> None:
+    """Remember that the dialogs were erased."""
     await connection.execute(
-        "INSERT INTO tombstones (tenant_id, dialog_hmac, requested_at) VALUES ($1, $2, $3) "
-        "ON CONFLICT DO NOTHING",
-        tenant,
-        dialog_hmac(tenant, dialog_id),
-        at,
+        """
+        INSERT INTO tombstones (tenant_id, dialog_hmac, requested_at)
+        SELECT * FROM unnest($1::text[], $2::bytea[], $3::timestamptz[]) ON CONFLICT DO NOTHING
+        """,
+        [one.tenant for one in dialogs],
+        [dialog_hmac(one.tenant, one.id) for one in dialogs],
+        [one.erased_at for one in dialogs],
     )
 
 
-async def put_candidate(connection: Connection, tenant: str, candidate: dict[str, Any]) -> None:
-    """Keep one revision of a dialog's branch; the same one again only refreshes its outcome."""
+async def put_candidates(connection: Connection, candidates: Sequence[Owned]) -> None:
+    """Keep revisions of dialogs' branches; the same one again only refreshes its outcome."""
+    if not candidates:
+        return
     await connection.execute(
         """
         INSERT INTO candidates (tenant_id, dialog_id, revision, branch, agent_id, source, outcome,
             message_count, ended_at, transcript, uri, sha256)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        SELECT * FROM json_to_recordset($1::json) AS u (
+            tenant_id text, dialog_id text, revision bigint, branch text, agent_id text, source text,
+            outcome text, message_count bigint, ended_at timestamptz, transcript jsonb, uri text, sha256 text)
         ON CONFLICT (tenant_id, dialog_id, revision, branch)
         DO UPDATE SET outcome = excluded.outcome, ended_at = excluded.ended_at
         """,
-        tenant,
-        candidate["dialog_id"],
-        candidate["revision"],
-        candidate["branch"],
-        candidate["agent_id"],
-        candidate["source"],
-        candidate["outcome"],
-        candidate["message_count"],
-        candidate["ended_at"],
-        candidate["transcript"],
-        candidate["uri"],
-        candidate["sha256"],
+        _rows(candidates),
     )
 
 
-async def transcript_of_revision(
-    connection: Connection, tenant: str, dialog_id: str, revision: int
-) -> Record | None:
-    """Return where the transcript of an earlier revision is."""
-    return await connection.fetchrow(
-        "SELECT transcript, uri, sha256 FROM candidates "
-        "WHERE tenant_id = $1 AND dialog_id = $2 AND revision = $3 ORDER BY received_at DESC LIMIT 1",
-        tenant,
-        dialog_id,
-        revision,
+async def repeat_candidates(connection: Connection, candidates: Sequence[Owned]) -> int:
+    """Keep revisions whose messages are those of an earlier one; returns how many found that one."""
+    done = await connection.fetch(
+        """
+        WITH wanted AS (
+            SELECT * FROM json_to_recordset($1::json) AS u (
+                tenant_id text, dialog_id text, revision bigint, branch text, agent_id text, source text,
+                outcome text, message_count bigint, ended_at timestamptz, same_as bigint)
+        )
+        INSERT INTO candidates (tenant_id, dialog_id, revision, branch, agent_id, source, outcome,
+            message_count, ended_at, transcript, uri, sha256)
+        SELECT w.tenant_id, w.dialog_id, w.revision, w.branch, w.agent_id, w.source, w.outcome,
+            w.message_count, w.ended_at, earlier.transcript, earlier.uri, earlier.sha256
+        FROM wanted w CROSS JOIN LATERAL (
+            SELECT c.transcript, c.uri, c.sha256 FROM candidates c
+            WHERE c.tenant_id = w.tenant_id AND c.dialog_id = w.dialog_id AND c.revision = w.same_as
+            ORDER BY c.received_at DESC LIMIT 1
+        ) earlier
+        ON CONFLICT (tenant_id, dialog_id, revision, branch)
+        DO UPDATE SET outcome = excluded.outcome, ended_at = excluded.ended_at
+        RETURNING revision
+        """,
+        _rows(candidates),
     )
+    return len(done)
+
+
+def _rows(candidates: Sequence[Owned]) -> str:
+    """Return candidates as one JSON document, sorted: asyncpg looks at each element of an array."""
+    rows = [
+        {
+            "tenant_id": tenant,
+            "dialog_id": one.dialog_id,
+            "revision": one.revision,
+            "branch": one.branch,
+            "agent_id": one.agent_id,
+            "source": one.source,
+            "outcome": one.outcome,
+            "message_count": one.message_count,
+            "ended_at": one.ended_at,
+            "transcript": orjson.Fragment(one.transcript) if one.transcript is not None else None,
+            "uri": one.uri,
+            "sha256": one.sha256,
+            "same_as": one.same_as,
+        }
+        for tenant, one in sorted(
+            candidates, key=lambda owned: (owned[0], owned[1].dialog_id, owned[1].revision, owned[1].branch)
+        )
+    ]
+    return orjson.dumps(rows).decode()
 
 
 async def find_candidate(
@@ -102,33 +165,40 @@ async def find_candidate(
     )
 
 
-async def put_rating(
-    connection: Connection, tenant: str, dialog_id: str, message_id: str, rater: str, rating: str
-) -> None:
-    """Keep the newest rating of one rater."""
+async def put_ratings(connection: Connection, dialogs: Sequence[Dialog]) -> None:
+    """Keep the newest rating of each rater."""
+    rows = sorted(
+        (one.tenant, one.id, message_id, rater, rating)
+        for one in dialogs
+        for (message_id, rater), rating in one.ratings.items()
+    )
     await connection.execute(
         """
-        INSERT INTO ratings (tenant_id, dialog_id, message_id, rater, rating) VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO ratings (tenant_id, dialog_id, message_id, rater, rating)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
         ON CONFLICT (tenant_id, dialog_id, message_id, rater) DO UPDATE SET rating = excluded.rating
         """,
-        tenant,
-        dialog_id,
-        message_id,
-        rater,
-        rating,
+        *map(list, zip(*rows, strict=True)),
     )
 
 
-async def ratings_of(connection: Connection, tenant: str, dialog_id: str) -> dict[str, dict[str, str]]:
-    """Return the dialog's ratings: message id ("" for the dialog) → rater → rating."""
-    found: dict[str, dict[str, str]] = {}
+async def ratings_of(connection: Connection, slots: Sequence[Slot]) -> dict[Slot, dict[str, dict[str, str]]]:
+    """Return the dialogs' ratings: message id ("" for the dialog) → rater → rating."""
+    found: dict[Slot, dict[str, dict[str, str]]] = {}
     for row in await connection.fetch(
-        "SELECT message_id, rater, rating FROM ratings WHERE tenant_id = $1 AND dialog_id = $2",
-        tenant,
-        dialog_id,
+        """
+        SELECT r.* FROM unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
+        JOIN ratings r USING (tenant_id, dialog_id)
+        """,
+        *_columns(slots),
     ):
-        found.setdefault(row["message_id"], {})[row["rater"]] = row["rating"]
+        of_dialog = found.setdefault((row["tenant_id"], row["dialog_id"]), {})
+        of_dialog.setdefault(row["message_id"], {})[row["rater"]] = row["rating"]
     return found
+
+
+def _columns(slots: Sequence[Slot]) -> tuple[list[str], list[str]]:
+    return [tenant for tenant, _ in slots], [dialog_id for _, dialog_id in slots]
 
 
 async def put_pending(
@@ -168,26 +238,36 @@ async def is_pending(connection: Connection, tenant: str, example_id: UUID) -> b
     )
 
 
-async def take_pending(connection: Connection, tenant: str, dialog_id: str, revision: int) -> list[Record]:
-    """Take out the requests that this revision of the dialog fulfils."""
+async def take_pending(connection: Connection, candidates: Sequence[Owned]) -> list[Record]:
+    """Take out the requests that revisions of an agent's dialogs fulfil."""
+    newest: dict[tuple[str, str, str], int] = {}
+    for tenant, one in candidates:
+        key = (tenant, one.dialog_id, one.agent_id)
+        newest[key] = max(newest.get(key, 0), one.revision)
     return await connection.fetch(
         """
-        DELETE FROM pending_examples p USING datasets d
-        WHERE p.tenant_id = $1 AND p.dialog_id = $2 AND p.revision <= $3
-          AND d.tenant_id = p.tenant_id AND d.id = p.dataset_id
-        RETURNING p.dataset_id, p.example_id, p.asked_by, p.revision, d.agent_id
+        DELETE FROM pending_examples p
+        USING unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS n (
+            tenant_id, dialog_id, agent_id, revision), datasets d
+        WHERE p.tenant_id = n.tenant_id AND p.dialog_id = n.dialog_id AND p.revision <= n.revision
+          AND d.tenant_id = p.tenant_id AND d.id = p.dataset_id AND d.agent_id = n.agent_id
+        RETURNING p.tenant_id, p.dataset_id, p.dialog_id, p.revision, p.example_id, p.asked_by, d.agent_id
         """,
-        tenant,
-        dialog_id,
-        revision,
+        [key[0] for key in newest],
+        [key[1] for key in newest],
+        [key[2] for key in newest],
+        list(newest.values()),
     )
 
 
-async def erase_dialog(connection: Connection, tenant: str, dialog_id: str) -> None:
-    """Delete what is held of a dialog beside its examples."""
+async def erase_dialogs(connection: Connection, slots: Sequence[Slot]) -> None:
+    """Delete what is held of dialogs beside their examples."""
     for statement in (
-        "DELETE FROM candidates WHERE tenant_id = $1 AND dialog_id = $2",
-        "DELETE FROM ratings WHERE tenant_id = $1 AND dialog_id = $2",
-        "DELETE FROM pending_examples WHERE tenant_id = $1 AND dialog_id = $2",
+        "DELETE FROM candidates x USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id) "
+        "WHERE x.tenant_id = w.tenant_id AND x.dialog_id = w.dialog_id",
+        "DELETE FROM ratings x USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id) "
+        "WHERE x.tenant_id = w.tenant_id AND x.dialog_id = w.dialog_id",
+        "DELETE FROM pending_examples x USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id) "
+        "WHERE x.tenant_id = w.tenant_id AND x.dialog_id = w.dialog_id",
     ):
-        await connection.execute(statement, tenant, dialog_id)
+        await connection.execute(statement, *_columns(slots))

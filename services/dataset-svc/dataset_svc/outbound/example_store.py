@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -177,37 +178,45 @@ async def set_state(connection: Connection, tenant: str, example_id: UUID, state
     )
 
 
-async def set_ratings(
-    connection: Connection, tenant: str, dialog_id: str, ratings: dict[str, dict[str, str]]
-) -> list[Record]:
-    """Give new ratings to the dialog's examples that were never saved; returns them."""
+async def never_saved(connection: Connection, slots: Sequence[tuple[str, str]]) -> list[Record]:
+    """Return the examples of these dialogs (tenant, dialog) that were never saved, locked."""
     return await connection.fetch(
         """
-        UPDATE examples SET ratings = $3
-        WHERE tenant_id = $1 AND dialog_id = $2 AND saved_revision IS NULL
-        RETURNING id, original, draft
+        SELECT e.tenant_id, e.id, e.dialog_id, e.original, e.draft
+        FROM unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
+        JOIN examples e USING (tenant_id, dialog_id)
+        WHERE e.saved_revision IS NULL ORDER BY e.tenant_id, e.id FOR UPDATE OF e
         """,
-        tenant,
-        dialog_id,
-        ratings,
+        [tenant for tenant, _ in slots],
+        [dialog_id for _, dialog_id in slots],
     )
 
 
-async def set_head(connection: Connection, tenant: str, example_id: UUID, teaches: int, answers: int) -> None:
-    """Store how many answers of the working copy teach."""
+async def set_ratings(
+    connection: Connection, rated: Sequence[tuple[str, UUID, dict[str, dict[str, str]], int, int]]
+) -> None:
+    """Give examples (tenant, id, ratings, teaches, answers) new ratings and heads."""
     await connection.execute(
-        "UPDATE examples SET teaches = $3, answers = $4 WHERE tenant_id = $1 AND id = $2",
-        tenant,
-        example_id,
-        teaches,
-        answers,
+        """
+        UPDATE examples e SET ratings = u.ratings, teaches = u.teaches, answers = u.answers
+        FROM unnest($1::text[], $2::uuid[], $3::jsonb[], $4::int[], $5::int[])
+            AS u (tenant_id, id, ratings, teaches, answers)
+        WHERE e.tenant_id = u.tenant_id AND e.id = u.id
+        """,
+        *map(list, zip(*rated, strict=True)),
     )
 
 
-async def delete_of_dialog(connection: Connection, tenant: str, dialog_id: str) -> list[Record]:
-    """Delete a dialog's examples with everything saved of them; returns what they were."""
+async def delete_of_dialogs(connection: Connection, slots: Sequence[tuple[str, str]]) -> list[Record]:
+    """Delete dialogs' examples with everything saved of them; returns what they were."""
     return await connection.fetch(
-        "DELETE FROM examples WHERE tenant_id = $1 AND dialog_id = $2 RETURNING id, state", tenant, dialog_id
+        """
+        DELETE FROM examples e USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
+        WHERE e.tenant_id = w.tenant_id AND e.dialog_id = w.dialog_id
+        RETURNING e.tenant_id, e.id, e.state, e.dialog_id
+        """,
+        [tenant for tenant, _ in slots],
+        [dialog_id for _, dialog_id in slots],
     )
 
 

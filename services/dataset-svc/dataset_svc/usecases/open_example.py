@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
@@ -17,6 +16,7 @@ from dataset_svc.domain import problems
 from dataset_svc.domain.message import Messages, dump, load
 from dataset_svc.domain.weights import Ratings, head, weights
 from dataset_svc.outbound import agent_store, candidate_store, example_store
+from dataset_svc.outbound.row import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +58,29 @@ async def open_from_dialog(
         )  # fmt: skip
         return Opened(promised, "pending")
     return await create_from_candidate(
-        transaction, objects, tenant, dict(candidate), dataset_id=dataset_id, example_id=uuid7(), by=by
+        transaction, objects, tenant, candidate, dataset_id=dataset_id, example_id=uuid7(), by=by
     )
+
+
+async def fill_pending(transaction: Transaction, objects: ObjectStore, pending: Row) -> None:
+    """Make the example that was promised before its revision arrived."""
+    tenant = pending["tenant_id"]
+    candidate = await candidate_store.find_candidate(
+        transaction.connection, tenant, pending["agent_id"], pending["dialog_id"], pending["revision"]
+    )
+    if candidate is None:
+        raise RuntimeError("the candidate that was just stored is not there")
+    await create_from_candidate(
+        transaction, objects, tenant, candidate,
+        dataset_id=pending["dataset_id"], example_id=pending["example_id"], by=pending["asked_by"],
+    )  # fmt: skip
 
 
 async def create_from_candidate(
     transaction: Transaction,
     objects: ObjectStore,
     tenant: str,
-    candidate: Mapping[str, Any],
+    candidate: Row,
     *,
     dataset_id: UUID,
     example_id: UUID,
@@ -81,7 +95,8 @@ async def create_from_candidate(
             await _note(transaction, tenant, by, "example.reopened", known["id"], dialog_id)
         return Opened(known["id"], "existing")
     messages = load(await _messages(candidate, tenant, objects))
-    ratings = await candidate_store.ratings_of(connection, tenant, dialog_id)
+    slot = (tenant, dialog_id)
+    ratings = (await candidate_store.ratings_of(connection, [slot])).get(slot, {})
     await _insert(
         transaction, tenant, messages, ratings,
         id=example_id, dataset_id=dataset_id, dialog_id=dialog_id, branch=candidate["branch"],
@@ -123,7 +138,7 @@ async def _insert(
     )  # fmt: skip
 
 
-async def _messages(candidate: Mapping[str, Any], tenant: str, objects: ObjectStore) -> list[dict[str, Any]]:
+async def _messages(candidate: Row, tenant: str, objects: ObjectStore) -> list[dict[str, Any]]:
     if candidate["transcript"] is not None:
         return list(candidate["transcript"])
     body = await objects.read(candidate["uri"], tenant, candidate["sha256"])

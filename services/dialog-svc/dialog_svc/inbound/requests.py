@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.event import NO_NUL, Label, OpaqueId, Text, Timestamp
+from chassis.http import Moment
+from contracts.event import NO_NUL, Label, OpaqueId, Text
 from dialog_svc.domain.errors import bad_cursor
 from dialog_svc.outbound.listing_store import Place
 from dialog_svc.usecases.find_dialogs import Search
@@ -36,8 +37,8 @@ class Filters(BaseModel):
     has_functions: bool | None = None
     in_dataset: bool | None = None
     min_messages: Annotated[int, Field(ge=0, le=INT)] | None = None
-    start: Timestamp | None = Field(None, alias="from", description="newest message at or after this time")
-    end: Timestamp | None = Field(None, alias="to", description="newest message before this time")
+    start: Moment | None = Field(None, alias="from", description="newest message at or after this time")
+    end: Moment | None = Field(None, alias="to", description="newest message before this time")
 
     def search(self) -> Search:
         """Return what is looked for, in the form that the use cases take."""
