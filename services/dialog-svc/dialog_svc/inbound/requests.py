@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -99,7 +99,7 @@ def _sort_value(sort: Sort, value: Any) -> str | int:
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
             raise bad_cursor()
-        return moment.isoformat()
+        return moment.astimezone(UTC).isoformat()
     if type(value) is not int or not 0 <= value <= INT:
         raise bad_cursor()
     return value
