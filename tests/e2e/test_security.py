@@ -24,6 +24,7 @@ ENDPOINTS = [
 IDS = {
     "dialog_id": "dialog", "agent_id": "agent", "dataset_id": "dataset", "example_id": "example",
     "version": "version", "run_id": "run", "model_id": "model",
+    "operation_id": "operation",
 }  # fmt: skip
 BODIES: dict[str, Any] = {
     "PUT /v1/agents/{agent_id}/keys/{provider}": {"key": "sk-another-tenants-key"},
@@ -31,6 +32,8 @@ BODIES: dict[str, Any] = {
     "PUT /v1/dialogs/{dialog_id}/rating": {"rating": "good"},
     "POST /v1/datasets/{dataset_id}/examples": {"dialog_id": "d0", "revision": 1},
     "PATCH /v1/examples/{example_id}": {"operations": [{"op": "delete", "message_id": "m0"}]},
+    "POST /v1/examples/{example_id}/revert": {"revision": 1},
+    "POST /v1/datasets/{dataset_id}/examples/bulk": {"filter": {}, "action": "remove"},
     "POST /v1/datasets/{dataset_id}/versions": {},
     "POST /v1/datasets/{dataset_id}/versions/{version}/train": {},
     "POST /v1/models/{model_id}/activate": {"expected_route_version": 1},

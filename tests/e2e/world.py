@@ -110,7 +110,8 @@ async def _add_example(loop: Loop, dialog: str) -> None:
         return answer.json()["id"] if answer.status_code in (200, 201) else None
 
     loop.ids["example"] = await until(opened)
-    await loop.ok("dataset-svc", "POST", f"/v1/examples/{loop.ids['example']}/save")
+    saved = await loop.ok("dataset-svc", "POST", f"/v1/examples/{loop.ids['example']}/save")
+    loop.ids["operation"] = saved["undo"]["operation_id"]
 
 
 async def _train(loop: Loop) -> None:

@@ -55,7 +55,8 @@ def invalid_input(error: RequestValidationError) -> Problem:
     """Return the 422 that names place and kind of each mistake and never repeats the input."""
     errors = [
         {
-            "field": ".".join(str(part) for part in row["loc"])[:200],
+            # an unknown field's name is input too, and might be a key in the wrong place
+            "field": seen.mask(".".join(str(part) for part in row["loc"]))[:200],
             "code": row["type"],
             "message": row["msg"][:200],
         }
@@ -197,11 +198,15 @@ def add_audit(routes: APIRouter, database: Database) -> None:
 
 
 class Limits:
-    """Refuses bodies over `max_body` bytes before they are read whole, and measures each request."""
+    """Refuses bodies over `max_body` bytes before they are read whole, and measures each request.
 
-    def __init__(self, app: ASGIApp, max_body: int) -> None:
+    `large` names the endpoints that stream more, with the most bytes that each takes.
+    """
+
+    def __init__(self, app: ASGIApp, max_body: int, large: Mapping[str, int]) -> None:
         self._app = app
         self._max_body = max_body
+        self._large = large
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -214,7 +219,8 @@ class Limits:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > self._max_body:
+            endpoint = f"{scope['method']} {_route(scope)}"
+            if size > self._large.get(endpoint, self._max_body):
                 raise HTTPException(413)
             return message
 
@@ -232,7 +238,13 @@ class Limits:
 
 
 def http_app(
-    *, title: str, router: APIRouter, scopes: Mapping[str, str], authenticator: Authenticator, max_body: int
+    *,
+    title: str,
+    router: APIRouter,
+    scopes: Mapping[str, str],
+    authenticator: Authenticator,
+    max_body: int,
+    large_bodies: Mapping[str, int] | None = None,
 ) -> FastAPI:
     """Return the public application; raises ValueError for an endpoint that `scopes` does not list."""
     app = FastAPI(
@@ -253,7 +265,7 @@ def http_app(
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, _on_error)
-    app.add_middleware(Limits, max_body=max_body)
+    app.add_middleware(Limits, max_body=max_body, large=large_bodies or {})
     return app
 
 

@@ -90,6 +90,14 @@ class ObjectStore:
             raise DamagedObjectError("the object does not match its sha256")
         return body
 
+    async def read_range(self, uri: str, tenant: str, start: int, length: int) -> bytes:
+        """Return up to `length` bytes of a tenant's object from `start`, which must lie inside it."""
+        key = self.check(uri, tenant)
+        try:
+            return bytes(await obstore.get_range_async(self._store, key, start=start, length=length))
+        except FileNotFoundError:
+            raise MissingObjectError("the object is gone") from None
+
     async def stream(self, uri: str, tenant: str) -> AsyncIterator[bytes]:
         """Yield a tenant's object in chunks of about 1 MiB."""
         key = self.check(uri, tenant)

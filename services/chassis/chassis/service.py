@@ -44,6 +44,8 @@ class Parts:
     workers: Sequence[Worker] = ()
     broadcasts: Sequence[Broadcast] = ()
     closing: Sequence[Callable[[], Awaitable[None]]] = ()
+    large_bodies: Mapping[str, int] = field(default_factory=dict)
+    """Endpoints that stream a body larger than MAX_BODY, and the most bytes each takes."""
 
 
 @dataclass(slots=True)
@@ -100,6 +102,7 @@ class Service:
             scopes=self.parts.scopes,
             authenticator=Authenticator(self.settings),
             max_body=self.settings.max_body,
+            large_bodies=self.parts.large_bodies,
         )
 
     def _loops(self) -> list[Loop]:

@@ -8,13 +8,20 @@ from fastapi import APIRouter
 
 from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
-from dataset_svc.inbound import http, http_versions
+from dataset_svc.inbound import http, http_examples, http_files, http_operations, http_versions
 from dataset_svc.inbound.events import consumers
+from dataset_svc.inbound.lines import read_line
 from dataset_svc.settings import DatasetSettings
+from dataset_svc.usecases.expire_examples import Expirer
 from dataset_svc.usecases.freeze_version import Freezer
+from dataset_svc.usecases.import_examples import Importer
+from dataset_svc.usecases.run_operations import OperationRunner
 
-FREEZE = "freeze"
-SCOPES = {**http.SCOPES, **http_versions.SCOPES}
+FREEZE, OPERATIONS = "freeze", "operations"
+SCOPES = {
+    **http.SCOPES, **http_examples.SCOPES, **http_operations.SCOPES, **http_files.SCOPES,
+    **http_versions.SCOPES,
+}  # fmt: skip
 
 
 def compose(surroundings: Surroundings) -> Parts:
@@ -22,14 +29,24 @@ def compose(surroundings: Surroundings) -> Parts:
     settings = cast(DatasetSettings, surroundings.settings)
     database, objects = surroundings.database, surroundings.objects
     freezer = Freezer(database, objects, lease=settings.freeze_lease, least=settings.min_examples)
+    runner = OperationRunner(database, Importer(database, objects, read_line))
+    expirer = Expirer(database, objects, days=settings.keep_unsaved_days)
     router = APIRouter()
     http.add_endpoints(router, database, objects)
+    http_examples.add_endpoints(router, database, objects)
+    http_operations.add_endpoints(router, database, lambda: surroundings.wake(OPERATIONS))
+    http_files.add_endpoints(router, database, objects, lambda: surroundings.wake(OPERATIONS))
     http_versions.add_endpoints(router, database, settings, lambda: surroundings.wake(FREEZE))
     return Parts(
         router=router,
         scopes=SCOPES,
+        large_bodies={http_files.IMPORT: settings.import_bytes},
         consumers=consumers(objects),
-        workers=[Worker(FREEZE, freezer.freeze_next, every=1.0, stale_after=600.0)],
+        workers=[
+            Worker(FREEZE, freezer.freeze_next, every=1.0, stale_after=600.0),
+            Worker(OPERATIONS, runner.run_next, every=1.0),
+            Worker("expire", expirer.expire_next, every=600.0, stale_after=2000.0),
+        ],
     )
 
 

@@ -82,7 +82,9 @@ CREATE TABLE pending_examples (
 );
 SELECT protect_tenant_table('pending_examples');
 
--- The working copy of an example beside its original; `draft_revision` is the ETag.
+-- The working copy of an example beside its original; `draft_revision` is the ETag. `origin_…` says which
+-- dialog's revision it holds, `origin_count` how many of its messages were taken so far; `copied_…` which
+-- example of another agent it was copied from, and which dialog that came of.
 CREATE TABLE examples (
     tenant_id text NOT NULL,
     id uuid NOT NULL,
@@ -90,9 +92,18 @@ CREATE TABLE examples (
     dialog_id text,
     branch text NOT NULL DEFAULT '',
     origin_revision bigint,
+    origin_count bigint NOT NULL DEFAULT 0,
+    copied_example_id uuid,
+    copied_revision bigint,
+    copied_dialog_id text,
     source text,
     ratings jsonb NOT NULL DEFAULT '{}',
+    rating text GENERATED ALWAYS AS (coalesce(
+        ratings -> '' ->> 'owner', ratings -> '' ->> 'operator', ratings -> '' ->> 'client')) STORED,
+    note text NOT NULL DEFAULT '',
+    tags text[] NOT NULL DEFAULT '{}',
     state text NOT NULL CHECK (state IN ('draft', 'saved', 'removed')),
+    removed_from text CHECK (removed_from IN ('draft', 'saved')),
     original jsonb NOT NULL,
     draft jsonb NOT NULL,
     draft_revision bigint NOT NULL DEFAULT 1,
@@ -105,10 +116,13 @@ CREATE TABLE examples (
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, id),
     UNIQUE (tenant_id, dataset_id, dialog_id, branch),
+    UNIQUE (tenant_id, dataset_id, copied_example_id),
     FOREIGN KEY (tenant_id, dataset_id) REFERENCES datasets (tenant_id, id)
 );
 CREATE INDEX examples_of_dataset ON examples (tenant_id, dataset_id, id);
 CREATE INDEX examples_of_dialog ON examples (tenant_id, dialog_id);
+CREATE INDEX examples_copied ON examples (tenant_id, copied_dialog_id) WHERE copied_dialog_id IS NOT NULL;
+CREATE INDEX examples_to_expire ON examples (changed_at) WHERE state <> 'saved';
 SELECT protect_tenant_table('examples');
 
 -- What changed a working copy, so that a stale editor learns who, what and when.
@@ -124,11 +138,16 @@ CREATE TABLE draft_changes (
 );
 SELECT protect_tenant_table('draft_changes');
 
--- Saved revisions never change. `line` is the messages' part of the training line, ready to write.
+-- Saved revisions never change. `line` is the messages' part of the training line, ready to write. No foreign
+-- key: an example that was removed goes in the end, the revisions that frozen versions hold stay. `dialog_id`
+-- is the dialog whose erasure deletes them.
 CREATE TABLE example_revisions (
     tenant_id text NOT NULL,
     example_id uuid NOT NULL,
     revision bigint NOT NULL,
+    dialog_id text,
+    origin_revision bigint,
+    origin_count bigint NOT NULL DEFAULT 0,
     messages jsonb NOT NULL,
     line text NOT NULL,
     tokens bigint NOT NULL,
@@ -136,9 +155,9 @@ CREATE TABLE example_revisions (
     answers int NOT NULL,
     saved_by text NOT NULL,
     saved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (tenant_id, example_id, revision),
-    FOREIGN KEY (tenant_id, example_id) REFERENCES examples (tenant_id, id) ON DELETE CASCADE
+    PRIMARY KEY (tenant_id, example_id, revision)
 );
+CREATE INDEX example_revisions_of_dialog ON example_revisions (tenant_id, dialog_id) WHERE dialog_id IS NOT NULL;
 SELECT protect_tenant_table('example_revisions');
 
 -- A frozen version, or one being frozen: prompt and functions are pinned with the request.
@@ -178,6 +197,7 @@ CREATE TABLE version_examples (
     FOREIGN KEY (tenant_id, dataset_id, version)
         REFERENCES dataset_versions (tenant_id, dataset_id, version)
 );
+CREATE INDEX version_examples_of_example ON version_examples (tenant_id, example_id);
 SELECT protect_tenant_table('version_examples');
 
 -- Requests to train; published as dataset.ready once the version is ready.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chassis.errors import Text
-from dataset_svc.domain.edits import is_json_object
+from dataset_svc.domain.functions import is_json_object
 from dataset_svc.domain.line import taught_part
 from dataset_svc.domain.message import Message, Messages, Span
 

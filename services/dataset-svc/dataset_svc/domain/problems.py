@@ -14,14 +14,24 @@ def no_dataset() -> Problem:
     return not_found(Text("dataset", "датасет"), "dataset_id")
 
 
-def no_example() -> Problem:
+def no_example(field: str = "example_id") -> Problem:
     """Return the 404 of an example."""
-    return not_found(Text("example", "пример"), "example_id")
+    return not_found(Text("example", "пример"), field)
 
 
 def no_version() -> Problem:
     """Return the 404 of a version."""
     return not_found(Text("dataset version", "версия датасета"), "version")
+
+
+def no_revision() -> Problem:
+    """Return the 404 of a saved revision."""
+    return not_found(Text("revision", "ревизия"), "revision")
+
+
+def no_operation() -> Problem:
+    """Return the 404 of an operation."""
+    return not_found(Text("operation", "операция"), "operation_id")
 
 
 def stale(current: int, changes: list[dict[str, Any]]) -> Problem:
@@ -59,8 +69,68 @@ def removed() -> Problem:
         409,
         "example_removed",
         Text("The example was removed.", "Пример удалён."),
-        action=Text("Press the cap on its dialog to take it again.", "Возьмите диалог в датасет снова."),
+        action=Text("Restore it, or press the cap on its dialog.",
+                    "Восстановите его или возьмите диалог снова."),
+    )  # fmt: skip
+
+
+def not_undoable(state: str) -> Problem:
+    """Return the refusal to undo what goes on or was undone already."""
+    return Problem(
+        409,
+        "not_undoable",
+        Text("This operation cannot be undone now.", "Эту операцию сейчас нельзя отменить."),
+        action=Text("Wait until it is done; what was undone stays so.",
+                    "Дождитесь её конца; отменённое остаётся отменённым."),
+        state=state,
+    )  # fmt: skip
+
+
+def changed_since() -> Problem:
+    """Return the refusal to undo what somebody changed again."""
+    return Problem(
+        409,
+        "changed_since",
+        Text("The example was changed again since.", "Пример с тех пор снова изменили."),
+        action=Text("Revert it to the revision you want.", "Верните нужную ревизию примера."),
     )
+
+
+def same_dataset() -> Problem:
+    """Return the refusal to copy an example into the dataset that it is in."""
+    return Problem(
+        422,
+        "same_dataset",
+        Text("The example is in this dataset.", "Пример уже в этом датасете."),
+        action=Text("Copy it into another agent's dataset.", "Копируйте его в датасет другого агента."),
+        field="from_example_id",
+    )
+
+
+def nothing_new() -> Problem:
+    """Return the refusal to add messages when the dialog did not go on."""
+    return Problem(
+        409,
+        "nothing_new",
+        Text("The dialog has no newer messages.", "В диалоге нет новых сообщений."),
+        action=Text("Look again when the dialog has gone on.", "Вернитесь, когда диалог продолжится."),
+    )
+
+
+def upload_incomplete() -> Problem:
+    """Return the refusal of a file that did not arrive whole."""
+    return Problem(
+        400,
+        "upload_incomplete",
+        Text("The file did not arrive whole; nothing of it was taken.",
+             "Файл пришёл не целиком, ничего из него не взято."),
+        action=Text("Send it again.", "Пришлите его снова."),
+    )  # fmt: skip
+
+
+def refused(error: EditRefusedError) -> Problem:
+    """Return the refusal of a change, for a list of what failed."""
+    return Problem(422, error.code, error.text, field=error.field, message_id=error.message_id)
 
 
 def edit_refused(error: EditRefusedError, place: int) -> Problem:
@@ -73,6 +143,7 @@ def edit_refused(error: EditRefusedError, place: int) -> Problem:
                     "Исправьте эту операцию; из запроса ничего не применено."),
         field=f"operations.{place}.{error.field}",
         message_id=error.message_id,
+        places=list(error.places),
     )  # fmt: skip
 
 

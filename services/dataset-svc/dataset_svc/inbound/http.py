@@ -1,23 +1,23 @@
-"""What comes in by HTTP about datasets and examples."""
+"""What comes in by HTTP about datasets and the list of their examples."""
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import AwareDatetime
 
-from chassis.database import Database
+from chassis.auth import Caller
+from chassis.database import Database, Transaction
 from chassis.http import CallerDep, add_audit, language
 from chassis.objects import ObjectStore
 from dataset_svc.domain import problems
+from dataset_svc.domain.filter import Filter, State
 from dataset_svc.inbound import views
-from dataset_svc.inbound.requests import NewExample, Patch
-from dataset_svc.outbound import agent_store, candidate_store, example_store
-from dataset_svc.usecases.edit_example import discard_draft, edit_example
-from dataset_svc.usecases.open_example import open_from_dialog, open_from_messages
-from dataset_svc.usecases.save_example import remove_example, save_example
+from dataset_svc.inbound.requests import NewExample, TagText
+from dataset_svc.outbound import agent_store, example_store
+from dataset_svc.usecases.open_example import Opened, open_copy, open_from_dialog, open_from_messages
 
 SCOPES = {
     "GET /v1/datasets": "dialogs:read",
@@ -25,47 +25,48 @@ SCOPES = {
     "GET /v1/datasets/{dataset_id}/checks": "dialogs:read",
     "GET /v1/datasets/{dataset_id}/examples": "dialogs:read",
     "POST /v1/datasets/{dataset_id}/examples": "curate",
-    "GET /v1/examples/{example_id}": "dialogs:read",
-    "PATCH /v1/examples/{example_id}": "curate",
-    "DELETE /v1/examples/{example_id}": "curate",
-    "POST /v1/examples/{example_id}/save": "curate",
-    "POST /v1/examples/{example_id}/discard": "curate",
-    "GET /v1/examples/{example_id}/revisions": "dialogs:read",
     "GET /v1/audit": "dialogs:read",
 }
 Limit = Annotated[int, Query(ge=1, le=200)]
 Number = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
-IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=100)]
-_ETAG = re.compile(r'(?:W/)?"(\d{1,18})"\Z')
+ShortText = Annotated[str | None, Query(max_length=256, pattern=r"^[^\x00]*$")]
+Moment = Annotated[AwareDatetime | None, Query()]
 _STATUS = {"created": 201, "existing": 200, "pending": 202}
 
 
 def add_endpoints(routes: APIRouter, database: Database, objects: ObjectStore) -> None:
-    """Add the endpoints of datasets and examples."""
-    _add_datasets(routes, database, objects)
-    _add_reading(routes, database)
-    _add_changing(routes, database)
+    """Add the endpoints of datasets."""
+    _add_datasets(routes, database)
+    _add_examples(routes, database, objects)
+    add_audit(routes, database)
 
 
-def seen_revision(if_match: str | None, *, required: bool = False) -> int | None:
-    """Return the draft revision that the caller saw; raises a 428 Problem when it must say and does not."""
-    if if_match is None or if_match.strip() == "*":
-        if required and if_match is None:
-            raise problems.if_match_required()
-        return None
-    match = _ETAG.match(if_match.strip())
-    if match is None:
-        raise problems.if_match_required()
-    return int(match[1])
+def _wanted(
+    state: State | None = None,
+    tag: Annotated[TagText | None, Query()] = None,
+    rating: Literal["good", "bad", "none"] | None = None,
+    teaches: Literal["none", "some", "all"] | None = None,
+    source: Literal["live", "test"] | None = None,
+    dialog_id: ShortText = None,
+    changed_by: ShortText = None,
+    changed_from: Moment = None,
+    changed_to: Moment = None,
+    unsaved: bool | None = None,  # noqa: FBT001 -- FastAPI's way to declare a query parameter
+    copied: bool | None = None,  # noqa: FBT001
+) -> Filter:
+    """Read the filter of a list from the query."""
+    return Filter(
+        state, tag, rating, teaches, source, dialog_id, changed_by, changed_from, changed_to, unsaved, copied
+    )
 
 
-def _add_datasets(routes: APIRouter, database: Database, objects: ObjectStore) -> None:
+FilterDep = Annotated[Filter, Depends(_wanted)]
+
+
+def _add_datasets(routes: APIRouter, database: Database) -> None:
     @routes.get("/v1/datasets")
     async def list_datasets(
-        caller: CallerDep,
-        agent_id: Annotated[str | None, Query(max_length=128)] = None,
-        limit: Limit = 50,
-        cursor: UUID | None = None,
+        caller: CallerDep, agent_id: ShortText = None, limit: Limit = 50, cursor: UUID | None = None
     ) -> dict[str, Any]:
         """List datasets; there is one per agent."""
         async with database.tenant_transaction(caller.tenant) as transaction:
@@ -106,22 +107,29 @@ def _add_datasets(routes: APIRouter, database: Database, objects: ObjectStore) -
         ]
         return views.page(rows, limit, [one for one in items if one["findings"]], "id")
 
+
+def _add_examples(routes: APIRouter, database: Database, objects: ObjectStore) -> None:
+    @routes.get("/v1/datasets/{dataset_id}/examples")
+    async def list_examples(
+        caller: CallerDep, dataset_id: UUID, wanted: FilterDep, limit: Limit = 50, cursor: UUID | None = None
+    ) -> dict[str, Any]:
+        """List examples, newest first; without `state` all but the removed."""
+        async with database.tenant_transaction(caller.tenant) as transaction:
+            if await agent_store.get_dataset(transaction.connection, caller.tenant, dataset_id) is None:
+                raise problems.no_dataset()
+            rows = await example_store.list_examples(
+                transaction.connection, caller.tenant, dataset_id, wanted, cursor, limit + 1
+            )
+        items = [views.example_item(row) | {"tokens": row["tokens"]} for row in rows]
+        return views.page(rows, limit, items, "id")
+
     @routes.post("/v1/datasets/{dataset_id}/examples")
     async def open_example(
         caller: CallerDep, dataset_id: UUID, wanted: NewExample, response: Response
     ) -> dict[str, Any]:
-        """Take a dialog's revision, or messages, as an example."""
+        """Take a dialog's revision, another agent's example, or messages as an example."""
         async with database.tenant_transaction(caller.tenant) as transaction:
-            if wanted.dialog_id is None:
-                opened = await open_from_messages(
-                    transaction, tenant=caller.tenant, by=caller.subject, dataset_id=dataset_id,
-                    messages=wanted.written(),
-                )  # fmt: skip
-            else:
-                opened = await open_from_dialog(
-                    transaction, objects, tenant=caller.tenant, by=caller.subject, dataset_id=dataset_id,
-                    dialog_id=wanted.dialog_id, revision=wanted.revision or 1,
-                )  # fmt: skip
+            opened = await _open(transaction, objects, caller, dataset_id, wanted)
         response.status_code = _STATUS[opened.how]
         return {
             "id": str(opened.id),
@@ -131,113 +139,17 @@ def _add_datasets(routes: APIRouter, database: Database, objects: ObjectStore) -
         }
 
 
-def _add_reading(routes: APIRouter, database: Database) -> None:
-    @routes.get("/v1/datasets/{dataset_id}/examples")
-    async def list_examples(
-        caller: CallerDep,
-        dataset_id: UUID,
-        state: Literal["draft", "saved", "removed"] | None = None,
-        limit: Limit = 50,
-        cursor: UUID | None = None,
-    ) -> dict[str, Any]:
-        """List examples, newest first; without `state` all but the removed."""
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            if await agent_store.get_dataset(transaction.connection, caller.tenant, dataset_id) is None:
-                raise problems.no_dataset()
-            rows = await example_store.list_examples(
-                transaction.connection, caller.tenant, dataset_id, state, cursor, limit + 1
-            )
-        items = [views.example_item(row) | {"tokens": row["tokens"]} for row in rows]
-        return views.page(rows, limit, items, "id")
-
-    @routes.get("/v1/examples/{example_id}")
-    async def get_example(
-        caller: CallerDep, example_id: UUID, request: Request, response: Response
-    ) -> dict[str, Any]:
-        """Return the working copy; 202 while its revision has not arrived."""
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            row = await example_store.get(transaction.connection, caller.tenant, example_id)
-            if row is None:
-                if not await candidate_store.is_pending(transaction.connection, caller.tenant, example_id):
-                    raise problems.no_example()
-                response.status_code = 202
-                return {"id": str(example_id), "state": "pending"}
-        response.headers["ETag"] = problems.etag(row["draft_revision"])
-        return views.example(row, language(request))
-
-    @routes.get("/v1/examples/{example_id}/revisions")
-    async def list_revisions(
-        caller: CallerDep, example_id: UUID, limit: Limit = 50, cursor: Number = None
-    ) -> dict[str, Any]:
-        """List saved revisions, newest first."""
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            if await example_store.get(transaction.connection, caller.tenant, example_id) is None:
-                raise problems.no_example()
-            rows = await example_store.list_revisions(
-                transaction.connection, caller.tenant, example_id, cursor, limit + 1
-            )
-        return views.page(rows, limit, [views.revision(row) for row in rows], "revision")
-
-    add_audit(routes, database)
-
-
-def _add_changing(routes: APIRouter, database: Database) -> None:
-    async def shown(tenant: str, example_id: UUID, request: Request, response: Response) -> dict[str, Any]:
-        async with database.tenant_transaction(tenant) as transaction:
-            row = await example_store.get(transaction.connection, tenant, example_id)
-        if row is None:
-            raise problems.no_example()
-        response.headers["ETag"] = problems.etag(row["draft_revision"])
-        return views.example(row, language(request))
-
-    @routes.patch("/v1/examples/{example_id}")
-    async def patch_example(
-        caller: CallerDep,
-        example_id: UUID,
-        patch: Patch,
-        request: Request,
-        response: Response,
-        if_match: IfMatch = None,
-    ) -> dict[str, Any]:
-        """Apply operations to the working copy that the caller saw."""
-        seen = seen_revision(if_match, required=True)
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            await edit_example(
-                transaction, tenant=caller.tenant, by=caller.subject, example_id=example_id, seen=seen,
-                operations=[one.operation() for one in patch.operations],
-            )  # fmt: skip
-        return await shown(caller.tenant, example_id, request, response)
-
-    @routes.post("/v1/examples/{example_id}/save")
-    async def save(
-        caller: CallerDep, example_id: UUID, request: Request, response: Response, if_match: IfMatch = None
-    ) -> dict[str, Any]:
-        """Put the working copy into the dataset as its next revision."""
-        seen = seen_revision(if_match)
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            await save_example(
-                transaction, tenant=caller.tenant, by=caller.subject, example_id=example_id, seen=seen,
-                language=language(request),
-            )  # fmt: skip
-        return await shown(caller.tenant, example_id, request, response)
-
-    @routes.post("/v1/examples/{example_id}/discard")
-    async def discard(
-        caller: CallerDep, example_id: UUID, request: Request, response: Response, if_match: IfMatch = None
-    ) -> dict[str, Any]:
-        """Go back to what was saved last, or to the original."""
-        seen = seen_revision(if_match)
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            await discard_draft(
-                transaction, tenant=caller.tenant, by=caller.subject, example_id=example_id, seen=seen
-            )
-        return await shown(caller.tenant, example_id, request, response)
-
-    @routes.delete("/v1/examples/{example_id}", status_code=204)
-    async def remove(caller: CallerDep, example_id: UUID, if_match: IfMatch = None) -> None:
-        """Take the example out of the dataset."""
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            await remove_example(
-                transaction, tenant=caller.tenant, by=caller.subject, example_id=example_id,
-                seen=seen_revision(if_match),
-            )  # fmt: skip
+async def _open(
+    transaction: Transaction, objects: ObjectStore, caller: Caller, dataset_id: UUID, wanted: NewExample
+) -> Opened:
+    who = {"tenant": caller.tenant, "by": caller.subject}
+    if wanted.dialog_id is not None:
+        return await open_from_dialog(
+            transaction, objects, **who, dataset_id=dataset_id, dialog_id=wanted.dialog_id,
+            revision=wanted.revision or 1,
+        )  # fmt: skip
+    if wanted.from_example_id is not None:
+        return await open_copy(
+            transaction, **who, dataset_id=dataset_id, from_example_id=wanted.from_example_id
+        )
+    return await open_from_messages(transaction, **who, dataset_id=dataset_id, messages=wanted.written())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from uuid_utils.compat import uuid7
 
 from contracts.chat import ContentPart
 from contracts.event import BIGINT, NO_NUL, Label, MicroDollars, OpaqueId, Version
-from dataset_svc.domain import edits
+from dataset_svc.domain import edits, labels
+from dataset_svc.domain.filter import Filter, State
 from dataset_svc.domain.message import Call, Content, Message, Messages, Span
 from dataset_svc.usecases.request_training import TrainSettings
 
@@ -17,6 +20,9 @@ Words = Annotated[str, Field(max_length=400_000, pattern=NO_NUL)]
 CallId = Annotated[str, Field(min_length=1, max_length=512, pattern=NO_NUL)]
 Parts = Annotated[list[ContentPart], Field(min_length=1, max_length=100)]
 Weight = Annotated[int, Field(ge=0, le=1)]
+TagText = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f,]([^\x00-\x1f,]{0,62}[^\s\x00-\x1f,])?$")]
+"""A tag: 1 to 64 characters without commas, no blanks at its ends."""
+Tags = Annotated[list[TagText], Field(max_length=labels.MAX_TAGS)]
 
 
 class Request(BaseModel):
@@ -90,19 +96,27 @@ def content(given: str | list[ContentPart] | None) -> Content:
     return given
 
 
+def check_ids(messages: Sequence[MessageIn]) -> None:
+    """Refuse messages of which two have the same id; raises ValueError."""
+    given = [one.id for one in messages if one.id is not None]
+    if len(set(given)) < len(given):
+        raise ValueError("two messages have the same id")
+
+
 class NewExample(Request):
-    """A dialog's revision, or messages written by hand."""
+    """A dialog's revision, another agent's example, or messages written by hand."""
 
     dialog_id: OpaqueId | None = None
     revision: Version | None = None
     messages: Annotated[list[MessageIn], Field(min_length=1, max_length=edits.MAX_MESSAGES)] | None = None
+    from_example_id: UUID | None = None
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> NewExample:
-        if (self.messages is None) == (self.dialog_id is None) or (
-            (self.dialog_id is None) != (self.revision is None)
-        ):
-            raise ValueError("give dialog_id and revision, or messages")
+    def _one_of_them(self) -> NewExample:
+        given = [one for one in (self.dialog_id, self.messages, self.from_example_id) if one is not None]
+        if len(given) != 1 or (self.dialog_id is None) != (self.revision is None):
+            raise ValueError("give dialog_id and revision, or messages, or from_example_id")
+        check_ids(self.messages or [])
         return self
 
     def written(self) -> Messages:
@@ -122,6 +136,29 @@ class EditIn(Request):
         """Return the operation."""
         spans = None if self.hint is None else tuple(Span(one.start, one.end) for one in self.hint)
         return edits.EditText(self.message_id, content(self.content), spans)
+
+
+class HintIn(Request):
+    """Widen, narrow or (empty) remove a hint's mark."""
+
+    op: Literal["hint"]
+    message_id: OpaqueId
+    hint: Annotated[list[SpanIn], Field(max_length=100)]
+
+    def operation(self) -> edits.Operation:
+        """Return the operation."""
+        return edits.MarkHint(self.message_id, tuple(Span(one.start, one.end) for one in self.hint))
+
+
+class RestoreIn(Request):
+    """Give a message back as first sent."""
+
+    op: Literal["restore"]
+    message_id: OpaqueId
+
+    def operation(self) -> edits.Operation:
+        """Return the operation."""
+        return edits.Restore(self.message_id)
 
 
 class EditCallIn(Request):
@@ -173,13 +210,98 @@ class WeightIn(Request):
         return edits.SetWeight(self.message_id, self.weight)
 
 
-OperationIn = Annotated[EditIn | EditCallIn | DeleteIn | InsertIn | WeightIn, Field(discriminator="op")]
+class NoteIn(Request):
+    """Write a note for oneself; an empty one removes it."""
+
+    op: Literal["note"]
+    text: Annotated[str, Field(max_length=10_000, pattern=NO_NUL)]
+
+    def operation(self) -> labels.SetNote:
+        """Return the operation."""
+        return labels.SetNote(self.text)
+
+
+class TagsIn(Request):
+    """Add and remove tags."""
+
+    op: Literal["tags"]
+    add: Tags = Field(default_factory=list)
+    remove: Tags = Field(default_factory=list)
+
+    def operation(self) -> labels.SetTags:
+        """Return the operation."""
+        return labels.SetTags(tuple(self.add), tuple(self.remove))
+
+
+OperationIn = Annotated[
+    EditIn | HintIn | RestoreIn | EditCallIn | DeleteIn | InsertIn | WeightIn | NoteIn | TagsIn,
+    Field(discriminator="op"),
+]
 
 
 class Patch(Request):
     """Operations on a working copy, done in order, all or none."""
 
     operations: Annotated[list[OperationIn], Field(min_length=1, max_length=500)]
+
+
+class Revert(Request):
+    """Which saved revision to go back to; 0 is the original."""
+
+    revision: Annotated[int, Field(ge=0, le=BIGINT)]
+
+
+class FilterIn(Request):
+    """Which examples are meant; without a state all but the removed."""
+
+    state: State | None = None
+    tag: TagText | None = None
+    rating: Literal["good", "bad", "none"] | None = None
+    teaches: Literal["none", "some", "all"] | None = None
+    source: Literal["live", "test"] | None = None
+    dialog_id: OpaqueId | None = None
+    changed_by: Label | None = None
+    changed_from: AwareDatetime | None = None
+    changed_to: AwareDatetime | None = None
+    unsaved: bool | None = None
+    copied: bool | None = None
+
+
+class Bulk(Request):
+    """One action on many examples, by their ids or by a filter that is evaluated once."""
+
+    ids: Annotated[list[UUID], Field(min_length=1, max_length=10_000)] | None = None
+    filter: FilterIn | None = None
+    action: Literal["save", "remove", "restore", "add_tags", "remove_tags", "set_weights"]
+    tags: Annotated[Tags, Field(min_length=1)] | None = None
+    weight: Weight | None = None
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> Bulk:
+        if (self.ids is None) == (self.filter is None):
+            raise ValueError("give ids or filter")
+        if (self.tags is not None) != self.action.endswith("_tags"):
+            raise ValueError("tags belong to add_tags and remove_tags")
+        if self.weight is not None and self.action != "set_weights":
+            raise ValueError("weight belongs to set_weights")
+        return self
+
+    def meant(self) -> Filter:
+        """Return the filter; a restore without a state means the removed."""
+        given = self.filter.model_dump() if self.filter else {}
+        if self.action == "restore" and given.get("state") is None:
+            given["state"] = "removed"
+        return Filter(**given)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what the action needs besides the examples."""
+        of: dict[str, dict[str, Any]] = {
+            "add_tags": {"add": self.tags},
+            "remove_tags": {"remove": self.tags},
+            "set_weights": {"weight": self.weight},
+        }
+        return of.get(self.action, {})
 
 
 class Train(Request):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dataset_svc.domain.checks import Finding, check
+from dataset_svc.domain.edits import orphans
 from dataset_svc.domain.message import dump, load
 from dataset_svc.domain.problems import finding_json
 from dataset_svc.domain.weights import Ratings, head, weights
@@ -54,6 +55,8 @@ def example(row: Row, language: str) -> dict[str, Any]:
         "head": {"teaches": now.teaches, "answers": now.answers},
         "rated_bad": Ratings(row["ratings"]).is_bad(),
         "origin_revision": row["origin_revision"],
+        "new_messages": max((row["newer_count"] or 0) - row["origin_count"], 0),
+        "orphaned": orphans(messages),
         "agent_id": row["agent_id"],
         "dataset_id": str(row["dataset_id"]),
         "messages": shown,
@@ -68,7 +71,11 @@ def example_item(row: Row) -> dict[str, Any]:
         "dialog_id": row["dialog_id"],
         "branch": row["branch"] or None,
         "source": row["source"],
+        "copied_from": _copied(row),
         "state": row["state"],
+        "rating": row["rating"],
+        "note": row["note"],
+        "tags": row["tags"],
         "draft_revision": row["draft_revision"],
         "saved_revision": row["saved_revision"],
         "unsaved_changes": row["saved_draft"] != row["draft_revision"],
@@ -77,6 +84,49 @@ def example_item(row: Row) -> dict[str, Any]:
         "changed_by": row["changed_by"],
         "changed_at": row["changed_at"].isoformat(),
         "created_at": row["created_at"].isoformat(),
+    }
+
+
+def _copied(row: Row) -> dict[str, Any] | None:
+    if row["copied_example_id"] is None:
+        return None
+    return {
+        "example_id": str(row["copied_example_id"]),
+        "revision": row["copied_revision"],
+        "dialog_id": row["copied_dialog_id"],
+    }
+
+
+def operation(row: Row) -> dict[str, Any]:
+    """Return how far an operation is, and the call that undoes it where one can."""
+    undoable = row["state"] in {"done", "refused"} and row["done"] > 0
+    return {
+        "id": str(row["id"]),
+        "dataset_id": str(row["dataset_id"]),
+        "action": row["action"],
+        "state": row["state"],
+        "total": row["total"],
+        "done": row["done"],
+        "failed": row["failed"],
+        "undone": row["undone"],
+        "kept": row["kept"],
+        "asked_by": row["asked_by"],
+        "asked_at": row["asked_at"].isoformat(),
+        "undone_by": row["undone_by"],
+        "finished_at": row["finished_at"].isoformat() if row["finished_at"] else None,
+        "undo": f"/v1/operations/{row['id']}/undo" if undoable else None,
+    }
+
+
+def failure(row: Row, language: str) -> dict[str, Any]:
+    """Return what an operation could not do: a line of an import, or an example."""
+    return {
+        "example_id": str(row["example_id"]) if row["example_id"] else None,
+        "line": None if row["example_id"] else row["place"],
+        "code": row["code"],
+        "detail": row["detail_ru" if language == "ru" else "detail_en"],
+        "field": row["field"],
+        "message_id": row["message_id"],
     }
 
 

@@ -47,6 +47,16 @@ async def get_agent(connection: Connection, tenant: str, agent_id: str) -> Recor
     )
 
 
+async def agent_of_dataset(connection: Connection, tenant: str, dataset_id: UUID) -> Record | None:
+    """Return a dataset's agent as last heard of, None while it is not known."""
+    return await connection.fetchrow(
+        "SELECT a.* FROM datasets d JOIN agents a USING (tenant_id, agent_id) "
+        "WHERE d.tenant_id = $1 AND d.id = $2",
+        tenant,
+        dataset_id,
+    )
+
+
 async def ensure_datasets(connection: Connection, agents: Collection[tuple[str, str]]) -> None:
     """Make the datasets of those agents (tenant, agent) that have none."""
     wanted = sorted(agents)

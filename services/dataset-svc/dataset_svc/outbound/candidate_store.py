@@ -27,7 +27,16 @@ def dialog_hmac(tenant: str, dialog_id: str) -> bytes:
 
 async def lock_dialog(connection: Connection, tenant: str, dialog_id: str) -> None:
     """Let no batch match this dialog's candidates with who waits for them until this transaction ends."""
-    await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", MATCHING, _turn((tenant, dialog_id)))
+    await lock_dialogs(connection, [(tenant, dialog_id)])
+
+
+async def lock_dialogs(connection: Connection, slots: Sequence[Slot]) -> None:
+    """Let no batch change anything of these dialogs until this transaction ends."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock($1, turn) FROM unnest($2::int[]) AS turn",
+        MATCHING,
+        sorted(set(map(_turn, slots))),
+    )
 
 
 async def share_dialogs(connection: Connection, slots: Sequence[Slot]) -> None:
@@ -165,6 +174,19 @@ async def find_candidate(
     )
 
 
+async def get_candidate(
+    connection: Connection, tenant: str, dialog_id: str, revision: int, branch: str
+) -> Record | None:
+    """Return one revision of a dialog's branch."""
+    return await connection.fetchrow(
+        "SELECT * FROM candidates WHERE tenant_id = $1 AND dialog_id = $2 AND revision = $3 AND branch = $4",
+        tenant,
+        dialog_id,
+        revision,
+        branch,
+    )
+
+
 async def put_ratings(connection: Connection, dialogs: Sequence[Dialog]) -> None:
     """Keep the newest rating of each rater."""
     rows = sorted(
@@ -271,3 +293,11 @@ async def erase_dialogs(connection: Connection, slots: Sequence[Slot]) -> None:
         "WHERE x.tenant_id = w.tenant_id AND x.dialog_id = w.dialog_id",
     ):
         await connection.execute(statement, *_columns(slots))
+
+
+async def delete_old_pending(connection: Connection, days: float) -> None:
+    """Forget who waits for revisions that did not come for so many days."""
+    await connection.execute(
+        "DELETE FROM pending_examples WHERE asked_at < clock_timestamp() - make_interval(secs => $1)",
+        days * 86_400,
+    )

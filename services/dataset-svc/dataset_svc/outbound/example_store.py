@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from asyncpg import Record
 
 from chassis.database import Connection
+from dataset_svc.domain.filter import Filter
+
+MATCHES = """
+    ($3::jsonb ->> 'state' IS NOT DISTINCT FROM e.state OR NOT $3 ? 'state' AND e.state <> 'removed')
+    AND (NOT $3 ? 'tag' OR e.tags @> ARRAY[$3 ->> 'tag'])
+    AND (NOT $3 ? 'rating' OR coalesce(e.rating, 'none') = $3 ->> 'rating')
+    AND (NOT $3 ? 'teaches' OR $3 ->> 'teaches' = CASE
+        WHEN e.teaches = 0 THEN 'none' WHEN e.teaches < e.answers THEN 'some' ELSE 'all' END)
+    AND (NOT $3 ? 'source' OR e.source = $3 ->> 'source')
+    AND (NOT $3 ? 'dialog_id' OR e.dialog_id = $3 ->> 'dialog_id')
+    AND (NOT $3 ? 'changed_by' OR e.changed_by = $3 ->> 'changed_by')
+    AND (NOT $3 ? 'changed_from' OR e.changed_at >= ($3 ->> 'changed_from')::timestamptz)
+    AND (NOT $3 ? 'changed_to' OR e.changed_at < ($3 ->> 'changed_to')::timestamptz)
+    AND (NOT $3 ? 'unsaved'
+        OR (e.saved_draft IS DISTINCT FROM e.draft_revision) = ($3 ->> 'unsaved')::boolean)
+    AND (NOT $3 ? 'copied' OR (e.copied_example_id IS NOT NULL) = ($3 ->> 'copied')::boolean)
+"""
+"""Whether an example `e` matches the filter in $3."""
 
 
 async def find_by_dialog(
@@ -16,7 +34,7 @@ async def find_by_dialog(
 ) -> Record | None:
     """Return the example of a dialog's branch."""
     return await connection.fetchrow(
-        "SELECT id, state FROM examples "
+        "SELECT id, state, dialog_id FROM examples "
         "WHERE tenant_id = $1 AND dataset_id = $2 AND dialog_id = $3 AND branch = $4",
         tenant,
         dataset_id,
@@ -25,13 +43,51 @@ async def find_by_dialog(
     )
 
 
+async def find_copy(
+    connection: Connection, tenant: str, dataset_id: UUID, copied_example_id: UUID
+) -> Record | None:
+    """Return the example that was copied from another one."""
+    return await connection.fetchrow(
+        "SELECT id, state, dialog_id FROM examples "
+        "WHERE tenant_id = $1 AND dataset_id = $2 AND copied_example_id = $3",
+        tenant,
+        dataset_id,
+        copied_example_id,
+    )
+
+
+async def insert_copy(
+    connection: Connection, tenant: str, *, example_id: UUID, dataset_id: UUID, source: UUID, by: str
+) -> None:
+    """Copy an example into another dataset: what was saved of it, else its working copy."""
+    await connection.execute(
+        """
+        INSERT INTO examples (tenant_id, id, dataset_id, branch, origin_revision, origin_count, source,
+            ratings, note, tags, copied_example_id, copied_revision, copied_dialog_id, state, original, draft,
+            teaches, answers, changed_by)
+        SELECT e.tenant_id, $2, $3, e.branch, coalesce(r.origin_revision, e.origin_revision),
+            coalesce(r.origin_count, e.origin_count), e.source, e.ratings, e.note, e.tags, e.id,
+            e.saved_revision, coalesce(e.dialog_id, e.copied_dialog_id), 'draft', e.original,
+            coalesce(r.messages, e.draft), coalesce(r.teaches, e.teaches), coalesce(r.answers, e.answers), $5
+        FROM examples e LEFT JOIN example_revisions r
+          ON r.tenant_id = e.tenant_id AND r.example_id = e.id AND r.revision = e.saved_revision
+        WHERE e.tenant_id = $1 AND e.id = $4
+        """,
+        tenant,
+        example_id,
+        dataset_id,
+        source,
+        by,
+    )
+
+
 async def insert(connection: Connection, tenant: str, example: dict[str, Any]) -> bool:
     """Store a new example with its original as the working copy; False when the dialog has one."""
     made = await connection.fetchval(
         """
-        INSERT INTO examples (tenant_id, id, dataset_id, dialog_id, branch, origin_revision, source, ratings,
-            state, original, draft, teaches, answers, changed_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'draft', $9, $9, $10, $11, $12)
+        INSERT INTO examples (tenant_id, id, dataset_id, dialog_id, branch, origin_revision, origin_count,
+            source, ratings, state, original, draft, teaches, answers, changed_by)
+        VALUES ($1, $2, $3, $4, $5, $6, jsonb_array_length($9), $7, $8, 'draft', $9, $9, $10, $11, $12)
         ON CONFLICT (tenant_id, dataset_id, dialog_id, branch) DO NOTHING
         RETURNING true
         """,
@@ -51,11 +107,43 @@ async def insert(connection: Connection, tenant: str, example: dict[str, Any]) -
     return bool(made)
 
 
+async def exists(connection: Connection, tenant: str, example_id: UUID) -> bool:
+    """Whether there is such an example."""
+    return bool(
+        await connection.fetchval(
+            "SELECT true FROM examples WHERE tenant_id = $1 AND id = $2", tenant, example_id
+        )
+    )
+
+
 async def get(connection: Connection, tenant: str, example_id: UUID) -> Record | None:
-    """Return an example with its agent."""
+    """Return an example with its agent, and the newest revision that its dialog has by now."""
     return await connection.fetchrow(
-        "SELECT e.*, d.agent_id FROM examples e JOIN datasets d "
-        "ON d.tenant_id = e.tenant_id AND d.id = e.dataset_id WHERE e.tenant_id = $1 AND e.id = $2",
+        """
+        SELECT e.*, d.agent_id, newer.revision AS newer_revision, newer.message_count AS newer_count
+        FROM examples e JOIN datasets d ON d.tenant_id = e.tenant_id AND d.id = e.dataset_id
+        LEFT JOIN LATERAL (
+            SELECT c.revision, c.message_count FROM candidates c
+            WHERE c.tenant_id = e.tenant_id AND c.dialog_id = e.dialog_id AND c.branch = e.branch
+              AND c.revision > e.origin_revision AND c.message_count > e.origin_count
+            ORDER BY c.revision DESC LIMIT 1
+        ) newer ON true
+        WHERE e.tenant_id = $1 AND e.id = $2
+        """,
+        tenant,
+        example_id,
+    )
+
+
+async def delete(connection: Connection, tenant: str, example_id: UUID) -> None:
+    """Delete an example with all that was saved of it but what a version holds."""
+    await connection.execute(
+        """
+        WITH gone AS (DELETE FROM examples WHERE tenant_id = $1 AND id = $2)
+        DELETE FROM example_revisions r WHERE r.tenant_id = $1 AND r.example_id = $2 AND NOT EXISTS (
+            SELECT FROM version_examples v WHERE v.tenant_id = r.tenant_id
+              AND v.example_id = r.example_id AND v.revision = r.revision)
+        """,
         tenant,
         example_id,
     )
@@ -124,18 +212,21 @@ async def changes_since(connection: Connection, tenant: str, example_id: UUID, r
     )
 
 
-async def put_revision(connection: Connection, tenant: str, example_id: UUID, saved: dict[str, Any]) -> int:
+async def put_revision(connection: Connection, tenant: str, example: Record, saved: dict[str, Any]) -> int:
     """Store the next saved revision; returns its number. The example must be locked."""
     revision: int = await connection.fetchval(
         """
-        INSERT INTO example_revisions (tenant_id, example_id, revision, messages, line, tokens, teaches,
-            answers, saved_by)
-        SELECT $1, $2, coalesce(max(revision), 0) + 1, $3, $4, $5, $6, $7, $8
+        INSERT INTO example_revisions (tenant_id, example_id, revision, dialog_id, origin_revision,
+            origin_count, messages, line, tokens, teaches, answers, saved_by)
+        SELECT $1, $2, coalesce(max(revision), 0) + 1, $3, $4, $5, $6, $7, $8, $9, $10, $11
         FROM example_revisions WHERE tenant_id = $1 AND example_id = $2
         RETURNING revision
         """,
         tenant,
-        example_id,
+        example["id"],
+        example["dialog_id"] or example["copied_dialog_id"],
+        example["origin_revision"],
+        example["origin_count"],
         saved["messages"],
         saved["line"],
         saved["tokens"],
@@ -146,14 +237,63 @@ async def put_revision(connection: Connection, tenant: str, example_id: UUID, sa
     return revision
 
 
-async def mark_saved(connection: Connection, tenant: str, example_id: UUID, revision: int) -> None:
-    """Make a saved revision the one that counts."""
+async def set_columns(
+    connection: Connection, tenant: str, example_id: UUID, values: Mapping[str, Any], by: str
+) -> None:
+    """Set those of state, removed_from, saved_revision, saved_draft and tags that `values` names."""
     await connection.execute(
-        "UPDATE examples SET state = 'saved', saved_revision = $3, saved_draft = draft_revision "
-        "WHERE tenant_id = $1 AND id = $2",
+        """
+        UPDATE examples SET
+            state = coalesce($3::jsonb ->> 'state', state),
+            removed_from = CASE WHEN $3 ? 'removed_from' THEN $3 ->> 'removed_from' ELSE removed_from END,
+            saved_revision = CASE WHEN $3 ? 'saved_revision'
+                THEN ($3 ->> 'saved_revision')::bigint ELSE saved_revision END,
+            saved_draft = CASE WHEN $3 ? 'saved_draft'
+                THEN ($3 ->> 'saved_draft')::bigint ELSE saved_draft END,
+            tags = CASE WHEN $3 ? 'tags'
+                THEN ARRAY(SELECT jsonb_array_elements_text($3 -> 'tags')) ELSE tags END,
+            changed_by = $4, changed_at = clock_timestamp()
+        WHERE tenant_id = $1 AND id = $2
+        """,
+        tenant,
+        example_id,
+        dict(values),
+        by,
+    )
+
+
+async def set_labels(
+    connection: Connection, tenant: str, example_id: UUID, note: str, tags: Sequence[str]
+) -> None:
+    """Replace note and tags."""
+    await connection.execute(
+        "UPDATE examples SET note = $3, tags = $4 WHERE tenant_id = $1 AND id = $2",
+        tenant,
+        example_id,
+        note,
+        list(tags),
+    )
+
+
+async def set_origin(
+    connection: Connection, tenant: str, example_id: UUID, revision: int | None, count: int
+) -> None:
+    """Note which revision of its dialog the working copy holds, and how many of its messages."""
+    await connection.execute(
+        "UPDATE examples SET origin_revision = $3, origin_count = $4 WHERE tenant_id = $1 AND id = $2",
         tenant,
         example_id,
         revision,
+        count,
+    )
+
+
+async def set_original(
+    connection: Connection, tenant: str, example_id: UUID, messages: list[dict[str, Any]]
+) -> None:
+    """Let the original grow as its dialog went on."""
+    await connection.execute(
+        "UPDATE examples SET original = $3 WHERE tenant_id = $1 AND id = $2", tenant, example_id, messages
     )
 
 
@@ -163,18 +303,6 @@ async def mark_in_step(connection: Connection, tenant: str, example_id: UUID) ->
         "UPDATE examples SET saved_draft = draft_revision WHERE tenant_id = $1 AND id = $2",
         tenant,
         example_id,
-    )
-
-
-async def set_state(connection: Connection, tenant: str, example_id: UUID, state: str, by: str) -> None:
-    """Set the state: draft, saved or removed."""
-    await connection.execute(
-        "UPDATE examples SET state = $3, changed_by = $4, changed_at = clock_timestamp() "
-        "WHERE tenant_id = $1 AND id = $2",
-        tenant,
-        example_id,
-        state,
-        by,
     )
 
 
@@ -208,29 +336,68 @@ async def set_ratings(
 
 
 async def delete_of_dialogs(connection: Connection, slots: Sequence[tuple[str, str]]) -> list[Record]:
-    """Delete dialogs' examples with everything saved of them; returns what they were."""
+    """Delete dialogs' examples and their copies with everything kept of them; returns what they were."""
     return await connection.fetch(
         """
-        DELETE FROM examples e USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
-        WHERE e.tenant_id = w.tenant_id AND e.dialog_id = w.dialog_id
-        RETURNING e.tenant_id, e.id, e.state, e.dialog_id
+        WITH dialogs AS (SELECT * FROM unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)),
+        gone AS (
+            DELETE FROM examples e USING dialogs w
+            WHERE e.tenant_id = w.tenant_id
+              AND (e.dialog_id = w.dialog_id OR e.copied_dialog_id = w.dialog_id)
+            RETURNING e.tenant_id, e.id, e.state, e.dialog_id
+        ), revisions AS (
+            DELETE FROM example_revisions r USING dialogs w
+            WHERE r.tenant_id = w.tenant_id AND r.dialog_id = w.dialog_id
+        ), undo AS (
+            DELETE FROM operation_items i USING gone g
+            WHERE i.tenant_id = g.tenant_id AND i.example_id = g.id
+        )
+        SELECT * FROM gone
         """,
         [tenant for tenant, _ in slots],
         [dialog_id for _, dialog_id in slots],
     )
 
 
-async def get_revision(
-    connection: Connection, tenant: str, example_id: UUID, revision: int
-) -> list[dict[str, Any]]:
-    """Return the messages of a saved revision."""
-    messages: list[dict[str, Any]] = await connection.fetchval(
-        "SELECT messages FROM example_revisions WHERE tenant_id = $1 AND example_id = $2 AND revision = $3",
+async def delete_expired(connection: Connection, days: float, limit: int) -> list[Record]:
+    """Delete drafts and removed examples that nobody touched for so many days; returns what they were.
+
+    Revisions that a version holds stay: removing never touches what is frozen.
+    """
+    return await connection.fetch(
+        """
+        WITH gone AS (
+            DELETE FROM examples e USING (
+                SELECT tenant_id, id FROM examples
+                WHERE state <> 'saved' AND changed_at < clock_timestamp() - make_interval(secs => $1)
+                ORDER BY changed_at LIMIT $2 FOR UPDATE SKIP LOCKED
+            ) old
+            WHERE e.tenant_id = old.tenant_id AND e.id = old.id
+            RETURNING e.tenant_id, e.id, e.state
+        ), revisions AS (
+            DELETE FROM example_revisions r USING gone g
+            WHERE r.tenant_id = g.tenant_id AND r.example_id = g.id AND NOT EXISTS (
+                SELECT FROM version_examples v WHERE v.tenant_id = r.tenant_id
+                  AND v.example_id = r.example_id AND v.revision = r.revision)
+        ), undo AS (
+            DELETE FROM operation_items i USING gone g
+            WHERE i.tenant_id = g.tenant_id AND i.example_id = g.id
+        )
+        SELECT * FROM gone
+        """,
+        days * 86_400,
+        limit,
+    )
+
+
+async def get_revision(connection: Connection, tenant: str, example_id: UUID, revision: int) -> Record | None:
+    """Return a saved revision."""
+    return await connection.fetchrow(
+        "SELECT * FROM example_revisions WHERE tenant_id = $1 AND example_id = $2 AND revision = $3",
         tenant,
         example_id,
         revision,
     )
-    return messages
 
 
 async def list_revisions(
@@ -251,25 +418,36 @@ async def list_revisions(
 
 
 async def list_examples(
-    connection: Connection, tenant: str, dataset_id: UUID, state: str | None, before: UUID | None, limit: int
+    connection: Connection, tenant: str, dataset_id: UUID, wanted: Filter, before: UUID | None, limit: int
 ) -> list[Record]:
-    """Return a dataset's examples, newest first; without `state` all but the removed."""
+    """Return a dataset's examples, newest first."""
     return await connection.fetch(
-        """
+        f"""
         SELECT e.id, e.dialog_id, e.branch, e.source, e.state, e.draft_revision, e.saved_revision,
-            e.saved_draft, e.teaches, e.answers, e.changed_by, e.changed_at, e.created_at, r.tokens
+            e.saved_draft, e.teaches, e.answers, e.rating, e.note, e.tags, e.copied_example_id,
+            e.copied_revision, e.copied_dialog_id, e.changed_by, e.changed_at, e.created_at, r.tokens
         FROM examples e LEFT JOIN example_revisions r
           ON r.tenant_id = e.tenant_id AND r.example_id = e.id AND r.revision = e.saved_revision
-        WHERE e.tenant_id = $1 AND e.dataset_id = $2 AND ($4::uuid IS NULL OR e.id < $4)
-          AND CASE WHEN $3::text IS NULL THEN e.state <> 'removed' ELSE e.state = $3 END
+        WHERE e.tenant_id = $1 AND e.dataset_id = $2 AND ($4::uuid IS NULL OR e.id < $4) AND {MATCHES}
         ORDER BY e.id DESC LIMIT $5
-        """,
+        """,  # noqa: S608 -- MATCHES is a literal
         tenant,
         dataset_id,
-        state,
+        wanted.columns(),
         before,
         limit,
     )
+
+
+async def count_examples(connection: Connection, tenant: str, dataset_id: UUID, wanted: Filter) -> int:
+    """Return how many of a dataset's examples match."""
+    count: int = await connection.fetchval(
+        f"SELECT count(*) FROM examples e WHERE e.tenant_id = $1 AND e.dataset_id = $2 AND {MATCHES}",  # noqa: S608
+        tenant,
+        dataset_id,
+        wanted.columns(),
+    )
+    return count
 
 
 async def summary(connection: Connection, tenant: str, dataset_id: UUID) -> Record:

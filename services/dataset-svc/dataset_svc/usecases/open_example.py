@@ -90,11 +90,9 @@ async def create_from_candidate(
     connection, dialog_id = transaction.connection, candidate["dialog_id"]
     known = await example_store.find_by_dialog(connection, tenant, dataset_id, dialog_id, candidate["branch"])
     if known is not None:
-        if known["state"] == "removed":
-            await example_store.set_state(connection, tenant, known["id"], "draft", by)
-            await _note(transaction, tenant, by, "example.reopened", known["id"], dialog_id)
+        await _reopen(transaction, tenant, by, known)
         return Opened(known["id"], "existing")
-    messages = load(await _messages(candidate, tenant, objects))
+    messages = load(await messages_of(candidate, tenant, objects))
     slot = (tenant, dialog_id)
     ratings = (await candidate_store.ratings_of(connection, [slot])).get(slot, {})
     await _insert(
@@ -122,6 +120,45 @@ async def open_from_messages(
     return Opened(example_id, "created")
 
 
+async def open_copy(
+    transaction: Transaction, *, tenant: str, by: str, dataset_id: UUID, from_example_id: UUID
+) -> Opened:
+    """Copy another agent's example into this dataset, or open the copy that is there.
+
+    Raises a 404 Problem for an unknown dataset or example, a 422 within one dataset.
+    """
+    connection = transaction.connection
+    if await agent_store.get_dataset(connection, tenant, dataset_id) is None:
+        raise problems.no_dataset()
+    source = await example_store.get(connection, tenant, from_example_id)
+    if source is not None and (dialog_id := source["dialog_id"] or source["copied_dialog_id"]):
+        await candidate_store.lock_dialog(connection, tenant, dialog_id)  # its erasure takes copies too
+        source = await example_store.get(connection, tenant, from_example_id)
+    if source is None:
+        raise problems.no_example("from_example_id")
+    if source["dataset_id"] == dataset_id:
+        raise problems.same_dataset()
+    known = await example_store.find_copy(connection, tenant, dataset_id, from_example_id)
+    if known is not None:
+        await _reopen(transaction, tenant, by, known)
+        return Opened(known["id"], "existing")
+    example_id = uuid7()
+    await example_store.insert_copy(
+        connection, tenant, example_id=example_id, dataset_id=dataset_id, source=from_example_id, by=by
+    )
+    await _note(transaction, tenant, by, "example.copied", example_id, source["dialog_id"])
+    return Opened(example_id, "created")
+
+
+async def _reopen(transaction: Transaction, tenant: str, by: str, known: Row) -> None:
+    """Let a removed example be worked on again."""
+    if known["state"] == "removed":
+        await example_store.set_columns(
+            transaction.connection, tenant, known["id"], {"state": "draft", "removed_from": None}, by
+        )
+        await _note(transaction, tenant, by, "example.reopened", known["id"], known["dialog_id"])
+
+
 async def _insert(
     transaction: Transaction,
     tenant: str,
@@ -138,7 +175,8 @@ async def _insert(
     )  # fmt: skip
 
 
-async def _messages(candidate: Row, tenant: str, objects: ObjectStore) -> list[dict[str, Any]]:
+async def messages_of(candidate: Row, tenant: str, objects: ObjectStore) -> list[dict[str, Any]]:
+    """Return a candidate's messages, from object storage where they are too large for a row."""
     if candidate["transcript"] is not None:
         return list(candidate["transcript"])
     body = await objects.read(candidate["uri"], tenant, candidate["sha256"])

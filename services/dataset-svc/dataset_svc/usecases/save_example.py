@@ -1,85 +1,92 @@
-"""Put the working copy into the dataset as its next revision, or take the example out."""
+"""Put the working copy into the dataset as its next revision, take the example out, bring it back."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 from uuid import UUID
 
 from chassis import audit
 from chassis.database import Transaction
 from contracts.datasets import DatasetChanged
 from dataset_svc.domain import problems
+from dataset_svc.domain.change import Change, changed
 from dataset_svc.domain.checks import check, errors
 from dataset_svc.domain.line import fragment, line_messages
-from dataset_svc.domain.message import dump, load
+from dataset_svc.domain.message import Messages, dump, load
 from dataset_svc.domain.tokens import count_example
 from dataset_svc.domain.weights import Ratings, head, weights
 from dataset_svc.outbound import example_store
-from dataset_svc.usecases.edit_example import lock_example
+from dataset_svc.outbound.row import Row
 
 
-async def save_example(
-    transaction: Transaction,
-    *,
-    tenant: str,
-    by: str,
-    example_id: UUID,
-    seen: int | None,
-    language: str,
-) -> int:
-    """Check the working copy and save it; returns the revision. Raises a 422 Problem with its errors."""
-    connection = transaction.connection
-    row = await lock_example(connection, tenant, example_id, seen)
-    if row["state"] == "removed":
-        raise problems.removed()
-    messages = load(row["draft"])
-    found = weights(messages, load(row["original"]), Ratings(row["ratings"]))
+def ready_to_save(
+    messages: Messages, original: Messages, ratings: Ratings, language: str = "en"
+) -> dict[str, Any]:
+    """Return what a saved revision holds of these messages; raises a 422 Problem with their errors."""
+    found = weights(messages, original, ratings)
     wrong = errors(check(messages, found))
     if wrong:
         raise problems.unsound(wrong, language)
     line, now = line_messages(messages, found), head(found)
-    saved = {
+    return {
         "messages": dump(messages),
         "line": fragment(line),
         "tokens": count_example(line),
         "teaches": now.teaches,
         "answers": now.answers,
-        "by": by,
     }
-    revision = await example_store.put_revision(connection, tenant, example_id, saved)
-    await example_store.mark_saved(connection, tenant, example_id, revision)
-    _tell(transaction, tenant, row["dialog_id"], example_id, "saved")
-    await audit.record(
-        connection, tenant=tenant, subject=by, action="example.saved", object_id=str(example_id),
-        revision=revision,
-    )  # fmt: skip
-    return revision
 
 
-async def remove_example(
-    transaction: Transaction, *, tenant: str, by: str, example_id: UUID, seen: int | None
-) -> None:
-    """Take the example out of the dataset; frozen versions keep what they hold. Twice is no error."""
-    row = await lock_example(transaction.connection, tenant, example_id, seen)
+async def save_example(
+    transaction: Transaction, *, tenant: str, by: str, row: Row, language: str = "en"
+) -> Change:
+    """Check the working copy of a locked example and save it. Raises a 422 Problem with its errors."""
     if row["state"] == "removed":
+        raise problems.removed()
+    connection = transaction.connection
+    saved = ready_to_save(load(row["draft"]), load(row["original"]), Ratings(row["ratings"]), language)
+    revision = await example_store.put_revision(connection, tenant, row, saved | {"by": by})
+    change = changed(row, state="saved", saved_revision=revision, saved_draft=row["draft_revision"])
+    await example_store.set_columns(connection, tenant, row["id"], change.after, by)
+    await _note(transaction, tenant, by, "example.saved", row, revision=revision)
+    tell(transaction, tenant, row, "saved")
+    return change
+
+
+async def remove_example(transaction: Transaction, *, tenant: str, by: str, row: Row) -> Change:
+    """Take a locked example out of the dataset; frozen versions keep what they hold. Twice is no error."""
+    if row["state"] == "removed":
+        return Change()
+    change = changed(row, state="removed", removed_from=row["state"])
+    await example_store.set_columns(transaction.connection, tenant, row["id"], change.after, by)
+    await _note(transaction, tenant, by, "example.removed", row)
+    tell(transaction, tenant, row, "removed")
+    return change
+
+
+async def restore_example(transaction: Transaction, *, tenant: str, by: str, row: Row) -> Change:
+    """Bring a removed, locked example back as what it was; one that is there is left as it is."""
+    if row["state"] != "removed":
+        return Change()
+    change = changed(row, state=row["removed_from"] or "draft", removed_from=None)
+    await example_store.set_columns(transaction.connection, tenant, row["id"], change.after, by)
+    await _note(transaction, tenant, by, "example.restored", row)
+    tell(transaction, tenant, row, change.after["state"])
+    return change
+
+
+def tell(transaction: Transaction, tenant: str, row: Mapping[str, Any] | Row, state: str) -> None:
+    """Publish that a dialog came into the dataset or left it; one written by hand or copied has none."""
+    news: Literal["saved", "removed"] = "saved" if state == "saved" else "removed"
+    if row["dialog_id"] is None or (row["state"] != "saved" and news == "removed"):
         return
-    await example_store.set_state(transaction.connection, tenant, example_id, "removed", by)
-    if row["state"] == "saved":
-        _tell(transaction, tenant, row["dialog_id"], example_id, "removed")
+    event = DatasetChanged(dialog_id=row["dialog_id"], example_id=str(row["id"]), state=news)
+    transaction.publish(event, tenant=tenant)
+
+
+async def _note(transaction: Transaction, tenant: str, by: str, action: str, row: Row, **more: Any) -> None:
+    example_id: UUID = row["id"]
     await audit.record(
-        transaction.connection, tenant=tenant, subject=by, action="example.removed",
-        object_id=str(example_id),
-    )  # fmt: skip
-
-
-def _tell(
-    transaction: Transaction,
-    tenant: str,
-    dialog_id: str | None,
-    example_id: UUID,
-    state: Literal["saved", "removed"],
-) -> None:
-    """Publish the change; an example written by hand has no dialog that could be marked."""
-    if dialog_id is not None:
-        event = DatasetChanged(dialog_id=dialog_id, example_id=str(example_id), state=state)
-        transaction.publish(event, tenant=tenant)
+        transaction.connection, tenant=tenant, subject=by, action=action, object_id=str(example_id), **more
+    )

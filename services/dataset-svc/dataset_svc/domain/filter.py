@@ -1,0 +1,34 @@
+"""Which of a dataset's examples are meant."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+State = Literal["draft", "saved", "removed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What an example must be; None leaves it open. Without a state all but the removed are meant.
+
+    `rating` is that of the whole dialog, by the rater who counts; `teaches` says how many of the
+    answers do; `unsaved`, whether the working copy differs from what was saved.
+    """
+
+    state: State | None = None
+    tag: str | None = None
+    rating: Literal["good", "bad", "none"] | None = None
+    teaches: Literal["none", "some", "all"] | None = None
+    source: Literal["live", "test"] | None = None
+    dialog_id: str | None = None
+    changed_by: str | None = None
+    changed_from: datetime | None = None
+    changed_to: datetime | None = None
+    unsaved: bool | None = None
+    copied: bool | None = None
+
+    def columns(self) -> dict[str, Any]:
+        """Return what is asked for, as JSON."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
