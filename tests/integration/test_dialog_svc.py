@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contracts.chat import ChatMessage, DialogEnded, MessagePosted
+from contracts.chat import ChatMessage, DialogEnded, FunctionCall, MessagePosted, ToolCall
 from deploy.stack.services import Surroundings
 from tests.harness import bodies, now, publish, publisher, service, until
 
@@ -107,3 +107,65 @@ async def test_another_tenants_dialog_is_not_there(surroundings: Surroundings, d
 
 async def _ok(client: Any, path: str) -> bool:
     return bool((await client.get(path)).status_code == 200)
+
+
+async def test_every_branch_can_be_read_and_selected_by_its_name(
+    surroundings: Surroundings, dialog_svc: Any
+) -> None:
+    first = [posted("d6", 0), posted("d6", 1, "assistant"), posted("d6", 2), posted("d6", 3, "assistant")]
+    second = [posted("d6", 4, replaces="m2"), posted("d6", 5, "assistant")]
+    async with publisher(surroundings) as producer:
+        await publish(producer, surroundings, [*first, *second])
+    api = await dialog_svc.client()
+
+    async def branch(**query: str) -> Any:
+        answer = await api.get("/v1/dialogs/d6", params=query)
+        return answer.json() if answer.status_code == 200 else {"messages": []}
+
+    async def both() -> bool:
+        return len((await branch())["messages"]) == 4 and (await branch())["message_count"] == 6
+
+    await until(both)
+    expected: dict[str | None, list[str]] = {
+        None: ["m0", "m1", "m4", "m5"],
+        "m4": ["m0", "m1", "m4", "m5"],
+        "": ["m0", "m1", "m2", "m3"],
+    }
+    for name, ids in expected.items():
+        found = await branch(**({} if name is None else {"branch": name}))
+        assert [message["id"] for message in found["messages"]] == ids
+        assert found["branch"] == ("m4" if name is None else name or None)
+    assert (await api.get("/v1/dialogs/d6", params={"branch": "m5"})).status_code == 404
+    selected = [
+        await api.post("/v1/dialogs/d6/select", json=body) for body in ({"branch": ""}, {}, {"branch": ""})
+    ]
+    assert [answer.json()["revision"] for answer in selected] == [1, 2, 1]
+
+
+async def test_a_revision_rises_only_when_messages_were_added(
+    surroundings: Surroundings, dialog_svc: Any
+) -> None:
+    api = await dialog_svc.client()
+
+    async def select_with(count: int) -> int:
+        async def arrived() -> bool:
+            answer = await api.get("/v1/dialogs/d7")
+            return bool(answer.status_code == 200 and answer.json()["message_count"] == count)
+
+        await until(arrived)
+        return int((await api.post("/v1/dialogs/d7/select", json={})).json()["revision"])
+
+    async with publisher(surroundings) as producer:
+        await publish(producer, surroundings, [posted("d7", 0), posted("d7", 1, "assistant")])
+        assert await select_with(2) == 1
+        await api.put("/v1/dialogs/d7/rating", json={"rating": "good"})
+        assert await select_with(2) == 1
+        # a question without an answer adds nothing to learn from
+        await publish(producer, surroundings, [posted("d7", 2)])
+        assert await select_with(3) == 1
+        call = ToolCall(id="c1", function=FunctionCall(name="find", arguments="{}"))
+        await publish(producer, surroundings, [posted("d7", 3, "assistant", tool_calls=(call,))])
+        assert await select_with(4) == 1
+        tool = posted("d7", 4, "tool", tool_call_id="c1")
+        await publish(producer, surroundings, [tool, posted("d7", 5, "assistant")])
+        assert await select_with(6) == 2

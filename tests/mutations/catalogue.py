@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CHASSIS = "services/chassis/chassis"
+DIALOGS = "services/dialog-svc/dialog_svc/outbound"
 CONSUMING = "tests/integration/test_consuming.py"
 PUBLISHING = "tests/integration/test_publishing.py"
 TRAINING = "tests/integration/test_training_lease.py"
@@ -107,6 +108,20 @@ MUTATIONS = (
         "self._seek(kafka, (await ahead).first_open() | batch.first_open())",
         "await ahead",
         f"{CONSUMING}::test_a_batch_read_ahead_is_read_again_after_the_one_before_it_was",
+    ),
+    Mutation(
+        "silence by the partition's own time",
+        f"{DIALOGS}/clock_store.py",
+        "AND d.heard_at < c.newest - make_interval",
+        "AND d.heard_at < now() - make_interval",
+        "tests/integration/test_dialog_idle.py::test_a_dialog_is_silent_by_the_newest_event_of_its_own_partition",
+    ),
+    Mutation(
+        "a dialog that changes while it is listed",
+        f"{DIALOGS}/index_store.py",
+        " AND d.xmin = u.version::xid",
+        "",
+        "tests/integration/test_dialog_index.py::test_a_dialog_that_changes_while_it_is_listed_is_listed_again",
     ),
     Mutation(
         "rebalance timeout",

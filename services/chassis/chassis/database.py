@@ -48,6 +48,10 @@ async def _prepare_connection(connection: asyncpg.Connection) -> None:
     )
 
 
+async def _nothing_to_reset(_: asyncpg.Connection) -> None:
+    """Leave a connection as it is when it comes back: all that is set or locked ends with its transaction."""
+
+
 async def connect(url: str, schema: str, **settings: str) -> asyncpg.Connection:
     """Open one connection outside the pools, as the relay and listeners need."""
     connection = await asyncpg.connect(
@@ -85,6 +89,7 @@ class Database:
             min_size=1,
             max_size=size,
             init=_prepare_connection,
+            reset=_nothing_to_reset,
             timeout=5,
             command_timeout=30,
             server_settings={"search_path": self.schema, "application_name": self.schema},

@@ -25,9 +25,10 @@ BEGIN
     RETURN number;
 END $$;
 
--- Makes the shelves of this month and the next two; returns how many were new.
+-- Makes the shelves of this month and the next two; returns how many were new. Whoever waits for the
+-- lock on a parent table makes others wait: rather a second now, and again later.
 CREATE FUNCTION add_shelves() RETURNS bigint LANGUAGE sql SECURITY DEFINER
-SET search_path = dialog_svc, pg_temp AS $$
+SET search_path = dialog_svc, pg_temp SET lock_timeout = '1s' AS $$
     SELECT count(add_shelf(kept, month::date))
     FROM unnest(ARRAY[0, 30, 90, 365]) AS kept,
          generate_series(date_trunc('month', now()), now() + interval '2 months', interval '1 month') AS month
@@ -36,7 +37,7 @@ $$;
 
 -- Drops an empty shelf with the text that nothing refers to any more; false while a dialog still lies on it.
 CREATE FUNCTION drop_shelf(number int) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = dialog_svc, pg_temp AS $$
+SET search_path = dialog_svc, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
     parent text;
 BEGIN

@@ -1,0 +1,82 @@
+"""The indexer on a real database: intake is never waited for, and no change is lost to it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from chassis.envelope import Received
+from contracts.event import Event
+from deploy.stack.services import Surroundings
+from dialog_svc.domain.retention import Retention
+from dialog_svc.outbound import index_store
+from dialog_svc.outbound.transcripts import TranscriptStore
+from dialog_svc.usecases.index_dialogs import index_dialogs
+from dialog_svc.usecases.take_in_chat import take_in_chat
+from tests.integration.dialog_world import START, said
+from tests.integration.kit import Kit, kit
+
+
+async def take_in(parts: Kit, *events: Event) -> None:
+    batch: list[Received[Any]] = [
+        Received(event, "acme", f"e{number}", "/chat", START, 0, "", 0, number)
+        for number, event in enumerate(events)
+    ]
+    async with parts.database.transaction() as transaction:
+        await take_in_chat(batch, transaction, TranscriptStore(parts.letters._objects, 1_000), Retention())
+
+
+async def listed(parts: Kit) -> dict[str, Any]:
+    async with parts.database.transaction() as transaction:
+        rows = await transaction.connection.fetch("SELECT dialog_id, message_count, models FROM listings")
+    return {row["dialog_id"]: (row["message_count"], row["models"]) for row in rows}
+
+
+async def index(parts: Kit) -> None:
+    async with parts.database.transaction() as transaction:
+        await index_dialogs(transaction.connection)
+
+
+async def test_a_dialog_that_changes_while_it_is_listed_is_listed_again(surroundings: Surroundings) -> None:
+    async with kit(surroundings) as parts:
+        await take_in(parts, said("d1", 0), said("d2", 0))
+        async with parts.database.transaction() as transaction:
+            seen = await index_store.unlisted_dialogs(transaction.connection, 10)
+            await index_dialogs(transaction.connection)
+            # the worker holds no lock on the dialog: this batch commits while the worker is at it
+            await take_in(parts, said("d1", 1, "assistant", model="gpt-4o"))
+            await index_store.mark_listed(transaction.connection, seen)
+        async with parts.database.transaction() as transaction:
+            (left,) = await index_store.unlisted_dialogs(transaction.connection, 10)
+        assert left["dialog_id"] == "d1"
+        await index(parts)
+        assert await listed(parts) == {"d1": (2, ["gpt-4o"]), "d2": (1, [])}
+
+
+async def test_only_new_messages_are_read_and_what_they_say_is_added(surroundings: Surroundings) -> None:
+    async with kit(surroundings) as parts:
+        await take_in(parts, said("d1", 0, text="tulips"), said("d1", 1, "assistant", model="b", call="find"))
+        await index(parts)
+        await take_in(parts, said("d1", 2, text="roses", at=START + timedelta(hours=1)))
+        async with parts.database.transaction() as transaction:
+            (waiting,) = await index_store.unlisted_dialogs(transaction.connection, 10)
+            new = await index_store.new_messages(transaction.connection, [waiting])
+        assert [row["position"] for row in new] == [2]
+        await take_in(parts, said("d1", 3, "assistant", model="a"))
+        await index(parts)
+        async with parts.database.transaction() as transaction:
+            row = await transaction.connection.fetchrow(
+                "SELECT l.models, l.has_functions, d.words @@ 'tulip & rose' AS both "
+                "FROM listings l JOIN search_documents d USING (tenant_id, dialog_id, shelf)"
+            )
+        assert row is not None
+        assert (row["models"], row["has_functions"], row["both"]) == (["a", "b"], True, True)
+
+
+async def test_a_dialog_of_very_many_words_is_listed_all_the_same(surroundings: Surroundings) -> None:
+    async with kit(surroundings) as parts:
+        for part in range(4):
+            text = " ".join(f"{part}ж{number}" + "ы" * 20 for number in range(9_000))
+            await take_in(parts, said("d1", part, text=text))
+            await index(parts)
+        assert await listed(parts) == {"d1": (4, [])}
