@@ -17,14 +17,23 @@ RULES = {"value_error"}
 """What our own validators say of fields that do not go together."""
 
 
+@schemathesis.serializer("application/x-ndjson")
+def lines(ctx: Any, value: Any) -> bytes:
+    """A body of JSON Lines is sent as it was drawn: any text."""
+    return str(value).encode(errors="replace")
+
+
 @schemathesis.check
 def what_is_described_is_well_formed(ctx: Any, response: Any, case: Any) -> None:
     """A case made by the description is not refused as malformed."""
     drawn_well = case.meta is not None and case.meta.generation.mode.is_positive
     if not drawn_well or response.status_code != 422 or response.json().get("code") != MALFORMED:
         return
-    if all(error["code"] in RULES for error in response.json().get("errors", ())):
+    errors = response.json().get("errors", ())
+    if all(error["code"] in RULES for error in errors):
         return
+    if any(error["field"].endswith("[key]") for error in errors):
+        return  # a description cannot tell what form the keys of an object have
     assert not _fits(case), f"the description allows what is refused: {response.text}"
 
 

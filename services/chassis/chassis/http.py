@@ -54,7 +54,8 @@ def invalid_input(error: RequestValidationError) -> Problem:
     """Return the 422 that names place and kind of each mistake and never repeats the input."""
     errors = [
         {
-            "field": ".".join(str(part) for part in row["loc"])[:200],
+            # an unknown field's name is input too, and might be a key in the wrong place
+            "field": seen.mask(".".join(str(part) for part in row["loc"]))[:200],
             "code": row["type"],
             "message": row["msg"][:200],
         }
