@@ -14,7 +14,7 @@ from chassis.database import Connection
 from dataset_svc.domain.filter import Filter
 from dataset_svc.domain.incoming import Incoming
 from dataset_svc.domain.message import dump
-from dataset_svc.outbound.example_store import MATCHES
+from dataset_svc.outbound.listing_store import MATCHES
 
 
 @dataclass(frozen=True, slots=True)

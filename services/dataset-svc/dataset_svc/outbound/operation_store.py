@@ -12,7 +12,7 @@ from asyncpg import Record
 from chassis.database import Connection
 from dataset_svc.domain.change import Change
 from dataset_svc.domain.filter import Filter
-from dataset_svc.outbound.example_store import MATCHES
+from dataset_svc.outbound.listing_store import MATCHES
 
 
 @dataclass(frozen=True, slots=True)

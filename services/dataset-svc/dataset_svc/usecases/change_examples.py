@@ -18,7 +18,7 @@ from dataset_svc.domain.edits import EditRefusedError
 from dataset_svc.domain.filter import Filter
 from dataset_svc.domain.labels import retag
 from dataset_svc.domain.message import load
-from dataset_svc.outbound import agent_store, example_store, operation_store
+from dataset_svc.outbound import agent_store, example_store, listing_store, operation_store
 from dataset_svc.outbound.operation_store import Failure
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.edit_example import lock_example, put_working_copy
@@ -83,7 +83,7 @@ async def count_change(
     if await agent_store.get_dataset(connection, tenant, dataset_id) is None:
         raise problems.no_dataset()
     if ids is None:
-        return await example_store.count_examples(connection, tenant, dataset_id, wanted), []
+        return await listing_store.count_examples(connection, tenant, dataset_id, wanted), []
     known = await operation_store.known_ids(connection, tenant, dataset_id, ids)
     return len(known), [one for one in dict.fromkeys(ids) if one not in known]
 

@@ -14,7 +14,7 @@ from dataset_svc.domain.functions import schemas_of
 from dataset_svc.domain.labels import Labels, SetNote, SetTags
 from dataset_svc.domain.message import Messages, dump, load
 from dataset_svc.domain.weights import Ratings, head, weights
-from dataset_svc.outbound import agent_store, example_store
+from dataset_svc.outbound import agent_store, example_store, revision_store
 from dataset_svc.outbound.row import Row
 
 AnyOperation = Operation | SetNote | SetTags
@@ -153,7 +153,7 @@ async def _go_back(transaction: Transaction, tenant: str, by: str, row: Row, rev
     connection, example_id = transaction.connection, row["id"]
     data, origin = row["original"], (row["origin_revision"], row["origin_count"])
     if revision:
-        saved = await example_store.get_revision(connection, tenant, example_id, revision)
+        saved = await revision_store.get_revision(connection, tenant, example_id, revision)
         if saved is None:
             raise problems.no_revision()
         data, origin = saved["messages"], (saved["origin_revision"], saved["origin_count"])
