@@ -9,6 +9,8 @@ from asyncpg import Record
 from chassis.database import Connection
 from dataset_svc.domain.filter import Filter
 
+LAST = UUID(int=2**128 - 1)
+"""Above every id: with `$4 IS NULL OR id < $4` each page would walk the index from its end."""
 MATCHES = """
     ($3::jsonb ->> 'state' IS NOT DISTINCT FROM e.state OR NOT $3 ? 'state' AND e.state <> 'removed')
     AND (NOT $3 ? 'tag' OR e.tags @> ARRAY[$3 ->> 'tag'])
@@ -38,13 +40,13 @@ async def list_examples(
             e.copied_revision, e.copied_dialog_id, e.changed_by, e.changed_at, e.created_at, r.tokens
         FROM examples e LEFT JOIN example_revisions r
           ON r.tenant_id = e.tenant_id AND r.example_id = e.id AND r.revision = e.saved_revision
-        WHERE e.tenant_id = $1 AND e.dataset_id = $2 AND ($4::uuid IS NULL OR e.id < $4) AND {MATCHES}
+        WHERE e.tenant_id = $1 AND e.dataset_id = $2 AND e.id < $4 AND {MATCHES}
         ORDER BY e.id DESC LIMIT $5
         """,  # noqa: S608 -- MATCHES is a literal
         tenant,
         dataset_id,
         wanted.columns(),
-        before,
+        before or LAST,
         limit,
     )
 

@@ -94,7 +94,7 @@ async def take_turn(transaction: Transaction, tenant: str, operation_id: UUID) -
     operation = await operation_store.lock(connection, tenant, operation_id)
     if operation is None or operation["state"] != "running":
         return
-    items = await operation_store.next_items(connection, tenant, operation_id, "waiting", None, TURN)
+    items = await operation_store.next_items(connection, tenant, operation_id, "waiting", TURN)
     failures: list[Failure] = []
     for item in items:
         place = operation["failed"] + len(failures) + 1

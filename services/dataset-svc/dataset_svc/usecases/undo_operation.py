@@ -68,7 +68,7 @@ async def take_back(transaction: Transaction, tenant: str, operation_id: UUID) -
     operation = await operation_store.lock(connection, tenant, operation_id)
     if operation is None or operation["state"] != "undoing":
         return []
-    items = await operation_store.next_items(connection, tenant, operation_id, "done", None, TURN)
+    items = await operation_store.next_items(connection, tenant, operation_id, "done", TURN)
     failures: list[Failure] = []
     for item in items:
         place = operation["total"] + operation["kept"] + len(failures) + 1
