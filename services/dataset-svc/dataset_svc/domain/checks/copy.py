@@ -13,7 +13,7 @@ import orjson
 
 from dataset_svc.domain.checks.example import check
 from dataset_svc.domain.checks.finding import Finding
-from dataset_svc.domain.checks.functions import Functions
+from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.line import fragment, line_messages
 from dataset_svc.domain.message import Message, Messages, load
 from dataset_svc.domain.tokens import EXAMPLE, count_messages, frame_tokens
