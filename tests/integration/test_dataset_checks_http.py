@@ -102,11 +102,13 @@ async def test_other_functions_block_until_they_are_mended_or_excluded(
     renamed = agent(2, keys=(key(),)).model_copy(update={"tools": ()})
     await send(surroundings, renamed)
 
-    async def blocked() -> Any:
-        answer = await api.post(f"/v1/datasets/{dataset}/versions", json={})
-        return answer.json() if answer.json()["code"] == "errors_block_freezing" else None
+    async def due() -> bool:
+        return bool((await checks(api, dataset))["counts"])
 
-    (error,) = (await until(blocked))["errors"]
+    await until(due)
+    blocked = await api.post(f"/v1/datasets/{dataset}/versions", json={})
+    assert (blocked.status_code, blocked.json()["code"]) == (422, "errors_block_freezing")
+    (error,) = blocked.json()["errors"]
     assert (error["code"], error["examples"], len(error["first"])) == ("function_unknown", 12, 10)
     assert (await checks(api, dataset, code="function_unknown", limit=5))["next_cursor"] is not None
     for example in examples[:11]:
