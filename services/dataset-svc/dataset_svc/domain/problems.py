@@ -182,6 +182,8 @@ def finding_json(finding: Finding, language: str = "en") -> dict[str, Any]:
         "field": finding.field,
         "start": finding.at.start if finding.at else None,
         "end": finding.at.end if finding.at else None,
+        "facts": dict(finding.facts),
+        "fixes": list(finding.fixes),
     }
 
 
@@ -204,18 +206,6 @@ def no_answers() -> Problem:
         Text("There is no answer in it that could teach.", "В нём нет ответа, который мог бы учить."),
         action=Text("Take a dialog with at least one answer.", "Возьмите диалог хотя бы с одним ответом."),
         field="messages",
-    )
-
-
-def too_few_examples(saved: int, needed: int) -> Problem:
-    """Return the refusal to freeze a dataset that no provider would train on."""
-    return Problem(
-        422,
-        "too_few_examples",
-        Text(f"{saved} examples are saved, {needed} are needed.", f"Сохранено {saved}, нужно {needed}."),
-        action=Text("Save more examples, then freeze.", "Сохраните ещё примеры и повторите."),
-        saved=saved,
-        needed=needed,
     )
 
 

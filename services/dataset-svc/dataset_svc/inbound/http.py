@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from chassis.auth import Caller
 from chassis.database import Database, Transaction
-from chassis.http import CallerDep, add_audit, language
+from chassis.http import CallerDep, add_audit
 from chassis.objects import ObjectStore
 from dataset_svc.domain import problems
 from dataset_svc.domain.filter import Filter, State
@@ -21,7 +21,6 @@ from dataset_svc.usecases.open_example import Opened, open_copy, open_from_dialo
 SCOPES = {
     "GET /v1/datasets": "dialogs:read",
     "GET /v1/datasets/{dataset_id}/summary": "dialogs:read",
-    "GET /v1/datasets/{dataset_id}/checks": "dialogs:read",
     "GET /v1/datasets/{dataset_id}/examples": "dialogs:read",
     "POST /v1/datasets/{dataset_id}/examples": "curate",
     "GET /v1/audit": "dialogs:read",
@@ -85,28 +84,6 @@ def _add_datasets(routes: APIRouter, database: Database) -> None:
                 raise problems.no_dataset()
             found = await listing_store.summary(transaction.connection, caller.tenant, dataset_id)
         return views.dataset(dataset) | dict(found)
-
-    @routes.get("/v1/datasets/{dataset_id}/checks")
-    async def checks(
-        caller: CallerDep, dataset_id: UUID, request: Request, limit: Limit = 50, cursor: UUID | None = None
-    ) -> dict[str, Any]:
-        """Return the findings of each working copy that has any; the cursor goes by examples looked at."""
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            if await agent_store.get_dataset(transaction.connection, caller.tenant, dataset_id) is None:
-                raise problems.no_dataset()
-            rows = await listing_store.drafts_to_check(
-                transaction.connection, caller.tenant, dataset_id, cursor, limit + 1
-            )
-        spoken = language(request)
-        items = [
-            {
-                "example_id": str(row["id"]),
-                "dialog_id": row["dialog_id"],
-                "findings": [problems.finding_json(one, spoken) for one in views.findings_of(row)],
-            }
-            for row in rows[:limit]
-        ]
-        return views.page(rows, limit, [one for one in items if one["findings"]], "id")
 
 
 def _add_examples(routes: APIRouter, database: Database, objects: ObjectStore) -> None:

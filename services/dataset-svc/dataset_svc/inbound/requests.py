@@ -11,10 +11,9 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from uuid_utils.compat import uuid7
 
 from contracts.chat import ContentPart
-from contracts.event import BIGINT, NO_NUL, Label, MicroDollars, OpaqueId, Version
+from contracts.event import BIGINT, NO_NUL, OpaqueId, Version
 from dataset_svc.domain import edits, labels
 from dataset_svc.domain.message import Call, Content, Message, Messages
-from dataset_svc.usecases.request_training import TrainSettings
 
 Words = Annotated[str, Field(max_length=400_000, pattern=NO_NUL)]
 CallId = Annotated[str, Field(min_length=1, max_length=512, pattern=NO_NUL)]
@@ -132,26 +131,3 @@ class NewExample(Request):
     def written(self) -> Messages:
         """Return the messages written by hand."""
         return tuple(one.message() for one in self.messages or ())
-
-
-class Train(Request):
-    """Settings of a training run; budget in micro-dollars."""
-
-    base_model: Label | None = None
-    provider: Label | None = None
-    hyperparameters: Annotated[
-        dict[Label, bool | int | Annotated[float, Field(allow_inf_nan=False)] | Label], Field(max_length=16)
-    ] = Field(default_factory=dict)
-    suffix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
-    seed: Annotated[int, Field(ge=-BIGINT - 1, le=BIGINT)] | None = None
-    budget: MicroDollars | None = None
-
-    def settings(self) -> TrainSettings:
-        """Return the settings."""
-        return TrainSettings(**self.model_dump())
-
-
-class NewVersion(Request):
-    """Freeze the saved examples, and train on them at once if wanted."""
-
-    train: Train | None = None

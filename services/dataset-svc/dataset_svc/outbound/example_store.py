@@ -102,8 +102,10 @@ async def get(connection: Connection, tenant: str, example_id: UUID) -> Record |
     """Return an example with its agent, and the newest revision that its dialog has by now."""
     return await connection.fetchrow(
         """
-        SELECT e.*, d.agent_id, newer.revision AS newer_revision, newer.message_count AS newer_count
+        SELECT e.*, d.agent_id, a.tools AS agent_tools, newer.revision AS newer_revision,
+            newer.message_count AS newer_count
         FROM examples e JOIN datasets d ON d.tenant_id = e.tenant_id AND d.id = e.dataset_id
+        LEFT JOIN agents a ON a.tenant_id = d.tenant_id AND a.agent_id = d.agent_id
         LEFT JOIN LATERAL (
             SELECT c.revision, c.message_count FROM candidates c
             WHERE c.tenant_id = e.tenant_id AND c.dialog_id = e.dialog_id AND c.branch = e.branch

@@ -83,20 +83,3 @@ async def summary(connection: Connection, tenant: str, dataset_id: UUID) -> Reco
     if row is None:
         raise RuntimeError("an aggregate returned no row")
     return row
-
-
-async def drafts_to_check(
-    connection: Connection, tenant: str, dataset_id: UUID, after: UUID | None, limit: int
-) -> list[Record]:
-    """Return working copies that are not removed, in order of id."""
-    return await connection.fetch(
-        """
-        SELECT id, dialog_id, original, draft, ratings, state FROM examples
-        WHERE tenant_id = $1 AND dataset_id = $2 AND state <> 'removed' AND ($3::uuid IS NULL OR id > $3)
-        ORDER BY id LIMIT $4
-        """,
-        tenant,
-        dataset_id,
-        after,
-        limit,
-    )

@@ -10,7 +10,7 @@ from chassis import audit
 from chassis.database import Connection, Transaction
 from dataset_svc.domain import problems
 from dataset_svc.domain.edits import EditRefusedError, Insert, Operation, Setting, apply
-from dataset_svc.domain.functions import schemas_of
+from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.labels import Labels, SetNote, SetTags
 from dataset_svc.domain.message import Messages, dump, load
 from dataset_svc.domain.weights import Ratings, head, weights
@@ -94,7 +94,7 @@ async def _setting(connection: Connection, tenant: str, row: Row) -> Setting:
     return Setting(
         {one.id: one for one in load(row["original"])},
         row["source"] == OWN,
-        schemas_of(agent["tools"]) if agent else {},
+        Functions.of_tools(agent["tools"]) if agent else Functions(),
     )
 
 

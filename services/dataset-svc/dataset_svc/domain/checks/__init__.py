@@ -1,0 +1,7 @@
+"""The checks of an example: what a provider would refuse, and what must not be taught."""
+
+from dataset_svc.domain.checks.catalogue import CODES, Code
+from dataset_svc.domain.checks.example import check, errors
+from dataset_svc.domain.checks.finding import Finding, finding_of
+
+__all__ = ["CODES", "Code", "Finding", "check", "errors", "finding_of"]
