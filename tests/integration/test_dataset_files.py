@@ -130,6 +130,8 @@ async def test_an_import_names_each_bad_line_and_takes_all_or_what_is_good(
     tools = {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "tool_calls": [call]}]}
     nulls = {"messages": [{"role": "user", "content": "?", "name": None},
                           {"role": "assistant", "content": "a", "refusal": None, "weight": 1}]}  # fmt: skip
+    empty = await api.post(f"/v1/datasets/{dataset}/import", content=b"")
+    assert (empty.status_code, empty.json()["code"]) == (422, "upload_empty")
     body = lines(
         GOOD, b"{", {"messages": []}, b"", {"messages": [{"role": "user", "content": "only"}]}, tools,
         {"messages": [{"role": "user", "content": "?"}, {"role": "function", "content": "x"}]}, nulls,

@@ -170,10 +170,16 @@ async def put_draft(
 async def put_change(
     connection: Connection, tenant: str, example_id: UUID, revision: int, by: str, changes: list[Any]
 ) -> None:
-    """Remember who changed what in the working copy."""
+    """Remember who changed what in the working copy; no editor is more than 200 changes behind."""
     await connection.execute(
-        "INSERT INTO draft_changes (tenant_id, example_id, draft_revision, changed_by, changes) "
-        "VALUES ($1, $2, $3, $4, $5)",
+        """
+        WITH old AS (
+            DELETE FROM draft_changes
+            WHERE tenant_id = $1 AND example_id = $2 AND draft_revision <= $3 - 200
+        )
+        INSERT INTO draft_changes (tenant_id, example_id, draft_revision, changed_by, changes)
+        VALUES ($1, $2, $3, $4, $5)
+        """,
         tenant,
         example_id,
         revision,

@@ -151,7 +151,7 @@ async def revert_example(
 
 async def _go_back(transaction: Transaction, tenant: str, by: str, row: Row, revision: int, op: str) -> None:
     connection, example_id = transaction.connection, row["id"]
-    data, origin = row["original"], (row["origin_revision"], row["origin_count"])
+    data, origin = row["original"], (row["origin_revision"], len(row["original"]))
     if revision:
         saved = await revision_store.get_revision(connection, tenant, example_id, revision)
         if saved is None:
