@@ -102,12 +102,15 @@ async def test_other_functions_block_until_they_are_mended_or_excluded(
     renamed = agent(2, keys=(key(),)).model_copy(update={"tools": ()})
     await send(surroundings, renamed)
 
-    async def blocked() -> Any:
-        answer = await api.post(f"/v1/datasets/{dataset}/versions", json={})
-        return answer.json() if answer.json()["code"] == "errors_block_freezing" else None
+    async def due() -> bool:
+        return bool((await checks(api, dataset))["counts"])
 
-    (error,) = (await until(blocked))["errors"]
+    await until(due)
+    blocked = await api.post(f"/v1/datasets/{dataset}/versions", json={})
+    assert (blocked.status_code, blocked.json()["code"]) == (422, "errors_block_freezing")
+    (error,) = blocked.json()["errors"]
     assert (error["code"], error["examples"], len(error["first"])) == ("function_unknown", 12, 10)
+    assert (await checks(api, dataset, code="function_unknown", limit=5))["next_cursor"] is not None
     for example in examples[:11]:
         wanted = {"code": "function_unknown", "fix": "delete_call", "save": True}
         assert (await api.post(f"/v1/examples/{example}/fixes", json=wanted)).status_code == 200
@@ -134,6 +137,33 @@ async def test_other_functions_block_until_they_are_mended_or_excluded(
     assert diff["counts"] == {"added": 0, "removed": 0, "changed": 0, "moved": 0, "same": 11}
     assert diff["agent"] == {"from": 2, "to": 2, "prompt_changed": False, "functions_changed": False}
     assert (await api.get(f"/v1/datasets/{dataset}/versions/1/diff/9")).status_code == 404
+
+
+async def test_a_freeze_right_after_many_saves_waits_for_their_checks(
+    surroundings: Surroundings, dataset_svc: Running
+) -> None:
+    await send(surroundings, agent())
+    api = await dataset_svc.client()
+    dataset = await dataset_of(api)
+    examples = await make(api, dataset, 60)
+    again = agent(2).model_copy(update={"tools": ()})
+    await send(surroundings, again)
+    bulk = {"ids": examples, "action": "save"}
+    assert (await api.post(f"/v1/datasets/{dataset}/examples/bulk", json=bulk)).status_code in (200, 202)
+
+    async def due() -> bool:
+        found = await checks(api, dataset)
+        return bool(found["counts"] and found["counts"][0]["code"] == "function_unknown")
+
+    await until(due)
+    await send(surroundings, agent(3))
+
+    async def frozen() -> Any:
+        answer = await api.post(f"/v1/datasets/{dataset}/versions", json={})
+        assert answer.json().get("code") != "checks_pending"
+        return answer.json() if answer.is_success else None
+
+    assert (await until(frozen))["examples"] == 60
 
 
 async def test_another_tenant_and_a_viewer_change_nothing(

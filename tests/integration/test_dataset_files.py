@@ -12,11 +12,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from dataset_svc.domain.message import dump
 from deploy.stack.services import Surroundings
 from tests.harness import Running, bodies, instance, service, until
 from tests.integration.test_dataset_editor import dataset_named, other_agent
 from tests.integration.test_dataset_intake import erased
 from tests.integration.test_dataset_svc import agent, completed, dataset_of, patch, send, take
+from tests.shared_data import SHARED, dialogs, messages_of
 
 GOOD = {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]}
 
@@ -128,6 +130,8 @@ async def test_an_import_names_each_bad_line_and_takes_all_or_what_is_good(
     tools = {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "tool_calls": [call]}]}
     nulls = {"messages": [{"role": "user", "content": "?", "name": None},
                           {"role": "assistant", "content": "a", "refusal": None, "weight": 1}]}  # fmt: skip
+    empty = await api.post(f"/v1/datasets/{dataset}/import", content=b"")
+    assert (empty.status_code, empty.json()["code"]) == (422, "upload_empty")
     body = lines(
         GOOD, b"{", {"messages": []}, b"", {"messages": [{"role": "user", "content": "only"}]}, tools,
         {"messages": [{"role": "user", "content": "?"}, {"role": "function", "content": "x"}]}, nulls,
@@ -253,3 +257,32 @@ async def test_an_import_that_crashed_goes_on_where_it_was(
         async with service(surroundings, "dataset-svc", tmp_path, slot="3", parts="workers"):
             done = await finished(api, begun["id"])
         assert (done["done"], done["failed"], await count(api, dataset)) == (3_000, 1, 3_000)
+
+
+@pytest.mark.sgd
+@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared/data beside the checkout")
+async def test_all_real_dialogs_are_imported_and_exported_unchanged(
+    surroundings: Surroundings, dataset_svc: Running
+) -> None:
+    await send(surroundings, other_agent())
+    api = await dataset_svc.client()
+    dataset = await dataset_named(api, "other")
+    given = [[without_ids(one) for one in dump(messages_of(dialog))] for dialog in dialogs()]
+    taken = await imported(api, dataset, lines(*({"messages": one} for one in given)))
+    assert (taken["state"], taken["done"], taken["failed"]) == ("done", 1_220, 0)
+    exported = (await api.get(f"/v1/datasets/{dataset}/export")).content.splitlines()
+    prompt = {"role": "system", "content": "p"}
+    weighed = [
+        [prompt, *({**one, "weight": 1} if one["role"] == "assistant" else one for one in messages)]
+        for messages in given
+    ]
+    found = [json.loads(line)["messages"] for line in exported]
+    assert sorted(map(json.dumps, map(sort_keys, found))) == sorted(map(json.dumps, map(sort_keys, weighed)))
+
+
+def without_ids(message: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in message.items() if name not in {"id", "at", "author", "model"}}
+
+
+def sort_keys(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [dict(sorted(one.items())) for one in messages]

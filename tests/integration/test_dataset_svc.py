@@ -415,7 +415,8 @@ async def test_discard_and_removal_follow_what_was_saved(
     assert await take(api, dataset, "d") == example
     assert (await api.get(url)).json()["state"] == "draft"
     assert [one["revision"] for one in (await api.get(f"{url}/revisions")).json()["items"]] == [1]
-    actions = [one["action"] for one in (await api.get("/v1/audit")).json()["items"]]
+    noted = [one["action"] for one in (await api.get("/v1/audit")).json()["items"]]
+    actions = [one for one in noted if one != "example.awaited"]  # the cap may come before the dialog
     assert actions == ["example.reopened", "example.removed", "example.discarded", "example.edited",
                        "example.saved", "example.edited", "example.opened"]  # fmt: skip
 

@@ -8,6 +8,7 @@ CHASSIS = "services/chassis/chassis"
 DIALOGS = "services/dialog-svc/dialog_svc/outbound"
 CONSUMING = "tests/integration/test_consuming.py"
 PUBLISHING = "tests/integration/test_publishing.py"
+CURATING = "tests/integration/test_dataset_protections.py"
 TRAINING = "tests/integration/test_training_lease.py"
 CHECKS = "tests/integration/test_dataset_checks.py"
 
@@ -129,5 +130,19 @@ MUTATIONS = (
         "        rebalance_timeout_ms=int(settings.rebalance_timeout * 1000),\n",
         "",
         f"{CONSUMING}::test_a_long_batch_is_not_run_by_a_second_member_meanwhile",
+    ),
+    Mutation(
+        "matching lock",
+        "services/dataset-svc/dataset_svc/outbound/candidate_store.py",
+        '"SELECT pg_advisory_xact_lock($1, turn) FROM',
+        '"SELECT $1::int, turn FROM',
+        f"{CURATING}::test_a_cap_and_the_batch_with_its_dialog_do_not_miss_each_other",
+    ),
+    Mutation(
+        "place in an import",
+        "services/dataset-svc/dataset_svc/usecases/import_examples.py",
+        ' or now["position"] != position',
+        "",
+        f"{CURATING}::test_a_stretch_that_two_processes_read_is_imported_once",
     ),
 )

@@ -119,6 +119,21 @@ async def test_every_failure_is_a_problem_document(
     assert "secret" not in answer.text
 
 
+async def test_an_endpoint_that_streams_may_take_a_larger_body_and_no_other() -> None:
+    anybody: Any = Anybody()
+    large = {"POST /v1/things": 2_000}
+    app = http_app(
+        title="t", router=routes(), scopes=SCOPES, authenticator=anybody, max_body=10, large_bodies=large
+    )
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://t", headers={"Authorization": "Bearer olga"}
+    ) as http:
+        taken = await http.post("/v1/things", json={"size": 1})
+        refused = await http.post("/v1/things", content=b" " * 2_001)
+    assert (taken.status_code, refused.status_code) == (200, 413)
+
+
 def test_an_endpoint_without_a_scope_does_not_start() -> None:
     anybody: Any = Anybody()
     with pytest.raises(ValueError, match="POST /v1/things"):

@@ -9,12 +9,13 @@ from uuid import UUID
 import orjson
 import pytest
 
-from dataset_svc.domain.checks import CODES, Functions, check
+from dataset_svc.domain.checks import CODES, check
 from dataset_svc.domain.checks.agent import agent_errors
 from dataset_svc.domain.checks.copy import EXAMPLE_CONTEXT, Checked, Copy, check_copies
 from dataset_svc.domain.checks.finding import Finding, finding_of
 from dataset_svc.domain.checks.fixes import Fix, fixed
 from dataset_svc.domain.edits import EditRefusedError
+from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.message import Call, Message, Messages, dump
 from dataset_svc.domain.split import default_share, split_hash, threshold
 from dataset_svc.domain.weights import Ratings, weights

@@ -15,7 +15,7 @@ from dataset_svc.domain import edits
 from dataset_svc.domain.change import changed, still_stands
 from dataset_svc.domain.checks import check, errors
 from dataset_svc.domain.edits import EditRefusedError, Setting
-from dataset_svc.domain.functions import misfits, schemas_of
+from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.hints import added, after_edit, first_sent
 from dataset_svc.domain.line import line_messages
 from dataset_svc.domain.message import Call, Message, Messages, Span, dump, load
@@ -36,7 +36,7 @@ ORIGINAL: Messages = (
     Message(id="u2", role="user", content=({"type": "text", "text": "a b"}, {"type": "image_url"})),
     Message(id="a3", role="assistant", content=""),
 )
-SETTING = Setting({one.id: one for one in ORIGINAL}, own=True, schemas=schemas_of(TOOLS))
+SETTING = Setting({one.id: one for one in ORIGINAL}, own=True, functions=Functions.of_tools(TOOLS))
 
 ids = st.sampled_from(["s", "u1", "a1", "t1", "a2", "u2", "a3", "n1", "n2", "nowhere"])
 words = st.text(st.sampled_from("ab яё😀\n<|x|>"), max_size=12)
@@ -145,13 +145,12 @@ def test_a_message_as_first_sent_has_neither_hint_nor_the_blank_before_it() -> N
 
 
 def test_arguments_miss_a_schema_by_place_and_an_unsafe_schema_is_not_evaluated() -> None:
-    schemas = schemas_of(TOOLS)
-    assert set(schemas) == {"track"}
-    assert misfits(schemas["track"], '{"order": "x"}') == ["order"]
-    assert misfits(schemas["track"], "{}") == [""]
-    assert misfits(None, '{"anything": 1}') == []
+    functions = Functions.of_tools(TOOLS)
+    assert functions.misses("track", '{"order": "x"}') == [("order", "type")]
+    assert functions.misses("track", "{}") == [("", "required")]
+    assert functions.misses("free", '{"anything": 1}') == functions.misses("unknown", "{}") == []
     deep = '{"order": ' + "[" * 100_000 + "]" * 100_000 + "}"
-    assert misfits(schemas["track"], deep) == []
+    assert functions.misses("track", deep) == []
 
 
 def test_deleting_a_call_names_the_answers_that_it_leaves_behind() -> None:

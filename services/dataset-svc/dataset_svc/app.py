@@ -47,6 +47,9 @@ def compose(surroundings: Surroundings) -> Parts:
     runner = OperationRunner(database, Importer(database, objects, read_line))
     expirer = Expirer(database, objects, days=settings.keep_unsaved_days)
 
+    def wake_checker() -> None:
+        surroundings.wake(CHECK)
+
     def wake_freezers() -> None:
         for name in FREEZE:
             surroundings.wake(name)
@@ -56,8 +59,9 @@ def compose(surroundings: Surroundings) -> Parts:
     http_examples.add_endpoints(router, database, objects)
     http_operations.add_endpoints(router, database, lambda: surroundings.wake(OPERATIONS))
     http_files.add_endpoints(router, database, objects, lambda: surroundings.wake(OPERATIONS))
-    http_checks.add_endpoints(router, database, lambda: surroundings.wake(CHECK))
-    http_versions.add_endpoints(router, database, catalogue, settings.freeze_wait, wake_freezers)
+    http_checks.add_endpoints(router, database, wake_checker)
+    patience = http_versions.Patience(settings.freeze_wait, wake_checker, wake_freezers)
+    http_versions.add_endpoints(router, database, catalogue, patience)
     return Parts(
         router=router,
         scopes=SCOPES,

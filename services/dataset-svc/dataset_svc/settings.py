@@ -22,5 +22,7 @@ class DatasetSettings(Settings):
         30.0, gt=0, description="how long drafts, removed examples and undo are kept, in days"
     )
     import_bytes: int = Field(2**30, ge=1, description="largest file that an import takes, in bytes")
-    freeze_wait: float = Field(3.0, description="how long the request waits for a small version, in seconds")
+    freeze_wait: float = Field(
+        3.0, description="how long a freeze waits for checks, and then for a small version, in seconds"
+    )
     freeze_lease: float = Field(60.0, description="after it a freeze that crashed is taken over, in seconds")

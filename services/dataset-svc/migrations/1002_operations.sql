@@ -38,6 +38,7 @@ CREATE TABLE operation_items (
     PRIMARY KEY (tenant_id, operation_id, example_id),
     FOREIGN KEY (tenant_id, operation_id) REFERENCES operations (tenant_id, id) ON DELETE CASCADE
 );
+CREATE INDEX operation_items_by_state ON operation_items (tenant_id, operation_id, state, example_id);
 CREATE INDEX operation_items_of_example ON operation_items (tenant_id, example_id);
 SELECT protect_tenant_table('operation_items');
 

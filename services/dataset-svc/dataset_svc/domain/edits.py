@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chassis.errors import Text
-from dataset_svc.domain.functions import Schemas, is_json_object, misfits
+from dataset_svc.domain.functions import Functions, json_object
 from dataset_svc.domain.hints import after_edit, first_sent
 from dataset_svc.domain.message import Call, Content, Message, Messages, Span
 
@@ -84,7 +84,7 @@ class Setting:
 
     original: Mapping[str, Message] = field(default_factory=dict)
     own: bool = False
-    schemas: Schemas = field(default_factory=dict)
+    functions: Functions = field(default_factory=Functions)
 
 
 NOTHING_KNOWN = Setting()
@@ -190,10 +190,10 @@ def _edit_call(messages: Messages, edit: EditCall, setting: Setting) -> Messages
 
 
 def _check_arguments(call: Call, setting: Setting, message_id: str, field: str) -> None:
-    if not is_json_object(call.arguments):
+    if json_object(call.arguments) is None:
         text = Text("Arguments must be a JSON object.", "Аргументы должны быть объектом JSON.")
         raise EditRefusedError("arguments_not_json", text, message_id, field)
-    wrong = misfits(setting.schemas.get(call.name), call.arguments)
+    wrong = [place for place, _ in setting.functions.misses(call.name, call.arguments)]
     if wrong:
         text = Text("The arguments do not fit the function's parameters.",
                     "Аргументы не подходят к параметрам функции.")  # fmt: skip

@@ -209,18 +209,6 @@ def no_answers() -> Problem:
     )
 
 
-def too_few_examples(saved: int, needed: int) -> Problem:
-    """Return the refusal to freeze a dataset that no provider would train on."""
-    return Problem(
-        422,
-        "too_few_examples",
-        Text(f"{saved} examples are saved, {needed} are needed.", f"Сохранено {saved}, нужно {needed}."),
-        action=Text("Save more examples, then freeze.", "Сохраните ещё примеры и повторите."),
-        saved=saved,
-        needed=needed,
-    )
-
-
 def agent_unknown() -> Problem:
     """Return the refusal to freeze before the agent's prompt is known."""
     return Problem(

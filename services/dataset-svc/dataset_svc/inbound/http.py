@@ -15,7 +15,7 @@ from dataset_svc.domain import problems
 from dataset_svc.domain.filter import Filter, State
 from dataset_svc.inbound import views
 from dataset_svc.inbound.requests import Moment, NewExample, TagText
-from dataset_svc.outbound import agent_store, example_store
+from dataset_svc.outbound import agent_store, listing_store
 from dataset_svc.usecases.open_example import Opened, open_copy, open_from_dialog, open_from_messages
 
 SCOPES = {
@@ -82,7 +82,7 @@ def _add_datasets(routes: APIRouter, database: Database) -> None:
             dataset = await agent_store.get_dataset(transaction.connection, caller.tenant, dataset_id)
             if dataset is None:
                 raise problems.no_dataset()
-            found = await example_store.summary(transaction.connection, caller.tenant, dataset_id)
+            found = await listing_store.summary(transaction.connection, caller.tenant, dataset_id)
         return views.dataset(dataset) | dict(found)
 
 
@@ -95,7 +95,7 @@ def _add_examples(routes: APIRouter, database: Database, objects: ObjectStore) -
         async with database.tenant_transaction(caller.tenant) as transaction:
             if await agent_store.get_dataset(transaction.connection, caller.tenant, dataset_id) is None:
                 raise problems.no_dataset()
-            rows = await example_store.list_examples(
+            rows = await listing_store.list_examples(
                 transaction.connection, caller.tenant, dataset_id, wanted, cursor, limit + 1
             )
         items = [views.example_item(row) | {"tokens": row["tokens"]} for row in rows]

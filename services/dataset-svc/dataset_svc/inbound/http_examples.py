@@ -13,9 +13,9 @@ from chassis.http import CallerDep, language
 from chassis.objects import ObjectStore
 from dataset_svc.domain import problems
 from dataset_svc.inbound import views
+from dataset_svc.inbound.edit_requests import Patch, Revert
 from dataset_svc.inbound.http import GOES_ON, Limit, Number
-from dataset_svc.inbound.requests import Patch, Revert
-from dataset_svc.outbound import candidate_store, example_store
+from dataset_svc.outbound import candidate_store, example_store, revision_store
 from dataset_svc.usecases.edit_example import discard_draft, edit_example, lock_example, revert_example
 from dataset_svc.usecases.extend_example import extend_example
 from dataset_svc.usecases.save_example import remove_example, restore_example, save_example
@@ -94,7 +94,7 @@ def _add_reading(routes: APIRouter, database: Database) -> None:
         async with database.tenant_transaction(caller.tenant) as transaction:
             if not await example_store.exists(transaction.connection, caller.tenant, example_id):
                 raise problems.no_example()
-            rows = await example_store.list_revisions(
+            rows = await revision_store.list_revisions(
                 transaction.connection, caller.tenant, example_id, cursor, limit + 1
             )
         return views.page(rows, limit, [views.revision(row) for row in rows], "revision")

@@ -11,7 +11,9 @@ from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 from uuid_utils.compat import uuid7
 
-from chassis.database import Database
+from chassis.auth import Caller
+from chassis.database import Database, Transaction
+from chassis.errors import Problem
 from chassis.http import CallerDep
 from chassis.idempotency import once
 from chassis.objects import ObjectStore, Stored, tenant_prefix
@@ -52,30 +54,32 @@ def add_endpoints(
             if await agent_store.get_dataset(transaction.connection, caller.tenant, dataset_id) is None:
                 raise problems.no_dataset()
         stored = await _upload(objects, caller.tenant, request)
-        if not stored.bytes:
-            await objects.delete(stored.uri, caller.tenant)
-            raise problems.upload_empty()
-
-        async def act() -> tuple[int, dict[str, Any]]:
-            operation_id = await begin_import(
-                transaction, tenant=caller.tenant, by=caller.subject, dataset_id=dataset_id, options=options,
-                stored=stored,
-            )  # fmt: skip
-            return 202, {"operation_id": str(operation_id), "uri": stored.uri}
-
         try:
             async with database.tenant_transaction(caller.tenant) as transaction:
                 _, begun = await once(
                     transaction.connection, tenant=caller.tenant, key=key, endpoint=f"import {dataset_id}",
-                    request=f"{stored.sha256} {options}".encode(), act=act,
+                    request=f"{stored.sha256} {options}".encode(),
+                    act=lambda: _begin(transaction, caller, dataset_id, options, stored),
                 )  # fmt: skip
-        except BaseException:
+        except Problem:
             await objects.delete(stored.uri, caller.tenant)
             raise
         if begun["uri"] != stored.uri:
             await objects.delete(stored.uri, caller.tenant)  # the same file again
         wake()
         return await shown(database, caller.tenant, UUID(begun["operation_id"]), request, None)
+
+
+async def _begin(
+    transaction: Transaction, caller: Caller, dataset_id: UUID, options: Options, stored: Stored
+) -> tuple[int, dict[str, Any]]:
+    if not stored.bytes:
+        raise problems.upload_empty()
+    operation_id = await begin_import(
+        transaction, tenant=caller.tenant, by=caller.subject, dataset_id=dataset_id, options=options,
+        stored=stored,
+    )  # fmt: skip
+    return 202, {"operation_id": str(operation_id), "uri": stored.uri}
 
 
 async def _upload(objects: ObjectStore, tenant: str, request: Request) -> Stored:

@@ -14,8 +14,8 @@ from chassis.http import CallerDep, language
 from chassis.idempotency import once
 from dataset_svc.domain import problems
 from dataset_svc.inbound import views
+from dataset_svc.inbound.bulk_requests import Bulk
 from dataset_svc.inbound.http import GOES_ON, Limit, Number
-from dataset_svc.inbound.requests import Bulk
 from dataset_svc.outbound import agent_store, operation_store
 from dataset_svc.usecases.change_examples import begin_change, count_change
 from dataset_svc.usecases.undo_operation import undo_operation

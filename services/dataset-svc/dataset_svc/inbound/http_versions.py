@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -40,10 +41,17 @@ OptionalTrain = Annotated[Train, Body(default_factory=Train)]
 LOOK_AGAIN = 0.05
 
 
-def add_endpoints(
-    routes: APIRouter, database: Database, catalogue: Catalogue, freeze_wait: float, wake: Callable[[], None]
-) -> None:
-    """Add the endpoints of versions; `wake` makes the freezer of this process look at once."""
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a freeze waits for checks, then for a small version, and how it wakes who does them."""
+
+    seconds: float
+    wake_checker: Callable[[], None]
+    wake_freezers: Callable[[], None]
+
+
+def add_endpoints(routes: APIRouter, database: Database, catalogue: Catalogue, patience: Patience) -> None:
+    """Add the endpoints of versions."""
     _add_reading(routes, database)
     _add_comparing(routes, database, catalogue)
 
@@ -54,14 +62,15 @@ def add_endpoints(
         """Freeze the saved examples: 201 when it is done at once, 202 while it goes on."""
         if wanted.train is not None and "train" not in caller.scopes:
             raise problems.train_scope_missing()
+        await _checked(database, caller.tenant, dataset_id, patience)
         async with database.tenant_transaction(caller.tenant) as transaction:
             _, begun = await once(
                 transaction.connection, tenant=caller.tenant, key=key, endpoint=f"freeze {dataset_id}",
                 request=wanted.model_dump_json().encode(),
                 act=lambda: _begin(transaction, caller, dataset_id, wanted, catalogue),
             )  # fmt: skip
-        wake()
-        row = await _settled(database, caller.tenant, dataset_id, begun["version"], freeze_wait)
+        patience.wake_freezers()
+        row = await _settled(database, caller.tenant, dataset_id, begun["version"], patience.seconds)
         response.status_code = 202 if row["state"] == "freezing" else 201
         return views.version(row) | begun
 
@@ -163,6 +172,18 @@ async def _train(
         wanted=wanted.settings(),
     )  # fmt: skip
     return 202, {"run_id": str(run_id), "dataset_id": str(dataset_id), "version": version}
+
+
+async def _checked(database: Database, tenant: str, dataset_id: UUID, patience: Patience) -> None:
+    """Wait until nothing is left to check, but not for ever: freezing says itself what is pending."""
+    until = time.monotonic() + patience.seconds
+    while True:
+        async with database.tenant_transaction(tenant) as transaction:
+            pending = await catch_up(transaction, tenant=tenant, dataset_id=dataset_id)
+        if not pending or time.monotonic() > until:
+            return
+        patience.wake_checker()
+        await asyncio.sleep(LOOK_AGAIN)
 
 
 async def _settled(database: Database, tenant: str, dataset_id: UUID, version: int, seconds: float) -> Any:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from chassis.errors import Problem, Text
+from chassis.observability import mask
 from contracts.chat import Author
 from contracts.event import NO_NUL, Label, OpaqueId, Version
 from dataset_svc.domain import edits, labels
@@ -119,7 +120,7 @@ def read_line(raw: bytes, form: str) -> Incoming:
         first = error.errors(include_input=False, include_context=False, include_url=False)[0]
     if first["type"] == "json_invalid":
         raise Problem(422, "not_json", Text("The line is not JSON.", "Строка — не JSON."))
-    field = ".".join(map(str, first["loc"]))[:200]
+    field = mask(".".join(map(str, first["loc"])))[:200]  # an unknown field's name is input too
     raise Problem(
         422, "invalid_line",
         Text(f"The field {field or 'messages'} is not acceptable ({first['type']}).",

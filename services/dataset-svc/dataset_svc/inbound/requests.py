@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from uuid_utils.compat import uuid7
 
 from contracts.chat import ContentPart
-from contracts.event import BIGINT, NO_NUL, Label, OpaqueId, Version
+from contracts.event import BIGINT, NO_NUL, OpaqueId, Version
 from dataset_svc.domain import edits, labels
-from dataset_svc.domain.filter import Filter, State
-from dataset_svc.domain.message import Call, Content, Message, Messages, Span
+from dataset_svc.domain.message import Call, Content, Message, Messages
 
 Words = Annotated[str, Field(max_length=400_000, pattern=NO_NUL)]
 CallId = Annotated[str, Field(min_length=1, max_length=512, pattern=NO_NUL)]
@@ -132,183 +131,3 @@ class NewExample(Request):
     def written(self) -> Messages:
         """Return the messages written by hand."""
         return tuple(one.message() for one in self.messages or ())
-
-
-class EditIn(Request):
-    """Another content for a message."""
-
-    op: Literal["edit"]
-    message_id: OpaqueId
-    content: Words | Parts | None
-    hint: Annotated[list[SpanIn], Field(max_length=100)] | None = None
-
-    def operation(self) -> edits.Operation:
-        """Return the operation."""
-        spans = None if self.hint is None else tuple(Span(one.start, one.end) for one in self.hint)
-        return edits.EditText(self.message_id, content(self.content), spans)
-
-
-class HintIn(Request):
-    """Widen, narrow or (empty) remove a hint's mark."""
-
-    op: Literal["hint"]
-    message_id: OpaqueId
-    hint: Annotated[list[SpanIn], Field(max_length=100)]
-
-    def operation(self) -> edits.Operation:
-        """Return the operation."""
-        return edits.MarkHint(self.message_id, tuple(Span(one.start, one.end) for one in self.hint))
-
-
-class RestoreIn(Request):
-    """Give a message back as first sent."""
-
-    op: Literal["restore"]
-    message_id: OpaqueId
-
-    def operation(self) -> edits.Operation:
-        """Return the operation."""
-        return edits.Restore(self.message_id)
-
-
-class EditCallIn(Request):
-    """Other arguments for a function call."""
-
-    op: Literal["edit_call"]
-    message_id: OpaqueId
-    call_id: CallId
-    arguments: Words
-
-    def operation(self) -> edits.Operation:
-        """Return the operation."""
-        return edits.EditCall(self.message_id, self.call_id, self.arguments)
-
-
-class DeleteIn(Request):
-    """Delete a message, with the answers to its calls if wanted."""
-
-    op: Literal["delete"]
-    message_id: OpaqueId
-    with_answers: bool = False
-
-    def operation(self) -> edits.Operation:
-        """Return the operation."""
-        return edits.Delete(self.message_id, self.with_answers)
-
-
-class InsertIn(Request):
-    """Insert a message; `after` null puts it first."""
-
-    op: Literal["insert"]
-    after: OpaqueId | None
-    message: MessageIn
-
-    def operation(self) -> edits.Operation:
-        """Return the operation."""
-        return edits.Insert(self.after, self.message.message())
-
-
-class WeightIn(Request):
-    """Let an answer teach or not; null goes back to the default."""
-
-    op: Literal["weight"]
-    message_id: OpaqueId
-    weight: Weight | None
-
-    def operation(self) -> edits.Operation:
-        """Return the operation."""
-        return edits.SetWeight(self.message_id, self.weight)
-
-
-class NoteIn(Request):
-    """Write a note for oneself; an empty one removes it."""
-
-    op: Literal["note"]
-    text: Annotated[str, Field(max_length=10_000, pattern=NO_NUL)]
-
-    def operation(self) -> labels.SetNote:
-        """Return the operation."""
-        return labels.SetNote(self.text)
-
-
-class TagsIn(Request):
-    """Add and remove tags."""
-
-    op: Literal["tags"]
-    add: Tags = Field(default_factory=list)
-    remove: Tags = Field(default_factory=list)
-
-    def operation(self) -> labels.SetTags:
-        """Return the operation."""
-        return labels.SetTags(tuple(self.add), tuple(self.remove))
-
-
-OperationIn = Annotated[
-    EditIn | HintIn | RestoreIn | EditCallIn | DeleteIn | InsertIn | WeightIn | NoteIn | TagsIn,
-    Field(discriminator="op"),
-]
-
-
-class Patch(Request):
-    """Operations on a working copy, done in order, all or none."""
-
-    operations: Annotated[list[OperationIn], Field(min_length=1, max_length=500)]
-
-
-class Revert(Request):
-    """Which saved revision to go back to; 0 is the original."""
-
-    revision: Annotated[int, Field(ge=0, le=BIGINT)]
-
-
-class FilterIn(Request):
-    """Which examples are meant; without a state all but the removed."""
-
-    state: State | None = None
-    tag: TagText | None = None
-    rating: Literal["good", "bad", "none"] | None = None
-    teaches: Literal["none", "some", "all"] | None = None
-    source: Literal["live", "test"] | None = None
-    dialog_id: OpaqueId | None = None
-    changed_by: Label | None = None
-    changed_from: Moment | None = None
-    changed_to: Moment | None = None
-    unsaved: bool | None = None
-    copied: bool | None = None
-
-
-class Bulk(Request):
-    """One action on many examples, by their ids or by a filter that is evaluated once."""
-
-    ids: Annotated[list[UUID], Field(min_length=1, max_length=10_000)] | None = None
-    filter: FilterIn | None = None
-    action: Literal["save", "remove", "restore", "add_tags", "remove_tags", "set_weights"]
-    tags: Annotated[Tags, Field(min_length=1)] | None = None
-    weight: Weight | None = None
-    dry_run: bool = False
-
-    @model_validator(mode="after")
-    def _fits(self) -> Bulk:
-        if (self.ids is None) == (self.filter is None):
-            raise ValueError("give ids or filter")
-        if (self.tags is not None) != self.action.endswith("_tags"):
-            raise ValueError("tags belong to add_tags and remove_tags")
-        if self.weight is not None and self.action != "set_weights":
-            raise ValueError("weight belongs to set_weights")
-        return self
-
-    def meant(self) -> Filter:
-        """Return the filter; a restore without a state means the removed."""
-        given = self.filter.model_dump() if self.filter else {}
-        if self.action == "restore" and given.get("state") is None:
-            given["state"] = "removed"
-        return Filter(**given)
-
-    def arguments(self) -> dict[str, Any]:
-        """Return what the action needs besides the examples."""
-        of: dict[str, dict[str, Any]] = {
-            "add_tags": {"add": self.tags},
-            "remove_tags": {"remove": self.tags},
-            "set_weights": {"weight": self.weight},
-        }
-        return of.get(self.action, {})

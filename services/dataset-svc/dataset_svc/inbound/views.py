@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dataset_svc.domain.checks import Functions, check
+from dataset_svc.domain.checks import check
 from dataset_svc.domain.diff import message_changes
 from dataset_svc.domain.edits import orphans
+from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.message import dump, load
 from dataset_svc.domain.problems import finding_json
 from dataset_svc.domain.weights import Ratings, head, weights

@@ -1,4 +1,4 @@
-"""SQL of examples: working copies, their changes, and saved revisions."""
+"""SQL of examples: working copies and their changes."""
 
 from __future__ import annotations
 
@@ -9,24 +9,6 @@ from uuid import UUID
 from asyncpg import Record
 
 from chassis.database import Connection
-from dataset_svc.domain.filter import Filter
-
-MATCHES = """
-    ($3::jsonb ->> 'state' IS NOT DISTINCT FROM e.state OR NOT $3 ? 'state' AND e.state <> 'removed')
-    AND (NOT $3 ? 'tag' OR e.tags @> ARRAY[$3 ->> 'tag'])
-    AND (NOT $3 ? 'rating' OR coalesce(e.rating, 'none') = $3 ->> 'rating')
-    AND (NOT $3 ? 'teaches' OR $3 ->> 'teaches' = CASE
-        WHEN e.teaches = 0 THEN 'none' WHEN e.teaches < e.answers THEN 'some' ELSE 'all' END)
-    AND (NOT $3 ? 'source' OR e.source = $3 ->> 'source')
-    AND (NOT $3 ? 'dialog_id' OR e.dialog_id = $3 ->> 'dialog_id')
-    AND (NOT $3 ? 'changed_by' OR e.changed_by = $3 ->> 'changed_by')
-    AND (NOT $3 ? 'changed_from' OR e.changed_at >= ($3 ->> 'changed_from')::timestamptz)
-    AND (NOT $3 ? 'changed_to' OR e.changed_at < ($3 ->> 'changed_to')::timestamptz)
-    AND (NOT $3 ? 'unsaved'
-        OR (e.saved_draft IS DISTINCT FROM e.draft_revision) = ($3 ->> 'unsaved')::boolean)
-    AND (NOT $3 ? 'copied' OR (e.copied_example_id IS NOT NULL) = ($3 ->> 'copied')::boolean)
-"""
-"""Whether an example `e` matches the filter in $3."""
 
 
 async def find_by_dialog(
@@ -188,10 +170,16 @@ async def put_draft(
 async def put_change(
     connection: Connection, tenant: str, example_id: UUID, revision: int, by: str, changes: list[Any]
 ) -> None:
-    """Remember who changed what in the working copy."""
+    """Remember who changed what in the working copy; no editor is more than 200 changes behind."""
     await connection.execute(
-        "INSERT INTO draft_changes (tenant_id, example_id, draft_revision, changed_by, changes) "
-        "VALUES ($1, $2, $3, $4, $5)",
+        """
+        WITH old AS (
+            DELETE FROM draft_changes
+            WHERE tenant_id = $1 AND example_id = $2 AND draft_revision <= $3 - 200
+        )
+        INSERT INTO draft_changes (tenant_id, example_id, draft_revision, changed_by, changes)
+        VALUES ($1, $2, $3, $4, $5)
+        """,
         tenant,
         example_id,
         revision,
@@ -212,31 +200,6 @@ async def changes_since(connection: Connection, tenant: str, example_id: UUID, r
         example_id,
         revision,
     )
-
-
-async def put_revision(connection: Connection, tenant: str, example: Record, saved: dict[str, Any]) -> int:
-    """Store the next saved revision; returns its number. The example must be locked."""
-    revision: int = await connection.fetchval(
-        """
-        INSERT INTO example_revisions (tenant_id, example_id, revision, dialog_id, origin_revision,
-            origin_count, messages, line, tokens, teaches, answers, saved_by)
-        SELECT $1, $2, coalesce(max(revision), 0) + 1, $3, $4, $5, $6, $7, $8, $9, $10, $11
-        FROM example_revisions WHERE tenant_id = $1 AND example_id = $2
-        RETURNING revision
-        """,
-        tenant,
-        example["id"],
-        example["dialog_id"] or example["copied_dialog_id"],
-        example["origin_revision"],
-        example["origin_count"],
-        saved["messages"],
-        saved["line"],
-        saved["tokens"],
-        saved["teaches"],
-        saved["answers"],
-        saved["by"],
-    )
-    return revision
 
 
 async def set_columns(
@@ -390,86 +353,3 @@ async def delete_expired(connection: Connection, days: float, limit: int) -> lis
         days * 86_400,
         limit,
     )
-
-
-async def get_revision(connection: Connection, tenant: str, example_id: UUID, revision: int) -> Record | None:
-    """Return a saved revision."""
-    return await connection.fetchrow(
-        "SELECT * FROM example_revisions WHERE tenant_id = $1 AND example_id = $2 AND revision = $3",
-        tenant,
-        example_id,
-        revision,
-    )
-
-
-async def list_revisions(
-    connection: Connection, tenant: str, example_id: UUID, before: int | None, limit: int
-) -> list[Record]:
-    """Return saved revisions, newest first."""
-    return await connection.fetch(
-        """
-        SELECT revision, tokens, teaches, answers, saved_by, saved_at, messages FROM example_revisions
-        WHERE tenant_id = $1 AND example_id = $2 AND ($3::bigint IS NULL OR revision < $3)
-        ORDER BY revision DESC LIMIT $4
-        """,
-        tenant,
-        example_id,
-        before,
-        limit,
-    )
-
-
-async def list_examples(
-    connection: Connection, tenant: str, dataset_id: UUID, wanted: Filter, before: UUID | None, limit: int
-) -> list[Record]:
-    """Return a dataset's examples, newest first."""
-    return await connection.fetch(
-        f"""
-        SELECT e.id, e.dialog_id, e.branch, e.source, e.state, e.draft_revision, e.saved_revision,
-            e.saved_draft, e.teaches, e.answers, e.rating, e.note, e.tags, e.copied_example_id,
-            e.copied_revision, e.copied_dialog_id, e.changed_by, e.changed_at, e.created_at, r.tokens
-        FROM examples e LEFT JOIN example_revisions r
-          ON r.tenant_id = e.tenant_id AND r.example_id = e.id AND r.revision = e.saved_revision
-        WHERE e.tenant_id = $1 AND e.dataset_id = $2 AND ($4::uuid IS NULL OR e.id < $4) AND {MATCHES}
-        ORDER BY e.id DESC LIMIT $5
-        """,  # noqa: S608 -- MATCHES is a literal
-        tenant,
-        dataset_id,
-        wanted.columns(),
-        before,
-        limit,
-    )
-
-
-async def count_examples(connection: Connection, tenant: str, dataset_id: UUID, wanted: Filter) -> int:
-    """Return how many of a dataset's examples match."""
-    count: int = await connection.fetchval(
-        f"SELECT count(*) FROM examples e WHERE e.tenant_id = $1 AND e.dataset_id = $2 AND {MATCHES}",  # noqa: S608
-        tenant,
-        dataset_id,
-        wanted.columns(),
-    )
-    return count
-
-
-async def summary(connection: Connection, tenant: str, dataset_id: UUID) -> Record:
-    """Return counts by state, and what the saved examples hold."""
-    row = await connection.fetchrow(
-        """
-        SELECT count(*) FILTER (WHERE e.state = 'draft') AS drafts,
-            count(*) FILTER (WHERE e.state = 'saved') AS saved,
-            count(*) FILTER (WHERE e.state = 'removed') AS removed,
-            count(*) FILTER (WHERE e.state = 'saved' AND e.draft_revision <> e.saved_draft) AS unsaved,
-            coalesce(sum(r.tokens) FILTER (WHERE e.state = 'saved'), 0)::bigint AS tokens,
-            coalesce(sum(r.teaches) FILTER (WHERE e.state = 'saved'), 0)::bigint AS teaches,
-            coalesce(sum(r.answers) FILTER (WHERE e.state = 'saved'), 0)::bigint AS answers
-        FROM examples e LEFT JOIN example_revisions r
-          ON r.tenant_id = e.tenant_id AND r.example_id = e.id AND r.revision = e.saved_revision
-        WHERE e.tenant_id = $1 AND e.dataset_id = $2
-        """,
-        tenant,
-        dataset_id,
-    )
-    if row is None:
-        raise RuntimeError("an aggregate returned no row")
-    return row

@@ -14,7 +14,7 @@ from chassis.database import Connection
 from dataset_svc.domain.filter import Filter
 from dataset_svc.domain.incoming import Incoming
 from dataset_svc.domain.message import dump
-from dataset_svc.outbound.example_store import MATCHES
+from dataset_svc.outbound.listing_store import MATCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +140,14 @@ async def insert_items(
 
 
 async def page_to_export(
-    connection: Connection, tenant: str, dataset_id: UUID, wanted: Filter, after: UUID | None, limit: int
+    connection: Connection, tenant: str, dataset_id: UUID, wanted: Filter, after: UUID, limit: int
 ) -> list[Record]:
     """Return examples with their saved messages and line, in order of id."""
     return await connection.fetch(
         f"""
         SELECT e.*, r.messages AS saved, r.line FROM examples e LEFT JOIN example_revisions r
           ON r.tenant_id = e.tenant_id AND r.example_id = e.id AND r.revision = e.saved_revision
-        WHERE e.tenant_id = $1 AND e.dataset_id = $2 AND ($4::uuid IS NULL OR e.id > $4) AND {MATCHES}
+        WHERE e.tenant_id = $1 AND e.dataset_id = $2 AND e.id > $4 AND {MATCHES}
         ORDER BY e.id LIMIT $5
         """,  # noqa: S608 -- MATCHES is a literal
         tenant,

@@ -12,7 +12,7 @@ from asyncpg import Record
 from chassis.database import Connection
 from dataset_svc.domain.change import Change
 from dataset_svc.domain.filter import Filter
-from dataset_svc.outbound.example_store import MATCHES
+from dataset_svc.outbound.listing_store import MATCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,19 +206,17 @@ async def count_items(connection: Connection, tenant: str, operation_id: UUID) -
 
 
 async def next_items(
-    connection: Connection, tenant: str, operation_id: UUID, state: str, after: UUID | None, limit: int
+    connection: Connection, tenant: str, operation_id: UUID, state: str, limit: int
 ) -> list[Record]:
     """Return the next examples in this state, in order of id."""
     return await connection.fetch(
         """
         SELECT example_id, before, after FROM operation_items
-        WHERE tenant_id = $1 AND operation_id = $2 AND state = $3 AND ($4::uuid IS NULL OR example_id > $4)
-        ORDER BY example_id LIMIT $5
+        WHERE tenant_id = $1 AND operation_id = $2 AND state = $3 ORDER BY example_id LIMIT $4
         """,
         tenant,
         operation_id,
         state,
-        after,
         limit,
     )
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from chassis import audit
-from chassis.database import Transaction
+from chassis.database import Connection, Transaction
 from chassis.errors import Problem
 from dataset_svc.domain import problems
 from dataset_svc.domain.change import DRAFT, Change, changed
@@ -18,7 +18,7 @@ from dataset_svc.domain.edits import EditRefusedError
 from dataset_svc.domain.filter import Filter
 from dataset_svc.domain.labels import retag
 from dataset_svc.domain.message import load
-from dataset_svc.outbound import agent_store, example_store, operation_store
+from dataset_svc.outbound import agent_store, example_store, listing_store, operation_store
 from dataset_svc.outbound.operation_store import Failure
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.edit_example import lock_example, put_working_copy
@@ -51,21 +51,10 @@ async def begin_change(
         connection, tenant, operation_id=operation_id, dataset_id=dataset_id, action=action,
         arguments=arguments, state="running", by=by,
     )  # fmt: skip
-    unknown: list[UUID] = []
-    if ids is None:
-        await operation_store.add_by_filter(connection, tenant, operation_id, dataset_id, wanted)
-    else:
-        known = set(await operation_store.add_by_ids(connection, tenant, operation_id, dataset_id, ids))
-        unknown = [one for one in dict.fromkeys(ids) if one not in known]
-        await operation_store.put_failures(
-            connection, tenant, operation_id,
-            [failure(n, one, problems.no_example()) for n, one in enumerate(unknown, 1)],
-        )  # fmt: skip
-    count = await operation_store.count_items(connection, tenant, operation_id)
+    count, unknown = await _choose(connection, tenant, operation_id, dataset_id, ids, wanted)
     await operation_store.advance(
-        connection, tenant, operation_id, state="running", position={}, total=count + len(unknown),
-        failed=len(unknown),
-    )  # fmt: skip
+        connection, tenant, operation_id, state="running", position={}, total=count + unknown, failed=unknown
+    )
     await audit.record(
         connection, tenant=tenant, subject=by, action=f"examples.{action}", object_id=str(operation_id),
         dataset_id=str(dataset_id), examples=count,
@@ -73,6 +62,28 @@ async def begin_change(
     if count <= TURN:
         await take_turn(transaction, tenant, operation_id)
     return operation_id
+
+
+async def _choose(
+    connection: Connection,
+    tenant: str,
+    operation_id: UUID,
+    dataset_id: UUID,
+    ids: Sequence[UUID] | None,
+    wanted: Filter,
+) -> tuple[int, int]:
+    """Write down which examples are meant; returns how many, and how many ids are unknown."""
+    unknown: list[UUID] = []
+    if ids is None:
+        await operation_store.add_by_filter(connection, tenant, operation_id, dataset_id, wanted)
+    else:
+        known = set(await operation_store.add_by_ids(connection, tenant, operation_id, dataset_id, ids))
+        unknown = [one for one in dict.fromkeys(ids) if one not in known]
+    await operation_store.put_failures(
+        connection, tenant, operation_id,
+        [failure(place, one, problems.no_example()) for place, one in enumerate(unknown, 1)],
+    )  # fmt: skip
+    return await operation_store.count_items(connection, tenant, operation_id), len(unknown)
 
 
 async def count_change(
@@ -83,7 +94,7 @@ async def count_change(
     if await agent_store.get_dataset(connection, tenant, dataset_id) is None:
         raise problems.no_dataset()
     if ids is None:
-        return await example_store.count_examples(connection, tenant, dataset_id, wanted), []
+        return await listing_store.count_examples(connection, tenant, dataset_id, wanted), []
     known = await operation_store.known_ids(connection, tenant, dataset_id, ids)
     return len(known), [one for one in dict.fromkeys(ids) if one not in known]
 
@@ -94,17 +105,17 @@ async def take_turn(transaction: Transaction, tenant: str, operation_id: UUID) -
     operation = await operation_store.lock(connection, tenant, operation_id)
     if operation is None or operation["state"] != "running":
         return
-    items = await operation_store.next_items(connection, tenant, operation_id, "waiting", None, TURN)
+    items = await operation_store.next_items(connection, tenant, operation_id, "waiting", TURN + 1)
     failures: list[Failure] = []
-    for item in items:
+    for item in items[:TURN]:
         place = operation["failed"] + len(failures) + 1
         failed = await _change(transaction, tenant, operation, item["example_id"], place)
         failures += [failed] if failed else []
     if failures:
         await operation_store.put_failures(connection, tenant, operation_id, failures)
     await operation_store.advance(
-        connection, tenant, operation_id, state="running" if len(items) == TURN else "done", position={},
-        done=len(items) - len(failures), failed=len(failures),
+        connection, tenant, operation_id, state="running" if len(items) > TURN else "done", position={},
+        done=min(len(items), TURN) - len(failures), failed=len(failures),
     )  # fmt: skip
 
 

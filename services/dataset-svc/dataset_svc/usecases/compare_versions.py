@@ -8,7 +8,7 @@ from uuid import UUID
 
 from chassis.database import Connection
 from dataset_svc.domain import problems
-from dataset_svc.outbound import version_store
+from dataset_svc.outbound import difference_store, version_store
 from dataset_svc.outbound.row import Row
 
 
@@ -36,6 +36,6 @@ async def compare_versions(
     after = await version_store.get(connection, tenant, dataset_id, other)
     if before is None or after is None:
         raise problems.no_version()
-    counts = await version_store.count_differences(connection, tenant, dataset_id, version, other)
-    rows = await version_store.differences(connection, tenant, dataset_id, version, other, cursor, limit)
+    counts = await difference_store.count_differences(connection, tenant, dataset_id, version, other)
+    rows = await difference_store.differences(connection, tenant, dataset_id, version, other, cursor, limit)
     return Compared(before, after, counts, rows)

@@ -10,11 +10,11 @@ from chassis import audit
 from chassis.database import Connection, Transaction
 from dataset_svc.domain import problems
 from dataset_svc.domain.edits import EditRefusedError, Insert, Operation, Setting, apply
-from dataset_svc.domain.functions import schemas_of
+from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.labels import Labels, SetNote, SetTags
 from dataset_svc.domain.message import Messages, dump, load
 from dataset_svc.domain.weights import Ratings, head, weights
-from dataset_svc.outbound import agent_store, example_store
+from dataset_svc.outbound import agent_store, example_store, revision_store
 from dataset_svc.outbound.row import Row
 
 AnyOperation = Operation | SetNote | SetTags
@@ -94,7 +94,7 @@ async def _setting(connection: Connection, tenant: str, row: Row) -> Setting:
     return Setting(
         {one.id: one for one in load(row["original"])},
         row["source"] == OWN,
-        schemas_of(agent["tools"]) if agent else {},
+        Functions.of_tools(agent["tools"]) if agent else Functions(),
     )
 
 
@@ -151,9 +151,9 @@ async def revert_example(
 
 async def _go_back(transaction: Transaction, tenant: str, by: str, row: Row, revision: int, op: str) -> None:
     connection, example_id = transaction.connection, row["id"]
-    data, origin = row["original"], (row["origin_revision"], row["origin_count"])
+    data, origin = row["original"], (row["origin_revision"], len(row["original"]))
     if revision:
-        saved = await example_store.get_revision(connection, tenant, example_id, revision)
+        saved = await revision_store.get_revision(connection, tenant, example_id, revision)
         if saved is None:
             raise problems.no_revision()
         data, origin = saved["messages"], (saved["origin_revision"], saved["origin_count"])

@@ -58,7 +58,7 @@ async def export_examples(
 async def _slices(
     database: Database, tenant: str, dataset_id: UUID, wanted: Filter, line: Callable[[Row], bytes]
 ) -> AsyncIterator[bytes]:
-    last = None
+    last = UUID(int=0)
     while True:
         async with database.tenant_transaction(tenant) as transaction:
             rows = await import_store.page_to_export(

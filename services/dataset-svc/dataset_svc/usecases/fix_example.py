@@ -7,9 +7,10 @@ from uuid import UUID
 from chassis import audit
 from chassis.database import Transaction
 from dataset_svc.domain import check_problems
-from dataset_svc.domain.checks import Finding, Functions, check
+from dataset_svc.domain.checks import Finding, check
 from dataset_svc.domain.checks.fixes import Fix, fixed
 from dataset_svc.domain.edits import EditRefusedError
+from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.message import load
 from dataset_svc.domain.weights import Ratings, weights
 from dataset_svc.outbound import agent_store

@@ -95,7 +95,7 @@ async def begin_version(
     )  # fmt: skip
     await audit.record(
         connection, tenant=tenant, subject=by, action="version.frozen", object_id=str(dataset_id),
-        version=version,
+        version=version, agent=wanted.agent, excluded=len(wanted.exclude),
     )  # fmt: skip
     return version
 

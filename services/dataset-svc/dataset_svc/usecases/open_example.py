@@ -52,10 +52,13 @@ async def open_from_dialog(
         connection, tenant, dataset["agent_id"], dialog_id, revision
     )
     if candidate is None:
+        wanted = uuid7()
         promised = await candidate_store.put_pending(
             connection, tenant, dataset_id=dataset_id, dialog_id=dialog_id, revision=revision,
-            example_id=uuid7(), asked_by=by,
+            example_id=wanted, asked_by=by,
         )  # fmt: skip
+        if promised == wanted:
+            await _note(transaction, tenant, by, "example.awaited", promised, dialog_id)
         return Opened(promised, "pending")
     return await create_from_candidate(
         transaction, objects, tenant, candidate, dataset_id=dataset_id, example_id=uuid7(), by=by

@@ -70,6 +70,7 @@ async def request_training(
     await audit.record(
         connection, tenant=tenant, subject=by, action="training.requested", object_id=str(run_id),
         dataset_id=str(dataset_id), version=version,
+        confirmed=[one["code"] for one in frozen["warnings"]],
     )  # fmt: skip
     return run_id
 

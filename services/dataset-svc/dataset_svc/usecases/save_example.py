@@ -16,7 +16,7 @@ from dataset_svc.domain.line import fragment, line_messages
 from dataset_svc.domain.message import Messages, dump, load
 from dataset_svc.domain.tokens import count_example
 from dataset_svc.domain.weights import Ratings, head, weights
-from dataset_svc.outbound import example_store
+from dataset_svc.outbound import example_store, revision_store
 from dataset_svc.outbound.row import Row
 
 
@@ -46,7 +46,7 @@ async def save_example(
         raise problems.removed()
     connection = transaction.connection
     saved = ready_to_save(load(row["draft"]), load(row["original"]), Ratings(row["ratings"]), language)
-    revision = await example_store.put_revision(connection, tenant, row, saved | {"by": by})
+    revision = await revision_store.put_revision(connection, tenant, row, saved | {"by": by})
     change = changed(row, state="saved", saved_revision=revision, saved_draft=row["draft_revision"])
     await example_store.set_columns(connection, tenant, row["id"], change.after, by)
     await _note(transaction, tenant, by, "example.saved", row, revision=revision)

@@ -68,17 +68,17 @@ async def take_back(transaction: Transaction, tenant: str, operation_id: UUID) -
     operation = await operation_store.lock(connection, tenant, operation_id)
     if operation is None or operation["state"] != "undoing":
         return []
-    items = await operation_store.next_items(connection, tenant, operation_id, "done", None, TURN)
+    items = await operation_store.next_items(connection, tenant, operation_id, "done", TURN + 1)
     failures: list[Failure] = []
-    for item in items:
+    for item in items[:TURN]:
         place = operation["total"] + operation["kept"] + len(failures) + 1
         failed = await _take_back(transaction, tenant, operation, item, place)
         failures += [failed] if failed else []
     if failures:
         await operation_store.put_failures(connection, tenant, operation_id, failures)
     await operation_store.advance(
-        connection, tenant, operation_id, state="undoing" if len(items) == TURN else "undone",
-        position=operation["position"], undone=len(items) - len(failures), kept=len(failures),
+        connection, tenant, operation_id, state="undoing" if len(items) > TURN else "undone",
+        position=operation["position"], undone=min(len(items), TURN) - len(failures), kept=len(failures),
     )  # fmt: skip
     return failures
 

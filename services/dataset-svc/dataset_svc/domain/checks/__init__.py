@@ -3,6 +3,5 @@
 from dataset_svc.domain.checks.catalogue import CODES, Code
 from dataset_svc.domain.checks.example import check, errors
 from dataset_svc.domain.checks.finding import Finding, finding_of
-from dataset_svc.domain.checks.functions import Functions
 
-__all__ = ["CODES", "Code", "Finding", "Functions", "check", "errors", "finding_of"]
+__all__ = ["CODES", "Code", "Finding", "check", "errors", "finding_of"]

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ import orjson
 
 from dataset_svc.domain.checks.example import check
 from dataset_svc.domain.checks.finding import Finding
-from dataset_svc.domain.checks.functions import Functions
+from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.line import fragment, line_messages
 from dataset_svc.domain.message import Message, Messages, load
 from dataset_svc.domain.tokens import EXAMPLE, count_messages, frame_tokens
@@ -64,8 +65,13 @@ def check_copies(copies: Sequence[Copy], prompt: str, tools: str | None) -> list
     Nothing is read or written, so that it may run in another process.
     """
     functions = None if tools is None else Functions.of_json(tools)
-    around = 0 if tools is None else frame_tokens(prompt, orjson.loads(tools))
+    around = 0 if tools is None else _around(prompt, tools)
     return [_check_copy(one, functions, around) for one in copies]
+
+
+@lru_cache(maxsize=64)
+def _around(prompt: str, tools: str) -> int:
+    return frame_tokens(prompt, orjson.loads(tools))
 
 
 def _check_copy(copy: Copy, functions: Functions | None, around: int) -> Checked:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-import orjson
-
 from dataset_svc.domain.checks.catalogue import CODES
 from dataset_svc.domain.checks.finding import Finding
-from dataset_svc.domain.checks.functions import Functions
+from dataset_svc.domain.functions import Functions, json_object
 from dataset_svc.domain.line import taught_part
-from dataset_svc.domain.message import Message, Messages, Span
+from dataset_svc.domain.message import Call, Message, Messages, Span
 
 SPECIAL = re.compile(r"<\|[^|\s<>]{1,64}\|>")
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -86,23 +84,25 @@ def _calls(message: Message, functions: Functions | None) -> Iterator[Finding]:
         if call.id in seen:
             yield Finding("call_id_repeated", message.id, f"{field}.id")
         seen.add(call.id)
-        arguments = _object(call.arguments)
-        if arguments is None:
+        if json_object(call.arguments) is None:
             yield Finding("arguments_not_json", message.id, f"{field}.function.arguments")
         if not NAME.match(call.name):
             yield Finding("function_name_invalid", message.id, f"{field}.function.name")
         elif functions is not None:
-            yield from functions.findings(message.id, field, call, arguments)
+            yield from _against(functions, message.id, field, call)
         if "<|" in call.arguments:
             yield from _specials(message.id, f"{field}.function.arguments", call.arguments)
 
 
-def _object(text: str) -> dict[str, object] | None:
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    return value if isinstance(value, dict) else None
+def _against(functions: Functions, message_id: str, field: str, call: Call) -> Iterator[Finding]:
+    if call.name not in functions.of:
+        facts = {"function": call.name, "closest": functions.closest(call.name)}
+        yield Finding("function_unknown", message_id, f"{field}.function.name", facts=facts)
+        return
+    places = [{"path": path, "rule": rule} for path, rule in functions.misses(call.name, call.arguments)]
+    if places:
+        yield Finding("arguments_mismatch", message_id, f"{field}.function.arguments",
+                      facts={"function": call.name, "misses": places})  # fmt: skip
 
 
 def _specials(message_id: str, field: str, text: str) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from chassis.errors import Text
 from dataset_svc.domain import edits
 from dataset_svc.domain.checks.example import NAME, SPECIAL
 from dataset_svc.domain.checks.finding import Finding
-from dataset_svc.domain.functions import is_json_object
+from dataset_svc.domain.functions import json_object
 from dataset_svc.domain.message import Call, Message, Messages
 
 
@@ -77,7 +77,7 @@ def _rename_call(messages: Messages, fix: Fix) -> Messages:
 
 def _set_arguments(messages: Messages, fix: Fix) -> Messages:
     message = _message(messages, fix)
-    if fix.value is None or not is_json_object(fix.value):
+    if fix.value is None or json_object(fix.value) is None:
         text = Text("Arguments must be a JSON object.", "Аргументы должны быть объектом JSON.")
         raise edits.EditRefusedError("arguments_not_json", text, message.id, "value")
     return _put(messages, _with_call(message, _call(message, fix), arguments=fix.value))

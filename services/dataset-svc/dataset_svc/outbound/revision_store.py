@@ -1,0 +1,62 @@
+"""SQL of saved revisions, which never change."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from asyncpg import Record
+
+from chassis.database import Connection
+
+
+async def put_revision(connection: Connection, tenant: str, example: Record, saved: dict[str, Any]) -> int:
+    """Store the next saved revision; returns its number. The example must be locked."""
+    revision: int = await connection.fetchval(
+        """
+        INSERT INTO example_revisions (tenant_id, example_id, revision, dialog_id, origin_revision,
+            origin_count, messages, line, tokens, teaches, answers, saved_by)
+        SELECT $1, $2, coalesce(max(revision), 0) + 1, $3, $4, $5, $6, $7, $8, $9, $10, $11
+        FROM example_revisions WHERE tenant_id = $1 AND example_id = $2
+        RETURNING revision
+        """,
+        tenant,
+        example["id"],
+        example["dialog_id"] or example["copied_dialog_id"],
+        example["origin_revision"],
+        example["origin_count"],
+        saved["messages"],
+        saved["line"],
+        saved["tokens"],
+        saved["teaches"],
+        saved["answers"],
+        saved["by"],
+    )
+    return revision
+
+
+async def get_revision(connection: Connection, tenant: str, example_id: UUID, revision: int) -> Record | None:
+    """Return a saved revision."""
+    return await connection.fetchrow(
+        "SELECT * FROM example_revisions WHERE tenant_id = $1 AND example_id = $2 AND revision = $3",
+        tenant,
+        example_id,
+        revision,
+    )
+
+
+async def list_revisions(
+    connection: Connection, tenant: str, example_id: UUID, before: int | None, limit: int
+) -> list[Record]:
+    """Return saved revisions, newest first."""
+    return await connection.fetch(
+        """
+        SELECT revision, tokens, teaches, answers, saved_by, saved_at, messages FROM example_revisions
+        WHERE tenant_id = $1 AND example_id = $2 AND ($3::bigint IS NULL OR revision < $3)
+        ORDER BY revision DESC LIMIT $4
+        """,
+        tenant,
+        example_id,
+        before,
+        limit,
+    )
