@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from deploy.stack.prepared import prepare
+from deploy.stack.processes import Process, port_answers
 from deploy.stack.servers import Servers
 from deploy.stack.services import Surroundings
-from deploy.stack.settings import from_environment
+from deploy.stack.settings import ROOT, free_ports, from_environment
 from deploy.stack.topics import create_topics
 
 NO_ISSUER = "http://127.0.0.1:9"
@@ -49,6 +53,22 @@ async def stage(name: str, *, postgres: tuple[str, ...] = ()) -> AsyncIterator[t
             )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def issuer_of(folder: Path) -> AsyncIterator[str]:
+    """A development issuer of one's own: its address."""
+    (port,) = free_ports(1)
+    module: list[str | Path] = [sys.executable, "-P", "-m", "deploy.issuer"]
+    command = [*module, "--port", str(port), "--state", folder / "issuer"]
+    environment = {**os.environ, "MORTARBOARD_DEV": "1"}
+    process = Process("issuer", command, log=folder / "issuer.log", env=environment, cwd=ROOT)
+    process.start()
+    try:
+        await process.ready(lambda: port_answers(port), 30)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        await process.stop(2)
 
 
 @asynccontextmanager

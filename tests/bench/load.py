@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,10 +19,8 @@ import psutil
 
 from contracts.agents import AgentUpdated
 from contracts.chat import ChatMessage, DialogEnded, MessagePosted
-from deploy.stack.processes import Process, port_answers
 from deploy.stack.services import Surroundings
-from deploy.stack.settings import ROOT, free_ports
-from tests.bench._stage import producing, quantile, result, stage
+from tests.bench._stage import issuer_of, producing, quantile, result, stage
 from tests.harness import Running, instance, now, publish, until
 
 RATE = 40.0
@@ -51,21 +46,6 @@ FILL = """
     FROM made
 """
 Probe = Callable[[int], Awaitable[httpx.Response]]
-
-
-@asynccontextmanager
-async def _issuer(folder: Path) -> AsyncIterator[str]:
-    (port,) = free_ports(1)
-    module: list[str | Path] = [sys.executable, "-P", "-m", "deploy.issuer"]
-    command = [*module, "--port", str(port), "--state", folder / "issuer"]
-    environment = {**os.environ, "MORTARBOARD_DEV": "1"}
-    process = Process("issuer", command, log=folder / "issuer.log", env=environment, cwd=ROOT)
-    process.start()
-    try:
-        await process.ready(lambda: port_answers(port), 30)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        await process.stop(2)
 
 
 @asynccontextmanager
@@ -212,7 +192,7 @@ async def _check_and_freeze(surroundings: Surroundings, large: httpx.AsyncClient
 async def _measure(size: int, seconds: float) -> dict[str, Any]:
     async with stage("load") as (_, surroundings):
         folder = surroundings.objects.parent
-        async with _issuer(folder) as issuer, _services(surroundings, issuer) as (dialog_svc, dataset_svc):
+        async with issuer_of(folder) as issuer, _services(surroundings, issuer) as (dialog_svc, dataset_svc):
             await _seed(surroundings, 200)
             api, large = await dataset_svc.client("small"), await dataset_svc.client("large")
             dataset, large_dataset = await _dataset(api), await _dataset(large)

@@ -9,7 +9,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey, OKPKey
 
-from chassis.auth import Authenticator
+from chassis.auth import LEEWAY, REMEMBER, Authenticator
 from chassis.errors import Problem
 from chassis.settings import Settings
 from chassis.untrusted import (
@@ -162,3 +162,35 @@ async def test_a_machine_acts_for_a_tenant_only_with_the_claim(authenticator: Kn
     machine = await authenticator.caller(signed(act_as=True), acting_for="globex")
     assert (plain.tenant, plain.acting) == ("acme", False)
     assert (machine.tenant, machine.acting) == ("globex", True)
+
+
+async def test_a_token_that_was_checked_is_remembered_but_never_beyond_its_end(
+    authenticator: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks = 0
+    check = authenticator._claims
+
+    async def counted(token: str) -> dict[str, Any]:
+        nonlocal checks
+        checks += 1
+        return await check(token)
+
+    monkeypatch.setattr(authenticator, "_claims", counted)
+    began = time.time()
+    token, longer = signed(exp=int(began) + 40), signed(exp=int(began) + 4_000)
+    for _ in range(3):
+        await authenticator.caller(token)
+        await authenticator.caller(longer)
+    assert checks == 2
+    monkeypatch.setattr(time, "time", lambda: began + REMEMBER + 1)
+    await authenticator.caller(longer)
+    assert checks == 3
+    monkeypatch.setattr(time, "time", lambda: began + 40 + LEEWAY + 2)
+    with pytest.raises(Problem):
+        await authenticator.caller(token)
+
+
+async def test_a_token_that_was_refused_is_not_remembered(authenticator: Known) -> None:
+    with pytest.raises(Problem):
+        await authenticator.caller(signed(aud=["other"]))
+    assert not authenticator._known

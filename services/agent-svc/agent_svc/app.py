@@ -7,6 +7,7 @@ from typing import cast
 from agent_svc.inbound import events, http
 from agent_svc.inbound.gateway import Recorder
 from agent_svc.outbound.catalogue import read_catalogue
+from agent_svc.outbound.chat import Models
 from agent_svc.outbound.provider import Provider
 from agent_svc.settings import AgentSettings
 from chassis.consumer import Consumer
@@ -20,17 +21,17 @@ def compose(surroundings: Surroundings) -> Parts:
     """Return the parts of agent-svc."""
     settings = cast(AgentSettings, surroundings.settings)
     vault = Vault(settings.master_key_bytes())
-    provider = Provider(settings.provider_timeout)
+    provider, models = Provider(settings.provider_timeout), Models(settings.provider_timeout)
     recorder = Recorder(surroundings.database)
     catalogue = read_catalogue(settings.catalogue)
     return Parts(
-        router=http.router(surroundings.database, vault, catalogue, provider, recorder),
+        router=http.router(surroundings.database, vault, catalogue, provider, models, recorder),
         scopes=SCOPES,
         consumers=[
             Consumer.of("model.activated", events.MODEL_ACTIVATED),
             Consumer.of("training.status", events.TRAINING_STATUS),
         ],
-        closing=[recorder.drain, provider.close],
+        closing=[recorder.drain, models.close, provider.close],
     )
 
 

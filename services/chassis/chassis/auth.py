@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,9 @@ REFETCH_EVERY = 5.0
 LEEWAY = 30
 MAX_TOKEN = 8_192
 MAX_TENANT = 128
+REMEMBER = 60.0
+"""Seconds for which a token is not checked again: a key that the issuer withdraws counts that much longer."""
+MOST_REMEMBERED = 4_096
 
 VIEWER = frozenset({"dialogs:read"})
 EDITOR = VIEWER | {"curate"}
@@ -65,6 +70,7 @@ class Authenticator:
         self._keys: KeySet | None = None
         self._fetched = 0.0
         self._lock = asyncio.Lock()
+        self._known: OrderedDict[bytes, tuple[float, dict[str, Any]]] = OrderedDict()
 
     async def caller(self, token: str, acting_for: str = "") -> Caller:
         """Return the caller behind `token`; raises a 401 Problem when it is not valid here.
@@ -73,13 +79,25 @@ class Authenticator:
         """
         if not token or len(token) > MAX_TOKEN:
             raise missing_token() if not token else bad_token()
-        claims = await self._claims(token)
+        claims = await self._remembered(token)
         tenant, acting = claims.get("tenant"), False
         if acting_for and claims.get("act_as") is True:
             tenant, acting = acting_for, True
         if not isinstance(tenant, str) or not 1 <= len(tenant) <= MAX_TENANT or "\x00" in tenant:
             raise bad_token()
         return Caller(tenant, str(claims.get("sub", ""))[:256], _scopes(claims), acting)
+
+    async def _remembered(self, token: str) -> dict[str, Any]:
+        """Return the claims of a token that was checked moments ago, or check it; never beyond its end."""
+        digest = hashlib.sha256(token.encode()).digest()
+        until, claims = self._known.get(digest, (0.0, {}))
+        if time.time() < until:
+            return claims
+        claims = await self._claims(token)
+        self._known[digest] = (min(float(claims["exp"]), time.time() + REMEMBER), claims)
+        while len(self._known) > MOST_REMEMBERED:
+            self._known.popitem(last=False)
+        return claims
 
     async def _claims(self, token: str) -> dict[str, Any]:
         for attempt in (1, 2):

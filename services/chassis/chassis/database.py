@@ -129,6 +129,14 @@ class Database:
             yield transaction
 
     @asynccontextmanager
+    async def tenant_connection(self) -> AsyncIterator[Connection]:
+        """A connection of the HTTP role for one statement that sets its tenant itself, without more trips."""
+        if self._http is None:
+            raise RuntimeError("this process serves no HTTP")
+        async with self._http.acquire(timeout=5) as connection:
+            yield connection
+
+    @asynccontextmanager
     async def _run(self, pool: asyncpg.Pool, tenant: str | None) -> AsyncIterator[Transaction]:
         async with pool.acquire(timeout=5) as connection, connection.transaction():
             if tenant is not None:

@@ -6,7 +6,7 @@ import ipaddress
 import re
 import socket
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError
 
@@ -90,18 +90,35 @@ def fill_template(url: str, variables: dict[str, str]) -> str:
     return url.format_map(variables)
 
 
-def check_address(url: str, *, allow_private: bool = False) -> str:
-    """Return `url` if it may be called: https to a global address, unless the catalogue allows more.
+def check_url(url: str, *, allow_private: bool = False) -> SplitResult:
+    """Return the parts of `url` if it may be called as far as it shows; no name is resolved.
 
-    Resolves the name (blocking); raises UnsafeAddressError.
+    Raises UnsafeAddressError for another scheme than https, or an address in digits that is not a global one.
     """
     parts = urlsplit(url)
     if parts.username or parts.password or not parts.hostname:
         raise UnsafeAddressError("the address must be a plain https URL")
     if allow_private and parts.scheme in {"http", "https"}:
-        return url
+        return parts
     if parts.scheme != "https":
         raise UnsafeAddressError("the address must use https")
+    try:
+        public = ipaddress.ip_address(parts.hostname).is_global
+    except ValueError:
+        return parts
+    if not public:
+        raise UnsafeAddressError("the address is not a public one")
+    return parts
+
+
+def check_address(url: str, *, allow_private: bool = False) -> str:
+    """Return `url` if it may be called: https to a global address, unless the catalogue allows more.
+
+    Resolves the name (blocking); raises UnsafeAddressError.
+    """
+    parts = check_url(url, allow_private=allow_private)
+    if allow_private:
+        return url
     try:
         found = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
     except OSError:

@@ -79,7 +79,11 @@ class Vault:
             UUID(secret_id.key_id),
             secret_id.version,
         )
-        return None if sealed is None else unseal(self._master, secret_id, bytes(sealed))
+        return None if sealed is None else self.open(secret_id, bytes(sealed))
+
+    def open(self, secret_id: SecretId, sealed: bytes) -> str:
+        """Return the secret of what was read from the vault; raises SealBrokenError."""
+        return unseal(self._master, secret_id, sealed)
 
     def fingerprint(self, secret: str) -> str:
         """Return the HMAC by which the same secret is recognised."""

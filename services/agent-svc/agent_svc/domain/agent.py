@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -46,6 +47,16 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedKey:
+    """A provider key as it lies in the vault."""
+
+    key_id: str
+    provider: str
+    version: int
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Answering:
     """Which model answers, where, and by which key."""
 
@@ -55,7 +66,7 @@ class Answering:
 
 
 def answering(
-    agent: Agent, route: dict[str, Any] | None, keys: list[Key], dialog_id: str
+    agent: Agent, route: dict[str, Any] | None, keys: Iterable[SealedKey], dialog_id: str
 ) -> Answering | None:
     """Return who answers this dialog: the route's share, else the base model; None without a key."""
     if route is not None:

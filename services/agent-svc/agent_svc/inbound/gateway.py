@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from uuid_utils.compat import uuid7
 
 from agent_svc.outbound.catalogue import Catalogue
-from agent_svc.outbound.provider import Provider, Streaming
+from agent_svc.outbound.chat import Models, Streaming
 from agent_svc.usecases.answer_chat import Plan, collect, plan_answer, record_answer
 from chassis import description
 from chassis.database import Database
@@ -81,7 +81,7 @@ def add_gateway(
     database: Database,
     vault: Vault,
     catalogue: Catalogue,
-    provider: Provider,
+    models: Models,
     recorder: Recorder,
 ) -> None:
     """Add the gateway's endpoint to `routes`."""
@@ -109,7 +109,7 @@ def add_gateway(
             )
             async with AsyncExitStack() as held:
                 answer = await held.enter_async_context(
-                    provider.answer(plan.base_url, plan.secret, plan.body)
+                    models.answer(plan.base_url, plan.secret, plan.body, allow_private=plan.allow_private)
                 )
                 kept = held.pop_all()
         except Problem as problem:

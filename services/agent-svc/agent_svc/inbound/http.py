@@ -14,6 +14,7 @@ from agent_svc.inbound import gateway
 from agent_svc.outbound import agent_store as store
 from agent_svc.outbound import route_store
 from agent_svc.outbound.catalogue import Catalogue
+from agent_svc.outbound.chat import Models
 from agent_svc.outbound.provider import Provider
 from agent_svc.usecases.activate_route import roll_back
 from agent_svc.usecases.note_key import note_infer
@@ -66,11 +67,16 @@ class NewKey(BaseModel):
 
 
 def router(
-    database: Database, vault: Vault, catalogue: Catalogue, provider: Provider, recorder: gateway.Recorder
+    database: Database,
+    vault: Vault,
+    catalogue: Catalogue,
+    provider: Provider,
+    models: Models,
+    recorder: gateway.Recorder,
 ) -> APIRouter:
     """Return the endpoints of agent-svc."""
     routes = APIRouter()
-    gateway.add_gateway(routes, database, vault, catalogue, provider, recorder)
+    gateway.add_gateway(routes, database, vault, catalogue, models, recorder)
     _add_agents(routes, database, catalogue)
     _add_keys(routes, database, vault, catalogue, provider)
     _add_routes(routes, database)

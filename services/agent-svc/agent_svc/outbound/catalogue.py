@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from chassis.untrusted import check_address
+from chassis.untrusted import UnsafeAddressError, check_address, check_url
 
 
 class ProviderEntry(BaseModel):
@@ -18,6 +18,15 @@ class ProviderEntry(BaseModel):
     id: str
     base_url: str
     allow_private: bool = False
+
+    @model_validator(mode="after")
+    def may_be_called(self) -> ProviderEntry:
+        """Refuse an address that shows that it must not be called; names are looked up when called."""
+        try:
+            check_url(self.base_url, allow_private=self.allow_private)
+        except UnsafeAddressError as error:
+            raise ValueError(str(error)) from None
+        return self
 
 
 class Catalogue(BaseModel):
@@ -31,11 +40,16 @@ class Catalogue(BaseModel):
         """Return a provider by its id, or None."""
         return next((entry for entry in self.providers if entry.id == name), None)
 
-    def address(self, name: str) -> str:
-        """Return the provider's base URL; raises UnsafeAddressError when it may not be called."""
+    def __getitem__(self, name: str) -> ProviderEntry:
+        """Return a provider; raises LookupError for one that operators have not listed."""
         entry = self.provider(name)
         if entry is None:
             raise LookupError(name)
+        return entry
+
+    def address(self, name: str) -> str:
+        """Return the provider's base URL; raises UnsafeAddressError when it may not be called."""
+        entry = self[name]
         return check_address(entry.base_url, allow_private=entry.allow_private)
 
 

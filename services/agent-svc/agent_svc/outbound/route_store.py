@@ -7,6 +7,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from agent_svc.domain.agent import Agent, SealedKey
 from chassis.database import Connection
 
 Row = Record
@@ -34,6 +35,22 @@ async def current_route(connection: Connection, tenant: str, agent_id: str) -> R
         tenant,
         agent_id,
     )
+
+
+async def plan_answer(
+    connection: Connection, tenant: str, agent_id: str
+) -> tuple[Agent, dict[str, Any] | None, dict[str, SealedKey]] | None:
+    """Return the agent, what serves it (None: the base model) and its keys by id; None without the agent.
+
+    One round trip, outside any transaction: the function sets the tenant for its own statement.
+    """
+    row = await connection.fetchrow("SELECT * FROM plan_answer($1, $2)", tenant, agent_id)
+    if row is None:
+        return None
+    agent = Agent(agent_id, row["version"], row["definition"], row["fingerprint"], row["updated_at"])
+    columns = (row["key_ids"] or (), row["providers"] or (), row["key_versions"] or (), row["sealed"] or ())
+    keys = [SealedKey(str(key_id), *rest) for key_id, *rest in zip(*columns, strict=True)]
+    return agent, row["effective"], {key.key_id: key for key in keys}
 
 
 async def history(connection: Connection, tenant: str, agent_id: str) -> list[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from typing import Any
 from agent_svc.domain.agent import Agent, Answering, answering
 from agent_svc.domain.errors import no_agent, no_key, no_provider
 from agent_svc.domain.recording import Message, answer_of, message_id, new_messages
-from agent_svc.outbound import agent_store, route_store
+from agent_svc.outbound import route_store
 from agent_svc.outbound.catalogue import Catalogue
 from chassis.database import Database
 from chassis.observability import log
@@ -26,6 +25,7 @@ class Plan:
     agent: Agent
     answering: Answering
     base_url: str
+    allow_private: bool
     secret: str
     body: dict[str, Any]
 
@@ -44,24 +44,20 @@ async def plan_answer(
 
     Raises a 404 Problem for an unknown agent, a 409 when it has no key.
     """
-    async with database.tenant_transaction(tenant) as transaction:
-        connection = transaction.connection
-        agent = await agent_store.get_agent(connection, tenant, agent_id)
-        if agent is None:
-            raise no_agent()
-        route = await route_store.current_route(connection, tenant, agent_id)
-        keys = await agent_store.keys_of(connection, tenant, agent_id)
-        who = answering(agent, route["effective"] if route else None, keys, dialog_id)
-        key = await agent_store.get_key(connection, tenant, who.key_id) if who else None
-        if who is None or key is None:
-            raise no_key()
-        secret = await vault.get(connection, SecretId(tenant, key.key_id, key.version))
-    if secret is None:
+    async with database.tenant_connection() as connection:
+        found = await route_store.plan_answer(connection, tenant, agent_id)
+    if found is None:
+        raise no_agent()
+    agent, route, keys = found
+    who = answering(agent, route, keys.values(), dialog_id)
+    if who is None or who.key_id not in keys:
         raise no_key()
-    if catalogue.provider(who.provider) is None:
+    entry = catalogue.provider(who.provider)
+    if entry is None:
         raise no_provider()
-    base_url = await asyncio.to_thread(catalogue.address, who.provider)
-    return Plan(agent, who, base_url, secret, _complete(body, agent, who.model))
+    key = keys[who.key_id]
+    secret = vault.open(SecretId(tenant, key.key_id, key.version), key.sealed)
+    return Plan(agent, who, entry.base_url, entry.allow_private, secret, _complete(body, agent, who.model))
 
 
 def _complete(body: dict[str, Any], agent: Agent, model: str) -> dict[str, Any]:
