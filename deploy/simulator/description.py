@@ -12,6 +12,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 DESCRIPTION = Path(__file__).with_name("openai-subset.yaml")
+LINES = Path(__file__).with_name("openai-ft-line-schemas.yaml")
 _URI = "urn:openai-subset"
 _OK = 200
 
@@ -41,6 +42,14 @@ def validator(pointer: str) -> Draft202012Validator:
     resource = Resource.from_contents(description(), default_specification=DRAFT202012)
     registry: Registry[Any] = Registry().with_resource(_URI, resource)
     return Draft202012Validator({"$ref": f"{_URI}#{pointer}"}, registry=registry)
+
+
+@functools.cache
+def line_validator() -> Draft202012Validator:
+    """A validator of one line of a supervised training file, by the official schemas of lines."""
+    loaded: dict[str, Any] = yaml.load(LINES.read_bytes(), Loader=yaml.CSafeLoader)
+    schema = {"$ref": "#/components/schemas/FineTuneChatRequestInput", **loaded}
+    return Draft202012Validator(schema)
 
 
 def _pointer(*parts: str) -> str:

@@ -32,6 +32,8 @@ BODIES: dict[str, Any] = {
     "PUT /v1/dialogs/{dialog_id}/rating": {"rating": "good"},
     "POST /v1/datasets/{dataset_id}/examples": {"dialog_id": "d0", "revision": 1},
     "PATCH /v1/examples/{example_id}": {"operations": [{"op": "delete", "message_id": "m0"}]},
+    "POST /v1/examples/{example_id}/fixes": {"code": "duplicate", "fix": "leave_out"},
+    "POST /v1/examples/{example_id}/dismissals": {"code": "duplicate", "why": "meant so"},
     "POST /v1/examples/{example_id}/revert": {"revision": 1},
     "POST /v1/datasets/{dataset_id}/examples/bulk": {"filter": {}, "action": "remove"},
     "POST /v1/datasets/{dataset_id}/versions": {},
@@ -49,7 +51,8 @@ LISTS = {"GET /v1/models": "?agent_id=shop"}
 
 def path_of(loop: Loop, endpoint: str) -> tuple[str, str]:
     method, path = endpoint.split(" ", 1)
-    values = {name: loop.ids[kind] for name, kind in IDS.items()} | {"provider": "openai"}
+    values = {name: loop.ids[kind] for name, kind in IDS.items()}
+    values |= {"provider": "openai", "code": "duplicate", "other": loop.ids["version"]}
     return method, path.format_map(values) + LISTS.get(endpoint, "")
 
 
@@ -61,8 +64,10 @@ async def counts(loop: Loop) -> dict[str, int]:
             "SELECT schemaname || '.' || tablename AS name FROM pg_tables "
             "WHERE schemaname LIKE '%\\_svc' OR schemaname = 'vault'"
         ):
-            # what moves by itself: deliveries on their way, leases, and the memory of both
-            if not row["name"].endswith(("outbox", "leases", "inbox", "migrations")):
+            # what moves by itself: deliveries on their way, leases, the memory of both, and checks
+            if not row["name"].endswith(
+                ("outbox", "leases", "inbox", "migrations", "_queue", "_checks", "findings")
+            ):
                 found[row["name"]] = await connection.fetchval(f"SELECT count(*) FROM {row['name']}")
     return found
 

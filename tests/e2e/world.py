@@ -117,7 +117,9 @@ async def _add_example(loop: Loop, dialog: str) -> None:
 async def _train(loop: Loop) -> None:
     path = f"/v1/datasets/{loop.ids['dataset']}/versions"
     version = (await loop.ok("dataset-svc", "POST", path, json={}))["version"]
-    run = (await loop.ok("dataset-svc", "POST", f"{path}/{version}/train", json={}))["run_id"]
+    run = (await loop.ok("dataset-svc", "POST", f"{path}/{version}/train", json={"confirm_warnings": True}))[
+        "run_id"
+    ]
 
     async def ready() -> Any:
         answer = await loop.call("training-svc", "GET", f"/v1/runs/{run}")

@@ -31,6 +31,7 @@ from deploy.stack.services import Surroundings
 from tests.harness import Running, bodies, now, publish, publisher, service, until
 
 KEY = str(uuid4())
+TRAIN = {"train": {"confirm_warnings": True}}  # the dialogs of these tests are all the same
 TOOLS = ({"type": "function", "function": {"name": "track", "parameters": {"type": "object"}}},)
 
 
@@ -186,6 +187,10 @@ async def test_from_dialogs_to_a_frozen_file_and_a_request_to_train(
 
     headers = {"Idempotency-Key": "once"}
     wanted = {"hyperparameters": {"n_epochs": 3}, "suffix": "shop", "budget": 5_000_000}
+    unconfirmed = await api.post(f"/v1/datasets/{dataset}/versions/1/train", json=wanted)
+    assert (unconfirmed.status_code, unconfirmed.json()["code"]) == (409, "warnings_unconfirmed")
+    assert [(one["code"], one["examples"]) for one in unconfirmed.json()["warnings"]] == [("duplicate", 9)]
+    wanted["confirm_warnings"] = True
     url = f"/v1/datasets/{dataset}/versions/1/train"
     first, again = [await api.post(url, json=wanted, headers=headers) for _ in range(2)]
     assert (first.status_code, first.json()) == (202, again.json())
@@ -220,27 +225,27 @@ async def test_freeze_with_train_answers_with_a_run_id_at_once_and_is_published(
     dataset = await dataset_of(api)
     for number in range(10):
         await api.post(f"/v1/examples/{await take(api, dataset, f'd{number}')}/save")
-    keyless = await api.post(f"/v1/datasets/{dataset}/versions", json={"train": {}})
+    keyless = await api.post(f"/v1/datasets/{dataset}/versions", json=TRAIN)
     assert (keyless.status_code, keyless.json()["code"]) == (409, "no_provider_key")
     assert (await api.get(f"/v1/datasets/{dataset}/versions")).json()["items"] == []
     await send(surroundings, agent(keys=(key("no"),)))
 
     async def code() -> Any:
-        answer = await api.post(f"/v1/datasets/{dataset}/versions", json={"train": {}})
+        answer = await api.post(f"/v1/datasets/{dataset}/versions", json=TRAIN)
         return answer.json().get("code") == "key_cannot_train"
 
     await until(code)
     await send(surroundings, agent(keys=(key("yes"),)))
 
     async def accepted() -> Any:
-        answer = await api.post(f"/v1/datasets/{dataset}/versions", json={"train": {}})
+        answer = await api.post(f"/v1/datasets/{dataset}/versions", json=TRAIN)
         return answer if answer.is_success else None
 
     run_id = (await until(accepted)).json()["run_id"]
     (ready,) = await until(lambda: bodies(surroundings, "dataset.ready"))
     assert (ready["run_id"], ready["version"]) == (run_id, 1)
     editor = await dataset_svc.client(role="editor")
-    assert (await editor.post(f"/v1/datasets/{dataset}/versions", json={"train": {}})).status_code == 403
+    assert (await editor.post(f"/v1/datasets/{dataset}/versions", json=TRAIN)).status_code == 403
 
 
 async def test_a_freeze_that_crashed_is_finished_by_another_process(
@@ -253,7 +258,7 @@ async def test_a_freeze_that_crashed_is_finished_by_another_process(
         dataset = await dataset_of(api)
         for number in range(10):
             await api.post(f"/v1/examples/{await take(api, dataset, f'd{number}')}/save")
-        begun = await api.post(f"/v1/datasets/{dataset}/versions", json={"train": {}})
+        begun = await api.post(f"/v1/datasets/{dataset}/versions", json=TRAIN)
         assert (begun.status_code, begun.json()["state"]) == (202, "freezing")
         async with surroundings.databases.connection(surroundings.database) as admin:
             claimed = await admin.execute(

@@ -9,6 +9,7 @@ DIALOGS = "services/dialog-svc/dialog_svc/outbound"
 CONSUMING = "tests/integration/test_consuming.py"
 PUBLISHING = "tests/integration/test_publishing.py"
 TRAINING = "tests/integration/test_training_lease.py"
+CHECKS = "tests/integration/test_dataset_checks.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,13 @@ MUTATIONS = (
 """,
         "        clean[name] = (value or b'').decode()\n",
         f"{CONSUMING}::test_a_bad_header_that_nobody_reads_costs_nothing",
+    ),
+    Mutation(
+        "an example is locked before it leaves the queue of checks",
+        "services/dataset-svc/dataset_svc/outbound/check_store.py",
+        " FOR NO KEY UPDATE OF e SKIP LOCKED",
+        "",
+        f"{CHECKS}::test_a_change_that_is_not_committed_yet_is_not_missed",
     ),
     Mutation(
         "lease epoch",

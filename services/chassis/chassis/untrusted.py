@@ -5,18 +5,16 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-import re2
-from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import SchemaError
-from referencing import Registry
+from jsonschema_rs import Draft202012Validator, ReferencingError, RegexOptions, ValidationError
 
 from chassis.errors import Permanent
 
 MAX_DEPTH = 24
 MAX_NODES = 5_000
+MAX_ERRORS = 20
 TEMPLATE_VALUE = re.compile(r"^[a-z0-9-]{2,64}$")
 
 
@@ -46,10 +44,7 @@ def check_schema(schema: Any) -> None:
             stack += [(item, depth + 1, f"{path}/{name}") for name, item in value.items()]
         elif isinstance(value, list):
             stack += [(item, depth + 1, f"{path}/{number}") for number, item in enumerate(value)]
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        raise UnsafeSchemaError("not a JSON Schema", "/".join(map(str, error.path))) from None
+    compile_schema(schema)
 
 
 def _check_keywords(value: dict[str, Any], path: str) -> None:
@@ -57,38 +52,32 @@ def _check_keywords(value: dict[str, Any], path: str) -> None:
         target = value.get(keyword)
         if isinstance(target, str) and target != "#":
             raise UnsafeSchemaError(f"{keyword} may only point to #", f"{path}/{keyword}")
-    pattern = value.get("pattern")
-    if isinstance(pattern, str):
-        _compile(pattern, f"{path}/pattern")
-    patterns = value.get("patternProperties")
-    for name in patterns if isinstance(patterns, dict) else ():
-        _compile(name, f"{path}/patternProperties")
 
 
-def _compile(pattern: str, path: str) -> Any:
+def compile_schema(schema: Any) -> Draft202012Validator:
+    """Return a validator that matches patterns in linear time and fetches nothing."""
     try:
-        return re2.compile(pattern)
-    except re2.error:
-        raise UnsafeSchemaError("the pattern is not one that can be matched in linear time", path) from None
+        return Draft202012Validator(schema, pattern_options=RegexOptions(), retriever=_fetch_nothing)
+    except (ValidationError, ReferencingError) as error:
+        path = "".join(f"/{part}" for part in getattr(error, "instance_path", ()))
+        raise UnsafeSchemaError("not a JSON Schema whose patterns match in linear time", path) from None
 
 
-def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Any:
-    if isinstance(instance, str) and not _compile(pattern, "").search(instance):
-        from jsonschema import ValidationError
-
-        yield ValidationError("does not match the pattern")
-
-
-_Validator: Any = validators.extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+def _fetch_nothing(_: str) -> NoReturn:
+    raise LookupError("a function schema refers to nothing outside itself")
 
 
 def schema_errors(schema: dict[str, Any], value: Any) -> list[tuple[str, str]]:
     """Return (path, keyword) of each way in which `value` misses `schema`, at most 20; never the value."""
-    validator = _Validator(schema, registry=Registry())
-    found = []
+    return misses(compile_schema(schema), value)
+
+
+def misses(validator: Draft202012Validator, value: Any) -> list[tuple[str, str]]:
+    """The same for a schema that was compiled once."""
+    found: list[tuple[str, str]] = []
     for error in validator.iter_errors(value):
-        found.append(("/".join(map(str, error.absolute_path)), str(error.validator or "pattern")))
-        if len(found) == 20:  # noqa: PLR2004
+        found.append(("/".join(map(str, error.instance_path)), str(error.schema_path[-1])))
+        if len(found) == MAX_ERRORS:
             break
     return found
 

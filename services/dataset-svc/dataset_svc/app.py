@@ -8,19 +8,31 @@ from fastapi import APIRouter
 
 from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
-from dataset_svc.inbound import http, http_examples, http_files, http_operations, http_versions
+from dataset_svc.inbound import (
+    http,
+    http_checks,
+    http_examples,
+    http_files,
+    http_operations,
+    http_versions,
+)
 from dataset_svc.inbound.events import consumers
 from dataset_svc.inbound.lines import read_line
+from dataset_svc.outbound.catalogue import read_catalogue
+from dataset_svc.outbound.side_process import SideProcess
 from dataset_svc.settings import DatasetSettings
+from dataset_svc.usecases.check_examples import Checker
 from dataset_svc.usecases.expire_examples import Expirer
-from dataset_svc.usecases.freeze_version import Freezer
 from dataset_svc.usecases.import_examples import Importer
 from dataset_svc.usecases.run_operations import OperationRunner
+from dataset_svc.usecases.write_version import Freezer
 
-FREEZE, OPERATIONS = "freeze", "operations"
+FREEZE = ("freeze", "freeze-2")
+"""A small version is not kept waiting by a large one of somebody else."""
+CHECK, OPERATIONS = "check", "operations"
 SCOPES = {
     **http.SCOPES, **http_examples.SCOPES, **http_operations.SCOPES, **http_files.SCOPES,
-    **http_versions.SCOPES,
+    **http_checks.SCOPES, **http_versions.SCOPES,
 }  # fmt: skip
 
 
@@ -28,25 +40,36 @@ def compose(surroundings: Surroundings) -> Parts:
     """Return the parts of dataset-svc."""
     settings = cast(DatasetSettings, surroundings.settings)
     database, objects = surroundings.database, surroundings.objects
-    freezer = Freezer(database, objects, lease=settings.freeze_lease, least=settings.min_examples)
+    freezer = Freezer(database, objects, lease=settings.freeze_lease)
+    catalogue = read_catalogue(settings.catalogue, settings.min_examples)
+    side = SideProcess()
+    checker = Checker(database, side)
     runner = OperationRunner(database, Importer(database, objects, read_line))
     expirer = Expirer(database, objects, days=settings.keep_unsaved_days)
+
+    def wake_freezers() -> None:
+        for name in FREEZE:
+            surroundings.wake(name)
+
     router = APIRouter()
     http.add_endpoints(router, database, objects)
     http_examples.add_endpoints(router, database, objects)
     http_operations.add_endpoints(router, database, lambda: surroundings.wake(OPERATIONS))
     http_files.add_endpoints(router, database, objects, lambda: surroundings.wake(OPERATIONS))
-    http_versions.add_endpoints(router, database, settings, lambda: surroundings.wake(FREEZE))
+    http_checks.add_endpoints(router, database, lambda: surroundings.wake(CHECK))
+    http_versions.add_endpoints(router, database, catalogue, settings.freeze_wait, wake_freezers)
     return Parts(
         router=router,
         scopes=SCOPES,
         large_bodies={http_files.IMPORT: settings.import_bytes},
         consumers=consumers(objects),
         workers=[
-            Worker(FREEZE, freezer.freeze_next, every=1.0, stale_after=600.0),
+            *(Worker(name, freezer.freeze_next, every=1.0, stale_after=600.0) for name in FREEZE),
+            Worker(CHECK, checker.check_next, every=1.0),
             Worker(OPERATIONS, runner.run_next, every=1.0),
             Worker("expire", expirer.expire_next, every=600.0, stale_after=2000.0),
         ],
+        closing=[side.close],
     )
 
 

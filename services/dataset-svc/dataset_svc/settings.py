@@ -15,7 +15,9 @@ class DatasetSettings(Settings):
     schema_name: ClassVar[str] = "dataset_svc"
 
     catalogue: Path | None = Field(None, description="the operators' provider catalogue, YAML")
-    min_examples: int = Field(10, ge=1, description="fewest saved examples that a version may hold")
+    min_examples: int = Field(
+        10, ge=1, description="fewest training examples where the catalogue names no minimum"
+    )
     keep_unsaved_days: float = Field(
         30.0, gt=0, description="how long drafts, removed examples and undo are kept, in days"
     )

@@ -172,6 +172,9 @@ CREATE TABLE dataset_versions (
     tools jsonb NOT NULL,
     parallel_tool_calls boolean,
     prompt_fingerprint text NOT NULL,
+    -- how it was asked for (mode, share held back, exclusions), and the warnings that stood then
+    settings jsonb NOT NULL,
+    warnings jsonb NOT NULL,
     examples bigint NOT NULL,
     manifest jsonb,
     failure text,
@@ -186,17 +189,24 @@ CREATE TABLE dataset_versions (
 CREATE INDEX dataset_versions_to_freeze ON dataset_versions (claimed_until) WHERE state = 'freezing';
 SELECT protect_tenant_table('dataset_versions');
 
--- Which revision of which example a version holds. No foreign key to revisions: erasure deletes those.
+-- Which revision of which example a version holds, where in which file it stands, and with which of the
+-- agent's versions it is written. No foreign key to revisions: erasure deletes those.
 CREATE TABLE version_examples (
     tenant_id text NOT NULL,
     dataset_id uuid NOT NULL,
     version bigint NOT NULL,
     example_id uuid NOT NULL,
     revision bigint NOT NULL,
+    part text NOT NULL CHECK (part IN ('training', 'validation')),
+    agent_version bigint NOT NULL,
+    position bigint NOT NULL,
+    content_sha256 bytea NOT NULL,
     PRIMARY KEY (tenant_id, dataset_id, version, example_id),
     FOREIGN KEY (tenant_id, dataset_id, version)
         REFERENCES dataset_versions (tenant_id, dataset_id, version)
 );
+CREATE INDEX version_examples_in_order
+    ON version_examples (tenant_id, dataset_id, version, part, agent_version, position);
 CREATE INDEX version_examples_of_example ON version_examples (tenant_id, example_id);
 SELECT protect_tenant_table('version_examples');
 

@@ -68,24 +68,26 @@ def load(data: Sequence[Mapping[str, Any]]) -> Messages:
 
 
 def _load(data: Mapping[str, Any]) -> Message:
-    content = data.get("content")
+    get = data.get
+    content, calls, hint = get("content"), get("tool_calls"), get("hint")
     return Message(
-        id=data["id"],
-        role=data["role"],
-        content=tuple(content) if isinstance(content, list | tuple) else content,
-        author=data.get("author"),
-        calls=tuple(
-            Call(one["id"], one["function"]["name"], one["function"]["arguments"])
-            for one in data.get("tool_calls") or ()
-        ),
-        call_id=data.get("tool_call_id"),
-        name=data.get("name"),
-        at=data.get("at"),
-        model=data.get("model"),
-        agent_version=data.get("agent_version"),
-        hint=tuple(Span(one["start"], one["end"]) for one in data.get("hint") or ()),
-        weight=data.get("weight"),
+        data["id"],
+        data["role"],
+        tuple(content) if isinstance(content, list | tuple) else content,
+        get("author"),
+        tuple(map(_call, calls)) if calls else (),
+        get("tool_call_id"),
+        get("name"),
+        get("at"),
+        get("model"),
+        get("agent_version"),
+        tuple(Span(one["start"], one["end"]) for one in hint) if hint else (),
+        get("weight"),
     )
+
+
+def _call(data: Mapping[str, Any]) -> Call:
+    return Call(data["id"], data["function"]["name"], data["function"]["arguments"])
 
 
 def dump(messages: Messages) -> list[dict[str, Any]]:

@@ -128,6 +128,16 @@ def upload_incomplete() -> Problem:
     )  # fmt: skip
 
 
+def upload_empty() -> Problem:
+    """Return the refusal of a file without a single byte."""
+    return Problem(
+        422,
+        "upload_empty",
+        Text("There is nothing in the file.", "В файле ничего нет."),
+        action=Text("Send lines of JSON as the body.", "Пришлите строки JSON в теле запроса."),
+    )
+
+
 def refused(error: EditRefusedError) -> Problem:
     """Return the refusal of a change, for a list of what failed."""
     return Problem(422, error.code, error.text, field=error.field, message_id=error.message_id)
@@ -172,6 +182,8 @@ def finding_json(finding: Finding, language: str = "en") -> dict[str, Any]:
         "field": finding.field,
         "start": finding.at.start if finding.at else None,
         "end": finding.at.end if finding.at else None,
+        "facts": dict(finding.facts),
+        "fixes": list(finding.fixes),
     }
 
 

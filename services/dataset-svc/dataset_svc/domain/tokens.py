@@ -2,46 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, lru_cache
 from typing import Any
 
 MESSAGE, NAME, EXAMPLE = 3, 1, 3
 FUNCTION, PROPERTIES, KEY, ENUM, ENUM_ITEM, FUNCTIONS_END = 7, 3, 3, -3, 3, 12
-MAX_PIECE = 100_000
-"""Characters counted at once: the encoder refuses more than 1,000,000 characters or 200,000 tokens."""
 
 
 @cache
-def _encoding() -> Any:
-    from bpe_openai import get_encoding  # 60 MB of tables: only where something is counted
+def _encode() -> Callable[[str], list[int]]:
+    from splintr import Tokenizer  # 30 MB of tables: only where something is counted
 
-    return get_encoding("o200k_base")
+    encode: Callable[[str], list[int]] = Tokenizer.from_pretrained("o200k_base").encode_ordinary
+    return encode
 
 
 def count_text(text: str) -> int:
-    """Return the tokens of a text; one over 100,000 characters is counted in pieces."""
-    pieces = (text[at : at + MAX_PIECE] for at in range(0, len(text), MAX_PIECE))
-    return sum(len(_encoding().encode_ordinary(piece)) for piece in pieces)
+    """Return the tokens of a text; special tokens in it count as the text that they are."""
+    return len(_encode()(text)) if text else 0
 
 
-def count_message(message: Mapping[str, Any]) -> int:
-    """Return the tokens of one message of a training line."""
-    texts = [message["role"], message.get("name") or "", *_content(message.get("content"))]
-    for call in message.get("tool_calls") or ():
-        texts += [call["function"]["name"], call["function"]["arguments"]]
-    return MESSAGE + sum(map(count_text, texts)) + (NAME if message.get("name") else 0)
+def count_messages(messages: Iterable[Mapping[str, Any]]) -> list[int]:
+    """Return the tokens of each message of a training line."""
+    encode, counts = _encode(), []
+    for message in messages:
+        total, content, name = MESSAGE + _short(message["role"]), message.get("content"), message.get("name")
+        if content:
+            texts = (content,) if isinstance(content, str) else _parts(content)
+            for text in texts:
+                total += len(encode(text))
+        for call in message.get("tool_calls") or ():
+            total += _short(call["function"]["name"]) + len(encode(call["function"]["arguments"]))
+        if name:
+            total += NAME + _short(name)
+        counts.append(total)
+    return counts
 
 
-def _content(content: Any) -> Iterable[str]:
-    if isinstance(content, str):
-        return [content]
-    return [part["text"] for part in content or () if isinstance(part.get("text"), str)]
+@lru_cache(maxsize=4096)
+def _short(name: str) -> int:
+    return count_text(name)
+
+
+def _parts(content: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [part["text"] for part in content if isinstance(part.get("text"), str)]
 
 
 def count_example(messages: Iterable[Mapping[str, Any]]) -> int:
     """Return the tokens of a line's messages, without prompt and functions."""
-    return EXAMPLE + sum(map(count_message, messages))
+    return EXAMPLE + sum(count_messages(messages))
+
+
+def frame_tokens(prompt: str, tools: Iterable[Mapping[str, Any]]) -> int:
+    """Return the tokens that prompt and functions add to every line."""
+    system = [{"role": "system", "content": prompt}] if prompt else []
+    return sum(count_messages(system)) + count_tools(tools)
 
 
 def count_tools(tools: Iterable[Mapping[str, Any]]) -> int:

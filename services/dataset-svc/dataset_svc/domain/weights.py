@@ -49,7 +49,7 @@ def _weight(answer: Message, first: Message | None, ratings: Ratings) -> int:
         return 1
     if answer.author in {"operator", "automation"}:
         return 0
-    return int(not (ratings.is_bad() or ratings.is_bad(answer.id)))
+    return int(not ratings.of or not (ratings.is_bad() or ratings.is_bad(answer.id)))
 
 
 def head(found: Mapping[str, int]) -> Head:

@@ -13,17 +13,16 @@ from contracts.dialogs import DialogCompleted, DialogErased, DialogRated
 from contracts.event import Event
 from contracts.training import TrainingStatus
 from dataset_svc.domain.training import FINAL
-from dataset_svc.outbound import agent_store, run_store
+from dataset_svc.outbound import run_store
+from dataset_svc.usecases.take_agent import take_agent
 from dataset_svc.usecases.take_in_dialogs import dialog_fold
 
 DIALOG_EVENTS: frozenset[type[Event]] = frozenset({DialogCompleted, DialogRated, DialogErased})
 
 
 async def on_agent_updated(received: Received[AgentUpdated], transaction: Transaction) -> None:
-    """Keep the agent's newest version; its dataset is there from now on."""
-    agent = received.event.model_dump(mode="json")
-    await agent_store.put_agent(transaction.connection, received.tenant, agent)
-    await agent_store.ensure_dataset(transaction.connection, received.tenant, agent["agent_id"])
+    """Keep the agent's version; its dataset is there from now on."""
+    await take_agent(transaction, tenant=received.tenant, agent=received.event.model_dump(mode="json"))
 
 
 async def on_training_status(received: Received[TrainingStatus], transaction: Transaction) -> None:
@@ -36,7 +35,6 @@ async def on_training_status(received: Received[TrainingStatus], transaction: Tr
 
 def consumers(objects: ObjectStore) -> list[Consumer]:
     """Return what dataset-svc does with each topic it reads."""
-
     return [
         Consumer(
             "dialog.completed", frozenset({DialogCompleted, DialogRated, DialogErased}), dialog_fold(objects)

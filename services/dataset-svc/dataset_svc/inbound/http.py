@@ -5,24 +5,22 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime
+from fastapi import APIRouter, Depends, Query, Response
 
 from chassis.auth import Caller
 from chassis.database import Database, Transaction
-from chassis.http import CallerDep, add_audit, language
+from chassis.http import CallerDep, add_audit
 from chassis.objects import ObjectStore
 from dataset_svc.domain import problems
 from dataset_svc.domain.filter import Filter, State
 from dataset_svc.inbound import views
-from dataset_svc.inbound.requests import NewExample, TagText
+from dataset_svc.inbound.requests import Moment, NewExample, TagText
 from dataset_svc.outbound import agent_store, example_store
 from dataset_svc.usecases.open_example import Opened, open_copy, open_from_dialog, open_from_messages
 
 SCOPES = {
     "GET /v1/datasets": "dialogs:read",
     "GET /v1/datasets/{dataset_id}/summary": "dialogs:read",
-    "GET /v1/datasets/{dataset_id}/checks": "dialogs:read",
     "GET /v1/datasets/{dataset_id}/examples": "dialogs:read",
     "POST /v1/datasets/{dataset_id}/examples": "curate",
     "GET /v1/audit": "dialogs:read",
@@ -30,7 +28,9 @@ SCOPES = {
 Limit = Annotated[int, Query(ge=1, le=200)]
 Number = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
 ShortText = Annotated[str | None, Query(max_length=256, pattern=r"^[^\x00]*$")]
-Moment = Annotated[AwareDatetime | None, Query()]
+OptionalMoment = Annotated[Moment | None, Query()]
+MADE: dict[int | str, dict[str, Any]] = {201: {"description": "Made now"}}
+GOES_ON: dict[int | str, dict[str, Any]] = {202: {"description": "It goes on"}}
 _STATUS = {"created": 201, "existing": 200, "pending": 202}
 
 
@@ -49,8 +49,8 @@ def _wanted(
     source: Literal["live", "test"] | None = None,
     dialog_id: ShortText = None,
     changed_by: ShortText = None,
-    changed_from: Moment = None,
-    changed_to: Moment = None,
+    changed_from: OptionalMoment = None,
+    changed_to: OptionalMoment = None,
     unsaved: bool | None = None,  # noqa: FBT001 -- FastAPI's way to declare a query parameter
     copied: bool | None = None,  # noqa: FBT001
 ) -> Filter:
@@ -85,28 +85,6 @@ def _add_datasets(routes: APIRouter, database: Database) -> None:
             found = await example_store.summary(transaction.connection, caller.tenant, dataset_id)
         return views.dataset(dataset) | dict(found)
 
-    @routes.get("/v1/datasets/{dataset_id}/checks")
-    async def checks(
-        caller: CallerDep, dataset_id: UUID, request: Request, limit: Limit = 50, cursor: UUID | None = None
-    ) -> dict[str, Any]:
-        """Return the findings of each working copy that has any; the cursor goes by examples looked at."""
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            if await agent_store.get_dataset(transaction.connection, caller.tenant, dataset_id) is None:
-                raise problems.no_dataset()
-            rows = await example_store.drafts_to_check(
-                transaction.connection, caller.tenant, dataset_id, cursor, limit + 1
-            )
-        spoken = language(request)
-        items = [
-            {
-                "example_id": str(row["id"]),
-                "dialog_id": row["dialog_id"],
-                "findings": [problems.finding_json(one, spoken) for one in views.findings_of(row)],
-            }
-            for row in rows[:limit]
-        ]
-        return views.page(rows, limit, [one for one in items if one["findings"]], "id")
-
 
 def _add_examples(routes: APIRouter, database: Database, objects: ObjectStore) -> None:
     @routes.get("/v1/datasets/{dataset_id}/examples")
@@ -123,7 +101,7 @@ def _add_examples(routes: APIRouter, database: Database, objects: ObjectStore) -
         items = [views.example_item(row) | {"tokens": row["tokens"]} for row in rows]
         return views.page(rows, limit, items, "id")
 
-    @routes.post("/v1/datasets/{dataset_id}/examples")
+    @routes.post("/v1/datasets/{dataset_id}/examples", responses=MADE | GOES_ON)
     async def open_example(
         caller: CallerDep, dataset_id: UUID, wanted: NewExample, response: Response
     ) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from chassis.http import CallerDep, language
 from chassis.objects import ObjectStore
 from dataset_svc.domain import problems
 from dataset_svc.inbound import views
-from dataset_svc.inbound.http import Limit, Number
+from dataset_svc.inbound.http import GOES_ON, Limit, Number
 from dataset_svc.inbound.requests import Patch, Revert
 from dataset_svc.outbound import candidate_store, example_store
 from dataset_svc.usecases.edit_example import discard_draft, edit_example, lock_example, revert_example
@@ -75,7 +75,7 @@ def offer_undo(response: Response, operation_id: UUID | None) -> dict[str, Any]:
 
 
 def _add_reading(routes: APIRouter, database: Database) -> None:
-    @routes.get("/v1/examples/{example_id}")
+    @routes.get("/v1/examples/{example_id}", responses=GOES_ON)
     async def get_example(
         caller: CallerDep, example_id: UUID, request: Request, response: Response
     ) -> dict[str, Any]:

@@ -26,7 +26,8 @@ from dataset_svc.usecases.import_examples import Options, begin_import
 IMPORT = "POST /v1/datasets/{dataset_id}/import"
 SCOPES = {IMPORT: "curate", "GET /v1/datasets/{dataset_id}/export": "dialogs:read"}
 LINES = "application/x-ndjson"
-BODY = {"requestBody": {"required": True, "content": {LINES: {"schema": {"type": "string"}}}}}
+TEXT = {"schema": {"type": "string", "minLength": 1}}
+BODY = {"requestBody": {"required": True, "content": {LINES: TEXT, "text/plain": TEXT}}}
 
 
 def add_endpoints(
@@ -51,6 +52,9 @@ def add_endpoints(
             if await agent_store.get_dataset(transaction.connection, caller.tenant, dataset_id) is None:
                 raise problems.no_dataset()
         stored = await _upload(objects, caller.tenant, request)
+        if not stored.bytes:
+            await objects.delete(stored.uri, caller.tenant)
+            raise problems.upload_empty()
 
         async def act() -> tuple[int, dict[str, Any]]:
             operation_id = await begin_import(

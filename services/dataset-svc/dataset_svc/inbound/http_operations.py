@@ -14,7 +14,7 @@ from chassis.http import CallerDep, language
 from chassis.idempotency import once
 from dataset_svc.domain import problems
 from dataset_svc.inbound import views
-from dataset_svc.inbound.http import Limit, Number
+from dataset_svc.inbound.http import GOES_ON, Limit, Number
 from dataset_svc.inbound.requests import Bulk
 from dataset_svc.outbound import agent_store, operation_store
 from dataset_svc.usecases.change_examples import begin_change, count_change
@@ -35,7 +35,7 @@ def add_endpoints(routes: APIRouter, database: Database, wake: Callable[[], None
     """Add the endpoints of operations; `wake` makes the worker of this process look at once."""
     _add_reading(routes, database)
 
-    @routes.post("/v1/datasets/{dataset_id}/examples/bulk")
+    @routes.post("/v1/datasets/{dataset_id}/examples/bulk", responses=GOES_ON)
     async def bulk(
         caller: CallerDep, dataset_id: UUID, wanted: Bulk, request: Request, response: Response, key: Key = ""
     ) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def add_endpoints(routes: APIRouter, database: Database, wake: Callable[[], None
         wake()
         return await shown(database, caller.tenant, UUID(begun["operation_id"]), request, response)
 
-    @routes.post("/v1/operations/{operation_id}/undo")
+    @routes.post("/v1/operations/{operation_id}/undo", responses=GOES_ON)
     async def undo(
         caller: CallerDep, operation_id: UUID, request: Request, response: Response
     ) -> dict[str, Any]:

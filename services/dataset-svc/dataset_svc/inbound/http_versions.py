@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Header, Path, Response
+from fastapi import APIRouter, Body, Header, Path, Query, Response
 
 from chassis.auth import Caller
 from chassis.database import Database, Transaction
@@ -16,18 +16,22 @@ from chassis.http import CallerDep
 from chassis.idempotency import once
 from dataset_svc.domain import problems
 from dataset_svc.inbound import views
-from dataset_svc.inbound.http import Limit, Number
-from dataset_svc.inbound.requests import NewVersion, Train
+from dataset_svc.inbound.http import GOES_ON, MADE, Limit, Number
+from dataset_svc.inbound.version_requests import NewVersion, Share, Train
 from dataset_svc.outbound import agent_store, version_store
-from dataset_svc.settings import DatasetSettings
-from dataset_svc.usecases.freeze_version import begin_version
+from dataset_svc.outbound.catalogue import Catalogue
+from dataset_svc.usecases.check_examples import catch_up
+from dataset_svc.usecases.compare_versions import compare_versions
+from dataset_svc.usecases.freeze_version import FreezeSettings, begin_version, preview_split
 from dataset_svc.usecases.request_training import request_training
 
 SCOPES = {
+    "GET /v1/datasets/{dataset_id}/split": "dialogs:read",
     "GET /v1/datasets/{dataset_id}/versions": "dialogs:read",
     "POST /v1/datasets/{dataset_id}/versions": "curate",
     "GET /v1/datasets/{dataset_id}/versions/{version}": "dialogs:read",
     "POST /v1/datasets/{dataset_id}/versions/{version}/train": "train",
+    "GET /v1/datasets/{dataset_id}/versions/{version}/diff/{other}": "dialogs:read",
 }
 VersionNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Key = Annotated[str, Header(alias="Idempotency-Key")]
@@ -37,12 +41,13 @@ LOOK_AGAIN = 0.05
 
 
 def add_endpoints(
-    routes: APIRouter, database: Database, settings: DatasetSettings, wake: Callable[[], None]
+    routes: APIRouter, database: Database, catalogue: Catalogue, freeze_wait: float, wake: Callable[[], None]
 ) -> None:
     """Add the endpoints of versions; `wake` makes the freezer of this process look at once."""
     _add_reading(routes, database)
+    _add_comparing(routes, database, catalogue)
 
-    @routes.post("/v1/datasets/{dataset_id}/versions")
+    @routes.post("/v1/datasets/{dataset_id}/versions", responses=MADE | GOES_ON)
     async def freeze(
         caller: CallerDep, dataset_id: UUID, wanted: OptionalVersion, response: Response, key: Key = ""
     ) -> dict[str, Any]:
@@ -53,10 +58,10 @@ def add_endpoints(
             _, begun = await once(
                 transaction.connection, tenant=caller.tenant, key=key, endpoint=f"freeze {dataset_id}",
                 request=wanted.model_dump_json().encode(),
-                act=lambda: _begin(transaction, caller, dataset_id, wanted, settings.min_examples),
+                act=lambda: _begin(transaction, caller, dataset_id, wanted, catalogue),
             )  # fmt: skip
         wake()
-        row = await _settled(database, caller.tenant, dataset_id, begun["version"], settings.freeze_wait)
+        row = await _settled(database, caller.tenant, dataset_id, begun["version"], freeze_wait)
         response.status_code = 202 if row["state"] == "freezing" else 201
         return views.version(row) | begun
 
@@ -98,12 +103,52 @@ def _add_reading(routes: APIRouter, database: Database) -> None:
         return views.version(row)
 
 
+def _add_comparing(routes: APIRouter, database: Database, catalogue: Catalogue) -> None:
+    @routes.get("/v1/datasets/{dataset_id}/split")
+    async def split(
+        caller: CallerDep,
+        dataset_id: UUID,
+        validation_share: Annotated[Share | None, Query()] = None,
+        exclude: Annotated[list[UUID] | None, Query(max_length=200)] = None,
+    ) -> dict[str, Any]:
+        """Return what each file of a version would hold if it were frozen now."""
+        async with database.tenant_transaction(caller.tenant) as transaction:
+            dataset = await agent_store.get_dataset(transaction.connection, caller.tenant, dataset_id)
+            if dataset is None:
+                raise problems.no_dataset()
+            pending = await catch_up(transaction, tenant=caller.tenant, dataset_id=dataset_id)
+            wanted = FreezeSettings(validation_share=validation_share, exclude=tuple(exclude or ()))
+            found = await preview_split(transaction.connection, caller.tenant, dataset_id, wanted)
+        return views.split(found, pending, catalogue.min_examples(dataset["base_model"] or ""))
+
+    @routes.get("/v1/datasets/{dataset_id}/versions/{version}/diff/{other}")
+    async def diff(
+        caller: CallerDep,
+        dataset_id: UUID,
+        version: VersionNumber,
+        other: VersionNumber,
+        limit: Annotated[int, Query(ge=1, le=50)] = 20,
+        cursor: UUID | None = None,
+    ) -> dict[str, Any]:
+        """Return what `other` holds that `version` does not, by example and message."""
+        async with database.tenant_transaction(caller.tenant) as transaction:
+            compared = await compare_versions(
+                transaction.connection, caller.tenant, dataset_id, version, other, cursor, limit + 1
+            )
+        items = [views.example_diff(row) for row in compared.rows]
+        return {
+            **views.version_diff(compared),
+            **views.page(compared.rows, limit, items, "example_id"),
+        }
+
+
 async def _begin(
-    transaction: Transaction, caller: Caller, dataset_id: UUID, wanted: NewVersion, least: int
+    transaction: Transaction, caller: Caller, dataset_id: UUID, wanted: NewVersion, catalogue: Catalogue
 ) -> tuple[int, dict[str, Any]]:
     version = await begin_version(
-        transaction, tenant=caller.tenant, by=caller.subject, dataset_id=dataset_id, least=least
-    )
+        transaction, tenant=caller.tenant, by=caller.subject, dataset_id=dataset_id, catalogue=catalogue,
+        base_model=wanted.train.base_model if wanted.train else None, wanted=wanted.settings(),
+    )  # fmt: skip
     if wanted.train is None:
         return 201, {"version": version}
     _, answer = await _train(transaction, caller, dataset_id, version, wanted.train)

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from uuid_utils.compat import uuid7
 
 from contracts.chat import ContentPart
-from contracts.event import BIGINT, NO_NUL, Label, MicroDollars, OpaqueId, Version
+from contracts.event import BIGINT, NO_NUL, Label, OpaqueId, Version
 from dataset_svc.domain import edits, labels
 from dataset_svc.domain.filter import Filter, State
 from dataset_svc.domain.message import Call, Content, Message, Messages, Span
-from dataset_svc.usecases.request_training import TrainSettings
 
 Words = Annotated[str, Field(max_length=400_000, pattern=NO_NUL)]
 CallId = Annotated[str, Field(min_length=1, max_length=512, pattern=NO_NUL)]
 Parts = Annotated[list[ContentPart], Field(min_length=1, max_length=100)]
+
+
+def _written_out(value: object) -> object:
+    """Refuse seconds since 1970, which pydantic would take for a time."""
+    if not isinstance(value, datetime) and not (isinstance(value, str) and value[4:5] == "-"):
+        raise ValueError("a time as RFC 3339 writes it")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 Weight = Annotated[int, Field(ge=0, le=1)]
 TagText = Annotated[str, Field(pattern=r"^[^\s\x00-\x1f,]([^\x00-\x1f,]{0,62}[^\s\x00-\x1f,])?$")]
 """A tag: 1 to 64 characters without commas, no blanks at its ends."""
@@ -261,8 +271,8 @@ class FilterIn(Request):
     source: Literal["live", "test"] | None = None
     dialog_id: OpaqueId | None = None
     changed_by: Label | None = None
-    changed_from: AwareDatetime | None = None
-    changed_to: AwareDatetime | None = None
+    changed_from: Moment | None = None
+    changed_to: Moment | None = None
     unsaved: bool | None = None
     copied: bool | None = None
 
@@ -302,26 +312,3 @@ class Bulk(Request):
             "set_weights": {"weight": self.weight},
         }
         return of.get(self.action, {})
-
-
-class Train(Request):
-    """Settings of a training run; budget in micro-dollars."""
-
-    base_model: Label | None = None
-    provider: Label | None = None
-    hyperparameters: Annotated[
-        dict[Label, bool | int | Annotated[float, Field(allow_inf_nan=False)] | Label], Field(max_length=16)
-    ] = Field(default_factory=dict)
-    suffix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
-    seed: Annotated[int, Field(ge=-BIGINT - 1, le=BIGINT)] | None = None
-    budget: MicroDollars | None = None
-
-    def settings(self) -> TrainSettings:
-        """Return the settings."""
-        return TrainSettings(**self.model_dump())
-
-
-class NewVersion(Request):
-    """Freeze the saved examples, and train on them at once if wanted."""
-
-    train: Train | None = None

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dataset_svc.domain.checks import Finding, check
+from dataset_svc.domain.checks import Functions, check
+from dataset_svc.domain.diff import message_changes
 from dataset_svc.domain.edits import orphans
 from dataset_svc.domain.message import dump, load
 from dataset_svc.domain.problems import finding_json
 from dataset_svc.domain.weights import Ratings, head, weights
 from dataset_svc.outbound.row import Row
+from dataset_svc.usecases.compare_versions import Compared
+from dataset_svc.usecases.freeze_version import Split
 
 
 def page(
@@ -50,6 +53,7 @@ def example(row: Row, language: str) -> dict[str, Any]:
             extra |= {"weight": found[message.id], "weight_set": message.weight is not None}
         shown.append(data | extra)
     now = head(found)
+    functions = None if row["agent_tools"] is None else Functions.of_tools(row["agent_tools"])
     return {
         **example_item(row),
         "head": {"teaches": now.teaches, "answers": now.answers},
@@ -60,7 +64,7 @@ def example(row: Row, language: str) -> dict[str, Any]:
         "agent_id": row["agent_id"],
         "dataset_id": str(row["dataset_id"]),
         "messages": shown,
-        "findings": [finding_json(one, language) for one in check(messages, found)],
+        "findings": [finding_json(one, language) for one in check(messages, found, functions)],
     }
 
 
@@ -154,6 +158,8 @@ def version(row: Row) -> dict[str, Any]:
         "agent_version": row["agent_version"],
         "prompt_fingerprint": row["prompt_fingerprint"],
         "examples": row["examples"],
+        "settings": row["settings"],
+        "warnings": row["warnings"],
         "manifest": row["manifest"],
         "created_by": row["created_by"],
         "created_at": row["created_at"].isoformat(),
@@ -161,7 +167,57 @@ def version(row: Row) -> dict[str, Any]:
     }
 
 
-def findings_of(row: Row) -> list[Finding]:
-    """Return the findings of a working copy."""
-    messages = load(row["draft"])
-    return check(messages, weights(messages, load(row["original"]), Ratings(row["ratings"])))
+def code_count(row: Row) -> dict[str, Any]:
+    """Return how often a code was found, with the first examples that still need a look."""
+    return {
+        "code": row["code"],
+        "severity": row["severity"],
+        "findings": row["findings"],
+        "examples": row["examples"],
+        "dismissed": row["dismissed"],
+        "first": [str(one) for one in row["first"] or ()],
+    }
+
+
+def split(found: Split, pending: int, least: int) -> dict[str, Any]:
+    """Return what each file of a version would hold; `enough`: whether a provider would train on it."""
+    return {
+        "validation_share": found.share,
+        "default_share": found.default,
+        "training": {"examples": found.training, "tokens": found.training_tokens},
+        "validation": {"examples": found.validation, "tokens": found.validation_tokens},
+        "twins": found.twins,
+        "needed": least,
+        "enough": found.training >= least,
+        "pending": pending,
+    }
+
+
+def version_diff(compared: Compared) -> dict[str, Any]:
+    """Return the counts of a comparison, and whether prompt and functions changed."""
+    before, after = compared.before, compared.after
+    return {
+        "from": before["version"],
+        "to": after["version"],
+        "counts": dict(compared.counts),
+        "agent": {
+            "from": before["agent_version"],
+            "to": after["agent_version"],
+            "prompt_changed": before["prompt"] != after["prompt"],
+            "functions_changed": before["tools"] != after["tools"],
+        },
+    }
+
+
+def example_diff(row: Row) -> dict[str, Any]:
+    """Return how an example differs; messages are only compared where its content changed."""
+    gone = row["change"] == "changed" and (row["before"] is None or row["after"] is None)
+    compared = row["change"] == "changed" and not gone
+    return {
+        "example_id": str(row["example_id"]),
+        "change": row["change"],
+        "from": {"revision": row["revision_before"], "part": row["part_before"]},
+        "to": {"revision": row["revision_after"], "part": row["part_after"]},
+        "erased": gone,
+        "messages": message_changes(row["before"], row["after"]) if compared else [],
+    }

@@ -40,6 +40,24 @@ async def put_agent(connection: Connection, tenant: str, agent: dict[str, Any]) 
     )
 
 
+async def put_version(connection: Connection, tenant: str, agent: dict[str, Any]) -> None:
+    """Keep a version of an agent for examples that were answered under it."""
+    await connection.execute(
+        """
+        INSERT INTO agent_versions (tenant_id, agent_id, version, prompt, tools, parallel_tool_calls,
+            fingerprint)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+        """,
+        tenant,
+        agent["agent_id"],
+        agent["version"],
+        agent["prompt"],
+        agent["tools"],
+        agent["parallel_tool_calls"],
+        agent["fingerprint"],
+    )
+
+
 async def get_agent(connection: Connection, tenant: str, agent_id: str) -> Record | None:
     """Return an agent as last heard of."""
     return await connection.fetchrow(

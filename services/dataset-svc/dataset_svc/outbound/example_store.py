@@ -120,8 +120,10 @@ async def get(connection: Connection, tenant: str, example_id: UUID) -> Record |
     """Return an example with its agent, and the newest revision that its dialog has by now."""
     return await connection.fetchrow(
         """
-        SELECT e.*, d.agent_id, newer.revision AS newer_revision, newer.message_count AS newer_count
+        SELECT e.*, d.agent_id, a.tools AS agent_tools, newer.revision AS newer_revision,
+            newer.message_count AS newer_count
         FROM examples e JOIN datasets d ON d.tenant_id = e.tenant_id AND d.id = e.dataset_id
+        LEFT JOIN agents a ON a.tenant_id = d.tenant_id AND a.agent_id = d.agent_id
         LEFT JOIN LATERAL (
             SELECT c.revision, c.message_count FROM candidates c
             WHERE c.tenant_id = e.tenant_id AND c.dialog_id = e.dialog_id AND c.branch = e.branch
@@ -370,7 +372,7 @@ async def delete_expired(connection: Connection, days: float, limit: int) -> lis
             DELETE FROM examples e USING (
                 SELECT tenant_id, id FROM examples
                 WHERE state <> 'saved' AND changed_at < clock_timestamp() - make_interval(secs => $1)
-                ORDER BY changed_at LIMIT $2 FOR UPDATE SKIP LOCKED
+                ORDER BY changed_at LIMIT $2 FOR UPDATE
             ) old
             WHERE e.tenant_id = old.tenant_id AND e.id = old.id
             RETURNING e.tenant_id, e.id, e.state
@@ -471,20 +473,3 @@ async def summary(connection: Connection, tenant: str, dataset_id: UUID) -> Reco
     if row is None:
         raise RuntimeError("an aggregate returned no row")
     return row
-
-
-async def drafts_to_check(
-    connection: Connection, tenant: str, dataset_id: UUID, after: UUID | None, limit: int
-) -> list[Record]:
-    """Return working copies that are not removed, in order of id."""
-    return await connection.fetch(
-        """
-        SELECT id, dialog_id, original, draft, ratings, state FROM examples
-        WHERE tenant_id = $1 AND dataset_id = $2 AND state <> 'removed' AND ($3::uuid IS NULL OR id > $3)
-        ORDER BY id LIMIT $4
-        """,
-        tenant,
-        dataset_id,
-        after,
-        limit,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,19 +10,47 @@ from asyncpg import Record
 
 from chassis.database import Connection
 
-PREFETCH = 64
-"""Rows that the server-side cursor hands over at once: memory must not grow with the dataset."""
+SPLIT = """
+    SELECT example_id, revision, tokens, content_sha256, answered_under, has_twin,
+        CASE WHEN split_hash < $3 AND NOT bool_or(has_twin) OVER (PARTITION BY dialog_key)
+            THEN 'validation' ELSE 'training' END AS part
+    FROM (
+        SELECT *, min(dialog_key) OVER twins <> max(dialog_key) OVER twins AS has_twin FROM example_checks
+        WHERE tenant_id = $1 AND dataset_id = $2 AND state = 'saved' AND example_id <> ALL($4::uuid[])
+        WINDOW twins AS (PARTITION BY content_sha256)
+    ) c
+"""
+"""The saved examples that are not excluded, each on its side: what is the same in two dialogs trains."""
+
+DIFFERENCE = """
+    SELECT example_id, a.revision AS revision_before,
+        b.revision AS revision_after, a.part AS part_before, b.part AS part_after,
+        CASE WHEN a.example_id IS NULL THEN 'added' WHEN b.example_id IS NULL THEN 'removed'
+            WHEN a.content_sha256 <> b.content_sha256 THEN 'changed'
+            WHEN a.part <> b.part THEN 'moved' ELSE 'same' END AS change
+    FROM (SELECT * FROM version_examples WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3) a
+    FULL JOIN (SELECT * FROM version_examples WHERE tenant_id = $1 AND dataset_id = $2 AND version = $4) b
+      USING (example_id)
+"""
+"""Each example of two versions, and how the second differs from the first."""
 
 
 async def create(
-    connection: Connection, tenant: str, dataset_id: UUID, agent: Record, examples: int, by: str
+    connection: Connection,
+    tenant: str,
+    dataset_id: UUID,
+    agent: Record,
+    *,
+    settings: dict[str, Any],
+    warnings: list[dict[str, Any]],
+    by: str,
 ) -> int:
     """Add the dataset's next version, to be frozen with this agent; the dataset must be locked."""
     version: int = await connection.fetchval(
         """
         INSERT INTO dataset_versions (tenant_id, dataset_id, version, state, agent_id, agent_version, prompt,
-            tools, parallel_tool_calls, prompt_fingerprint, examples, created_by)
-        SELECT $1, $2, coalesce(max(version), 0) + 1, 'freezing', $3, $4, $5, $6, $7, $8, $9, $10
+            tools, parallel_tool_calls, prompt_fingerprint, settings, warnings, examples, created_by)
+        SELECT $1, $2, coalesce(max(version), 0) + 1, 'freezing', $3, $4, $5, $6, $7, $8, $9, $10, 0, $11
         FROM dataset_versions WHERE tenant_id = $1 AND dataset_id = $2
         RETURNING version
         """,
@@ -34,7 +62,8 @@ async def create(
         agent["tools"],
         agent["parallel_tool_calls"],
         agent["fingerprint"],
-        examples,
+        settings,
+        warnings,
         by,
     )
     return version
@@ -49,33 +78,98 @@ async def lock_dataset(connection: Connection, tenant: str, dataset_id: UUID) ->
     )
 
 
+async def split_counts(
+    connection: Connection, tenant: str, dataset_id: UUID, threshold: bytes, without: Sequence[UUID]
+) -> Record:
+    """Return how many examples and tokens each side of a split would hold."""
+    row = await connection.fetchrow(
+        f"""
+        SELECT count(*) FILTER (WHERE part = 'training') AS training,
+            count(*) FILTER (WHERE part = 'validation') AS validation,
+            coalesce(sum(tokens) FILTER (WHERE part = 'training'), 0)::bigint AS training_tokens,
+            coalesce(sum(tokens) FILTER (WHERE part = 'validation'), 0)::bigint AS validation_tokens,
+            count(*) FILTER (WHERE has_twin) AS twins
+        FROM ({SPLIT}) s
+        """,  # noqa: S608 -- SPLIT is a literal
+        tenant,
+        dataset_id,
+        threshold,
+        without,
+    )
+    if row is None:
+        raise RuntimeError("an aggregate returned no row")
+    return row
+
+
 async def count_saved(connection: Connection, tenant: str, dataset_id: UUID) -> int:
-    """Return how many examples are saved."""
+    """Return how many saved examples were checked."""
     count: int = await connection.fetchval(
-        "SELECT count(*) FROM examples WHERE tenant_id = $1 AND dataset_id = $2 AND state = 'saved'",
+        "SELECT count(*) FROM example_checks WHERE tenant_id = $1 AND dataset_id = $2 AND state = 'saved'",
         tenant,
         dataset_id,
     )
     return count
 
 
-async def pin_examples(connection: Connection, tenant: str, dataset_id: UUID, version: int) -> None:
-    """Write down which revision of which example the version holds: the saved ones of now."""
-    await connection.execute(
+async def unknown_versions(
+    connection: Connection, tenant: str, dataset_id: UUID, agent_id: str, without: Sequence[UUID]
+) -> list[int]:
+    """Return versions of the agent that examples were answered under but that were never heard of."""
+    rows = await connection.fetch(
         """
-        WITH pinned AS (
-            INSERT INTO version_examples (tenant_id, dataset_id, version, example_id, revision)
-            SELECT tenant_id, dataset_id, $3, id, saved_revision FROM examples
-            WHERE tenant_id = $1 AND dataset_id = $2 AND state = 'saved'
-            RETURNING 1
-        )
-        UPDATE dataset_versions SET examples = (SELECT count(*) FROM pinned)
-        WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3
+        SELECT DISTINCT c.answered_under FROM example_checks c
+        LEFT JOIN agent_versions a
+          ON a.tenant_id = c.tenant_id AND a.agent_id = $3 AND a.version = c.answered_under
+        WHERE c.tenant_id = $1 AND c.dataset_id = $2 AND c.state = 'saved' AND c.example_id <> ALL($4::uuid[])
+          AND c.answered_under IS NOT NULL AND a.version IS NULL
+        ORDER BY 1 LIMIT 20
         """,
         tenant,
         dataset_id,
-        version,
+        agent_id,
+        without,
     )
+    return [row["answered_under"] for row in rows]
+
+
+async def pin_examples(
+    connection: Connection,
+    tenant: str,
+    dataset_id: UUID,
+    threshold: bytes,
+    without: Sequence[UUID],
+    *,
+    version: int,
+    agent_version: int,
+    as_recorded: bool,
+) -> int:
+    """Write down which revision of which example the version holds, and where; returns how many."""
+    count: int = await connection.fetchval(
+        f"""
+        WITH pinned AS (
+            INSERT INTO version_examples (tenant_id, dataset_id, version, example_id, revision, part,
+                agent_version, position, content_sha256)
+            SELECT $1, $2, $5, example_id, revision, part, under,
+                row_number() OVER (PARTITION BY part, under ORDER BY example_id) - 1, content_sha256
+            FROM (
+                SELECT *, CASE WHEN $7 THEN coalesce(answered_under, $6) ELSE $6 END AS under
+                FROM ({SPLIT}) s
+            ) p
+            RETURNING 1
+        )
+        UPDATE dataset_versions SET examples = (SELECT count(*) FROM pinned)
+        WHERE tenant_id = $1 AND dataset_id = $2 AND version = $5
+        RETURNING examples
+        """,  # noqa: S608 -- SPLIT is a literal
+        tenant,
+        dataset_id,
+        threshold,
+        without,
+        version,
+        agent_version,
+        as_recorded,
+    )
+    return count
 
 
 async def get(connection: Connection, tenant: str, dataset_id: UUID, version: int) -> Record | None:
@@ -115,99 +209,55 @@ async def list_versions(
     )
 
 
-async def claim(connection: Connection, seconds: float) -> Record | None:
-    """Take the oldest version that nobody freezes; each claim has an epoch of its own."""
-    return await connection.fetchrow(
-        """
-        UPDATE dataset_versions v
-        SET epoch = v.epoch + 1, claimed_until = clock_timestamp() + make_interval(secs => $1)
-        FROM (
-            SELECT tenant_id, dataset_id, version FROM dataset_versions
-            WHERE state = 'freezing' AND claimed_until < clock_timestamp()
-            ORDER BY claimed_until, created_at LIMIT 1 FOR UPDATE SKIP LOCKED
-        ) due
-        WHERE v.tenant_id = due.tenant_id AND v.dataset_id = due.dataset_id AND v.version = due.version
-        RETURNING v.*
-        """,
-        seconds,
+async def count_differences(
+    connection: Connection, tenant: str, dataset_id: UUID, one: int, other: int
+) -> Record:
+    """Return how many examples the other version adds, lacks, and holds in another content or place."""
+    row = await connection.fetchrow(
+        f"""
+        SELECT count(*) FILTER (WHERE change = 'added') AS added,
+            count(*) FILTER (WHERE change = 'removed') AS removed,
+            count(*) FILTER (WHERE change = 'changed') AS changed,
+            count(*) FILTER (WHERE change = 'moved') AS moved,
+            count(*) FILTER (WHERE change = 'same') AS same
+        FROM ({DIFFERENCE}) d
+        """,  # noqa: S608 -- DIFFERENCE is a literal
+        tenant,
+        dataset_id,
+        one,
+        other,
     )
+    if row is None:
+        raise RuntimeError("an aggregate returned no row")
+    return row
 
 
-async def prolong(connection: Connection, claimed: Record, seconds: float) -> bool:
-    """Keep the claim for longer; False when another took it over."""
-    return bool(
-        await connection.fetchval(
-            """
-            UPDATE dataset_versions SET claimed_until = clock_timestamp() + make_interval(secs => $5)
-            WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3 AND epoch = $4 AND state = 'freezing'
-            RETURNING true
-            """,
-            claimed["tenant_id"],
-            claimed["dataset_id"],
-            claimed["version"],
-            claimed["epoch"],
-            seconds,
-        )
-    )
-
-
-async def lines(connection: Connection, claimed: Record, after: UUID | None) -> AsyncGenerator[Record, None]:
-    """Yield the version's lines in order of example id, from a server-side cursor."""
-    async for row in connection.cursor(
-        """
-        SELECT v.example_id, r.line, r.tokens, r.teaches FROM version_examples v
-        JOIN example_revisions r
-          ON r.tenant_id = v.tenant_id AND r.example_id = v.example_id AND r.revision = v.revision
-        WHERE v.tenant_id = $1 AND v.dataset_id = $2 AND v.version = $3
-          AND v.example_id > coalesce($4::uuid, '00000000-0000-0000-0000-000000000000')
-        ORDER BY v.example_id
-        """,
-        claimed["tenant_id"],
-        claimed["dataset_id"],
-        claimed["version"],
+async def differences(
+    connection: Connection,
+    tenant: str,
+    dataset_id: UUID,
+    one: int,
+    other: int,
+    after: UUID | None,
+    limit: int,
+) -> list[Record]:
+    """Return examples that differ, in order of id, with the messages of both revisions (null: not there)."""
+    return await connection.fetch(
+        f"""
+        SELECT d.*, a.messages AS before, b.messages AS after FROM (
+            SELECT * FROM ({DIFFERENCE}) d
+            WHERE change <> 'same' AND ($5::uuid IS NULL OR example_id > $5) ORDER BY example_id LIMIT $6
+        ) d
+        LEFT JOIN example_revisions a
+          ON a.tenant_id = $1 AND a.example_id = d.example_id AND a.revision = d.revision_before
+        LEFT JOIN example_revisions b
+          ON b.tenant_id = $1 AND b.example_id = d.example_id AND b.revision = d.revision_after
+        ORDER BY d.example_id
+        """,  # noqa: S608 -- DIFFERENCE is a literal
+        tenant,
+        dataset_id,
+        one,
+        other,
         after,
-        prefetch=PREFETCH,
-    ):
-        yield row
-
-
-async def finish(connection: Connection, claimed: Record, manifest: dict[str, Any]) -> bool:
-    """Make the version ready; False when the claim was lost."""
-    return bool(
-        await connection.fetchval(
-            """
-            UPDATE dataset_versions SET state = 'ready', manifest = $5, ready_at = clock_timestamp()
-            WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3 AND epoch = $4 AND state = 'freezing'
-            RETURNING true
-            """,
-            claimed["tenant_id"],
-            claimed["dataset_id"],
-            claimed["version"],
-            claimed["epoch"],
-            manifest,
-        )
-    )
-
-
-async def fail(connection: Connection, claimed: Record, code: str) -> None:
-    """Give the version up; its requests to train are over."""
-    await connection.execute(
-        """
-        UPDATE dataset_versions SET state = 'failed', failure = $5
-        WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3 AND epoch = $4 AND state = 'freezing'
-        """,
-        claimed["tenant_id"],
-        claimed["dataset_id"],
-        claimed["version"],
-        claimed["epoch"],
-        code,
-    )
-    await connection.execute(
-        """
-        UPDATE train_requests SET is_final = true, status = 'failed'
-        WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3 AND published_at IS NULL
-        """,
-        claimed["tenant_id"],
-        claimed["dataset_id"],
-        claimed["version"],
+        limit,
     )

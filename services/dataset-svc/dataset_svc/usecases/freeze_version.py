@@ -1,60 +1,98 @@
-"""Freeze a version: pin what it holds, then write it to object storage with flat memory."""
+"""Pin a new version: its examples, each on its side of the split, and the agent's prompt and functions."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from chassis import audit
-from chassis.database import Database, Transaction
-from chassis.errors import LeaseLostError
-from chassis.objects import ObjectStore, Stored, tenant_prefix
-from dataset_svc.domain import problems
-from dataset_svc.domain.line import frame
-from dataset_svc.domain.tokens import count_message, count_tools
-from dataset_svc.outbound import agent_store, version_store
+from chassis.database import Connection, Transaction
+from dataset_svc.domain import check_problems, problems
+from dataset_svc.domain.checks.agent import agent_errors
+from dataset_svc.domain.split import default_share, threshold
+from dataset_svc.outbound import agent_store, finding_store, version_store
+from dataset_svc.outbound.catalogue import Catalogue
 from dataset_svc.outbound.row import Row
-from dataset_svc.usecases.request_training import publish_requests
-
-CHUNK = 256 * 1024
-SLICE = 5.0
-"""Longest transaction in seconds: a session may hold one for 30."""
-MAX_ATTEMPTS = 100
-RETRY_AFTER = 10.0
+from dataset_svc.usecases.check_examples import catch_up
 
 
-@dataclass(slots=True)
-class Totals:
-    """What was written so far."""
+@dataclass(frozen=True, slots=True)
+class FreezeSettings:
+    """What an owner chooses: prompt and functions, the share of dialogs that validates, what stays out."""
 
-    examples: int = 0
-    tokens: int = 0
-    teaches: int = 0
+    agent: Literal["current", "as_recorded"] = "current"
+    validation_share: float | None = None
+    exclude: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What each file would hold; `twins` are examples that train because another dialog says the same."""
+
+    share: float
+    default: float
+    training: int
+    validation: int
+    training_tokens: int
+    validation_tokens: int
+    twins: int
+
+
+async def preview_split(
+    connection: Connection, tenant: str, dataset_id: UUID, wanted: FreezeSettings
+) -> Split:
+    """Return the split that freezing now would make."""
+    saved = await version_store.count_saved(connection, tenant, dataset_id)
+    default = default_share(saved)
+    share = default if wanted.validation_share is None else wanted.validation_share
+    row = await version_store.split_counts(connection, tenant, dataset_id, threshold(share), wanted.exclude)
+    return Split(share, default, **dict(row))
 
 
 async def begin_version(
-    transaction: Transaction, *, tenant: str, by: str, dataset_id: UUID, least: int
+    transaction: Transaction,
+    *,
+    tenant: str,
+    by: str,
+    dataset_id: UUID,
+    catalogue: Catalogue,
+    base_model: str | None = None,
+    wanted: FreezeSettings = FreezeSettings(),
 ) -> int:
-    """Number a new version and pin its examples, prompt and functions; returns the number.
+    """Number a new version and pin what it holds; returns the number.
 
-    Raises a Problem without the dataset, without the agent, or below `least` saved examples.
+    Raises a Problem without dataset or agent, while checks are pending, when an example that would be in it
+    has an error, or below the catalogue's minimum for the base model (the agent's when not named) in the
+    training file.
     """
     connection = transaction.connection
     if not await version_store.lock_dataset(connection, tenant, dataset_id):
         raise problems.no_dataset()
-    saved = await version_store.count_saved(connection, tenant, dataset_id)
-    if saved < least:
-        raise problems.too_few_examples(saved, least)
-    dataset = await agent_store.get_dataset(connection, tenant, dataset_id)
-    agent = await agent_store.get_agent(connection, tenant, dataset["agent_id"]) if dataset else None
+    agent = await agent_store.agent_of_dataset(connection, tenant, dataset_id)
     if agent is None:
         raise problems.agent_unknown()
-    version = await version_store.create(connection, tenant, dataset_id, agent, saved, by)
-    await version_store.pin_examples(connection, tenant, dataset_id, version)
+    if pending := await catch_up(transaction, tenant=tenant, dataset_id=dataset_id):
+        raise check_problems.checks_pending(pending)
+    warnings = await _sound(connection, tenant, dataset_id, agent, wanted)
+    split = await preview_split(connection, tenant, dataset_id, wanted)
+    least = catalogue.min_examples(base_model or agent["base_model"])
+    if split.training < least:
+        raise check_problems.too_few_to_train(split.training, least, split.validation, len(wanted.exclude))
+    settings = {
+        "agent": wanted.agent,
+        "validation_share": split.share,
+        "exclude": list(map(str, wanted.exclude)),
+        "min_examples": least,
+    }
+    version = await version_store.create(
+        connection, tenant, dataset_id, agent, settings=settings, warnings=warnings, by=by
+    )
+    await version_store.pin_examples(
+        connection, tenant, dataset_id, threshold(split.share), wanted.exclude,
+        version=version, agent_version=agent["version"], as_recorded=wanted.agent == "as_recorded",
+    )  # fmt: skip
     await audit.record(
         connection, tenant=tenant, subject=by, action="version.frozen", object_id=str(dataset_id),
         version=version,
@@ -62,114 +100,32 @@ async def begin_version(
     return version
 
 
-class Freezer:
-    """Writes pinned versions; many processes may run one, each version has one writer that counts."""
-
-    def __init__(self, database: Database, objects: ObjectStore, *, lease: float, least: int) -> None:
-        self._database = database
-        self._objects = objects
-        self._lease = lease
-        self._least = least
-
-    async def freeze_next(self) -> bool:
-        """Freeze the oldest version that waits; returns whether there was one."""
-        async with self._database.transaction() as transaction:
-            claimed = await version_store.claim(transaction.connection, self._lease)
-        if claimed is None:
-            return False
-        if claimed["epoch"] > MAX_ATTEMPTS:
-            await self._give_up(claimed, "freeze_keeps_failing")
-            return True
-        try:
-            await self._freeze(claimed)
-        except BaseException:
-            await self._release(claimed)
-            raise
-        return True
-
-    async def _freeze(self, claimed: Row) -> None:
-        totals = Totals()
-        key = (
-            f"{tenant_prefix(claimed['tenant_id'])}datasets/{claimed['dataset_id']}/"
-            f"v{claimed['version']}-{claimed['epoch']}.jsonl"
+async def _sound(
+    connection: Connection, tenant: str, dataset_id: UUID, agent: Row, wanted: FreezeSettings
+) -> list[dict[str, Any]]:
+    """Return the warnings that stand; raises a Problem when an error or an unknown version stands."""
+    counts = await finding_store.counts(
+        connection, tenant, dataset_id, saved_only=True, without=wanted.exclude
+    )
+    wrong = [*agent_errors(agent["prompt"], agent["tools"]), *_told(counts, "error")]
+    if wrong:
+        raise check_problems.errors_block(wrong)
+    if wanted.agent == "as_recorded":
+        unknown = await version_store.unknown_versions(
+            connection, tenant, dataset_id, agent["agent_id"], wanted.exclude
         )
-        async with aclosing(self._chunks(claimed, totals)) as chunks:
-            stored = await self._objects.put_stream(key, chunks)
-        if totals.examples < self._least:  # erased meanwhile
-            await self._objects.delete(key, claimed["tenant_id"])
-            await self._give_up(claimed, "too_few_examples")
-            return
-        async with self._database.transaction() as transaction:
-            counts = await version_store.finish(
-                transaction.connection, claimed, manifest(claimed, totals, stored)
-            )
-            if counts:
-                await publish_requests(
-                    transaction, claimed["tenant_id"], claimed["dataset_id"], claimed["version"]
-                )
-        if not counts:
-            await self._objects.delete(key, claimed["tenant_id"])
-
-    async def _chunks(self, claimed: Row, totals: Totals) -> AsyncGenerator[bytes, None]:
-        """Yield the file in pieces: one server-side cursor for each slice of a few seconds."""
-        before, after = frame(
-            claimed["prompt"], claimed["tools"], parallel_tool_calls=claimed["parallel_tool_calls"]
-        )
-        buffer, last, more = bytearray(), None, True
-        while more:
-            await self._prolong(claimed)
-            more, until = False, time.monotonic() + SLICE
-            async with (
-                self._database.transaction() as transaction,
-                aclosing(version_store.lines(transaction.connection, claimed, last)) as rows,
-            ):
-                async for row in rows:
-                    buffer += before + row["line"].encode() + after
-                    last = row["example_id"]
-                    totals.examples += 1
-                    totals.tokens += row["tokens"]
-                    totals.teaches += row["teaches"]
-                    if len(buffer) >= CHUNK:
-                        yield bytes(buffer)
-                        buffer.clear()
-                    if time.monotonic() > until:
-                        more = True
-                        break
-        if buffer:
-            yield bytes(buffer)
-
-    async def _prolong(self, claimed: Row) -> None:
-        async with self._database.transaction() as transaction:
-            if not await version_store.prolong(transaction.connection, claimed, self._lease):
-                raise LeaseLostError("another process freezes this version now")
-
-    async def _release(self, claimed: Row) -> None:
-        async with self._database.transaction() as transaction:
-            await version_store.prolong(transaction.connection, claimed, RETRY_AFTER)
-
-    async def _give_up(self, claimed: Row, code: str) -> None:
-        async with self._database.transaction() as transaction:
-            await version_store.fail(transaction.connection, claimed, code)
+        if unknown:
+            raise check_problems.version_unknown(unknown)
+    return [one for one in _told(counts, "warning") if one["examples"]]
 
 
-def manifest(claimed: Row, totals: Totals, stored: Stored) -> dict[str, Any]:
-    """Return what is known of the frozen file; tokens are those that a provider would train on."""
-    prompt = claimed["prompt"]
-    frame_tokens = count_tools(claimed["tools"])
-    if prompt:
-        frame_tokens += count_message({"role": "system", "content": prompt})
-    tokens = totals.tokens + frame_tokens * totals.examples
-    training = {
-        "uri": stored.uri,
-        "sha256": stored.sha256,
-        "bytes": stored.bytes,
-        "examples": totals.examples,
-        "tokens": tokens,
-    }
-    return {
-        "files": {"training": training},
-        "examples": totals.examples,
-        "tokens": tokens,
-        "tokens_per_line_of_prompt_and_functions": frame_tokens,
-        "teaches": totals.teaches,
-    }
+def _told(counts: Sequence[Row], severity: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "code": row["code"],
+            "examples": row["examples"] - row["dismissed"],
+            "first": [str(one) for one in row["first"] or ()],
+        }
+        for row in counts
+        if row["severity"] == severity
+    ]

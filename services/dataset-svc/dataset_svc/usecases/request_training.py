@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from chassis import audit
 from chassis.database import Transaction
 from contracts.datasets import DatasetReady, TrainingFiles
-from dataset_svc.domain import problems
+from dataset_svc.domain import check_problems, problems
 from dataset_svc.domain.training import choose_key, settings_digest
 from dataset_svc.outbound import agent_store, run_store, version_store
 
@@ -26,6 +26,7 @@ class TrainSettings:
     suffix: str | None
     seed: int | None
     budget: int | None
+    confirm_warnings: bool = False
 
 
 async def request_training(
@@ -57,6 +58,8 @@ async def request_training(
     if known is not None:
         raise problems.run_in_progress(str(known))
     settings["key_id"] = choose_key(agent["keys"], provider)
+    if frozen["warnings"] and not wanted.confirm_warnings:
+        raise check_problems.warnings_unconfirmed(frozen["warnings"])
     run_id = uuid7()
     await run_store.insert(
         connection, tenant, run_id=run_id, dataset_id=dataset_id, version=version, provider=provider,

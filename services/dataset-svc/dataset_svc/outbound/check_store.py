@@ -1,0 +1,228 @@
+"""SQL of checking: which examples are due, what was found in them, and which are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from asyncpg import Record
+
+from chassis.database import Connection
+
+
+async def next_due(connection: Connection, tenant: str, dataset_id: UUID) -> Record | None:
+    """Return the dataset after this one that has examples to check: datasets take turns."""
+    return await connection.fetchrow(
+        "SELECT tenant_id, dataset_id FROM check_queue WHERE (tenant_id, dataset_id) > ($1, $2) "
+        "ORDER BY tenant_id, dataset_id LIMIT 1",
+        tenant,
+        dataset_id,
+    )
+
+
+async def wait_turn(connection: Connection, tenant: str, dataset_id: UUID) -> None:
+    """Let one transaction at a time check this dataset's examples: they are compared with each other."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1, 8))", f"{tenant}\x1f{dataset_id}"
+    )
+
+
+async def try_turn(connection: Connection, tenant: str, dataset_id: UUID) -> bool:
+    """The same without waiting: False while another transaction checks this dataset."""
+    return bool(
+        await connection.fetchval(
+            "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 8))", f"{tenant}\x1f{dataset_id}"
+        )
+    )
+
+
+async def take_due(connection: Connection, tenant: str, dataset_id: UUID, limit: int) -> list[UUID]:
+    """Take examples out of the queue, locked; those that somebody changes just now stay in it.
+
+    The lock comes before the queue, as it does for whoever changes an example: else the two could wait
+    for each other, or a change that is not committed yet could miss its check.
+    """
+    rows = await connection.fetch(
+        """
+        WITH free AS (
+            SELECT e.id FROM check_queue q
+            JOIN examples e ON e.tenant_id = q.tenant_id AND e.id = q.example_id
+            WHERE q.tenant_id = $1 AND q.dataset_id = $2
+            ORDER BY q.example_id LIMIT $3 FOR NO KEY UPDATE OF e SKIP LOCKED
+        )
+        DELETE FROM check_queue q USING free
+        WHERE q.tenant_id = $1 AND q.dataset_id = $2 AND q.example_id = free.id
+        RETURNING q.example_id
+        """,
+        tenant,
+        dataset_id,
+        limit,
+    )
+    return [row["example_id"] for row in rows]
+
+
+async def count_due(connection: Connection, tenant: str, dataset_id: UUID) -> int:
+    """Return how many examples wait to be checked."""
+    count: int = await connection.fetchval(
+        "SELECT count(*) FROM check_queue WHERE tenant_id = $1 AND dataset_id = $2", tenant, dataset_id
+    )
+    return count
+
+
+async def queue_dataset(
+    connection: Connection, tenant: str, dataset_id: UUID, longer_than: int | None
+) -> None:
+    """Queue a dataset's examples, all or those whose checked copy has more tokens than that."""
+    await connection.execute(
+        """
+        INSERT INTO check_queue (tenant_id, dataset_id, example_id)
+        SELECT e.tenant_id, e.dataset_id, e.id FROM examples e
+        LEFT JOIN example_checks c ON c.tenant_id = e.tenant_id AND c.example_id = e.id
+        WHERE e.tenant_id = $1 AND e.dataset_id = $2 AND e.state <> 'removed'
+          AND ($3::bigint IS NULL OR c.tokens > $3)
+        ON CONFLICT DO NOTHING
+        """,
+        tenant,
+        dataset_id,
+        longer_than,
+    )
+
+
+async def copies(connection: Connection, tenant: str, examples: Sequence[UUID]) -> list[Record]:
+    """Return the copies that count: the saved revision, or the draft of what was never saved."""
+    return await connection.fetch(
+        """
+        SELECT e.id, e.state, e.dialog_id, e.original::text, e.ratings::text,
+            CASE e.state WHEN 'saved' THEN e.saved_revision ELSE e.draft_revision END AS revision,
+            coalesce(r.messages, e.draft)::text AS messages
+        FROM examples e LEFT JOIN example_revisions r
+          ON e.state = 'saved' AND r.tenant_id = e.tenant_id AND r.example_id = e.id
+          AND r.revision = e.saved_revision
+        WHERE e.tenant_id = $1 AND e.id = ANY($2) AND e.state <> 'removed'
+        """,
+        tenant,
+        examples,
+    )
+
+
+async def questions_of(connection: Connection, tenant: str, examples: Sequence[UUID]) -> list[bytes]:
+    """Return the questions that these examples answer with a correction."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT question FROM corrected_answers WHERE tenant_id = $1 AND example_id = ANY($2)",
+        tenant,
+        examples,
+    )
+    return [row["question"] for row in rows]
+
+
+async def forget(connection: Connection, tenant: str, examples: Sequence[UUID]) -> list[bytes]:
+    """Delete what was found in these examples; returns the contents that they had."""
+    rows = await connection.fetch(
+        "DELETE FROM example_checks WHERE tenant_id = $1 AND example_id = ANY($2) RETURNING content_sha256",
+        tenant,
+        examples,
+    )
+    return [row["content_sha256"] for row in rows]
+
+
+async def put_checks(
+    connection: Connection, tenant: str, dataset_id: UUID, checks: Sequence[tuple[Any, ...]]
+) -> None:
+    """Store checked copies: (example, state, revision, dialog key, split hash, content, tokens, answered)."""
+    await connection.execute(
+        """
+        INSERT INTO example_checks (tenant_id, dataset_id, example_id, state, revision, dialog_key,
+            split_hash, content_sha256, tokens, answered_under)
+        SELECT $1, $2, * FROM unnest($3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::bytea[],
+            $8::bytea[], $9::bigint[], $10::bigint[])
+        """,
+        tenant,
+        dataset_id,
+        *map(list, zip(*checks, strict=True)),
+    )
+
+
+async def put_findings(
+    connection: Connection, tenant: str, dataset_id: UUID, findings: Sequence[tuple[Any, ...]]
+) -> None:
+    """Store findings: (example, code, number, severity, place)."""
+    await connection.execute(
+        """
+        INSERT INTO findings (tenant_id, dataset_id, example_id, code, number, severity, place)
+        SELECT $1, $2, * FROM unnest($3::uuid[], $4::text[], $5::int[], $6::text[], $7::jsonb[])
+        """,
+        tenant,
+        dataset_id,
+        *map(list, zip(*findings, strict=True)),
+    )
+
+
+async def put_corrected(
+    connection: Connection, tenant: str, dataset_id: UUID, corrected: Sequence[tuple[Any, ...]]
+) -> None:
+    """Store corrected answers: (example, number, message, question, answer)."""
+    await connection.execute(
+        """
+        INSERT INTO corrected_answers
+            (tenant_id, dataset_id, example_id, number, message_id, question, answer)
+        SELECT $1, $2, * FROM unnest($3::uuid[], $4::int[], $5::text[], $6::bytea[], $7::bytea[])
+        """,
+        tenant,
+        dataset_id,
+        *map(list, zip(*corrected, strict=True)),
+    )
+
+
+async def mark_duplicates(
+    connection: Connection, tenant: str, dataset_id: UUID, contents: Sequence[bytes]
+) -> None:
+    """Note which saved examples with these contents are the same as another one, and which no longer."""
+    await connection.execute(
+        """
+        WITH same AS (
+            SELECT example_id, count(*) OVER (PARTITION BY content_sha256) > 1 AS is_one
+            FROM example_checks
+            WHERE tenant_id = $1 AND dataset_id = $2 AND state = 'saved' AND content_sha256 = ANY($3)
+        ), gone AS (
+            DELETE FROM findings f USING same s
+            WHERE f.tenant_id = $1 AND f.dataset_id = $2 AND f.example_id = s.example_id
+              AND f.code = 'duplicate' AND NOT s.is_one
+        )
+        INSERT INTO findings (tenant_id, dataset_id, example_id, code, number, severity, place)
+        SELECT $1, $2, example_id, 'duplicate', 0, 'warning',
+            '{"message_id": null, "field": null, "facts": {}}'
+        FROM same WHERE is_one ON CONFLICT DO NOTHING
+        """,
+        tenant,
+        dataset_id,
+        contents,
+    )
+
+
+async def mark_contradictions(
+    connection: Connection, tenant: str, dataset_id: UUID, questions: Sequence[bytes]
+) -> None:
+    """Note which corrected answers to these questions contradict another one, and which no longer."""
+    await connection.execute(
+        """
+        WITH answered AS (
+            SELECT a.example_id, a.number, a.message_id,
+                min(a.answer) OVER q <> max(a.answer) OVER q AS is_one
+            FROM corrected_answers a JOIN example_checks c USING (tenant_id, example_id)
+            WHERE a.tenant_id = $1 AND a.dataset_id = $2 AND a.question = ANY($3) AND c.state = 'saved'
+            WINDOW q AS (PARTITION BY a.question)
+        ), gone AS (
+            DELETE FROM findings f USING answered a
+            WHERE f.tenant_id = $1 AND f.dataset_id = $2 AND f.example_id = a.example_id
+              AND f.code = 'contradiction' AND f.number = a.number AND NOT a.is_one
+        )
+        INSERT INTO findings (tenant_id, dataset_id, example_id, code, number, severity, place)
+        SELECT $1, $2, example_id, 'contradiction', number, 'warning',
+            jsonb_build_object('message_id', message_id, 'field', 'content', 'facts', '{}'::jsonb)
+        FROM answered WHERE is_one ON CONFLICT DO NOTHING
+        """,
+        tenant,
+        dataset_id,
+        questions,
+    )

@@ -1,0 +1,135 @@
+"""Check the examples that are due: a few at once where somebody waits, slices of many in a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from chassis.database import Connection, Database, Transaction
+from dataset_svc.domain.checks import CODES
+from dataset_svc.domain.checks.copy import Checked, Copy, check_copies
+from dataset_svc.domain.split import split_hash
+from dataset_svc.outbound import agent_store, check_store
+from dataset_svc.outbound.row import Row
+from dataset_svc.outbound.side_process import SideProcess
+
+AT_ONCE = 32
+"""Examples that a request checks itself, some 5 ms; the rest is the worker's."""
+SLICE = 200
+"""Examples in one transaction of the worker: whoever changes one of them waits as long."""
+FIRST = UUID(int=0)
+
+Compute = Callable[[Sequence[Copy], str, str | None], Awaitable[list[Checked]]]
+
+
+async def catch_up(transaction: Transaction, *, tenant: str, dataset_id: UUID) -> int:
+    """Check the last few changes of a dataset; returns how many examples still wait for the worker."""
+    connection = transaction.connection
+    due = await check_store.count_due(connection, tenant, dataset_id)
+    if not 0 < due <= AT_ONCE:
+        return due
+    await check_store.wait_turn(connection, tenant, dataset_id)
+    await check_slice(connection, tenant, dataset_id, AT_ONCE, _here)
+    return await check_store.count_due(connection, tenant, dataset_id)
+
+
+async def _here(copies: Sequence[Copy], prompt: str, tools: str | None) -> list[Checked]:
+    return check_copies(copies, prompt, tools)
+
+
+class Checker:
+    """The worker: datasets take turns, so that a large one keeps no other waiting."""
+
+    def __init__(self, database: Database, side: SideProcess) -> None:
+        self._database = database
+        self._side = side
+        self._last = ("", FIRST)
+
+    async def check_next(self) -> bool:
+        """Check one slice of the next dataset that has examples due; returns whether there was one."""
+        async with self._database.transaction() as transaction:
+            connection = transaction.connection
+            found = await check_store.next_due(connection, *self._last)
+            if found is None and self._last != ("", FIRST):
+                found = await check_store.next_due(connection, "", FIRST)
+            if found is None:
+                return False
+            self._last = (found["tenant_id"], found["dataset_id"])
+            if not await check_store.try_turn(connection, *self._last):
+                return False
+            return await check_slice(connection, *self._last, SLICE, self._compute) > 0
+
+    async def _compute(self, copies: Sequence[Copy], prompt: str, tools: str | None) -> list[Checked]:
+        if len(copies) <= AT_ONCE:
+            return check_copies(copies, prompt, tools)
+        return await self._side.run(check_copies, copies, prompt, tools)
+
+
+async def check_slice(
+    connection: Connection, tenant: str, dataset_id: UUID, limit: int, compute: Compute
+) -> int:
+    """Check up to `limit` examples that are due and store what was found; returns how many were taken.
+
+    The caller has the dataset's turn.
+    """
+    due = await check_store.take_due(connection, tenant, dataset_id, limit)
+    if not due:
+        return 0
+    agent = await agent_store.agent_of_dataset(connection, tenant, dataset_id)
+    rows = await check_store.copies(connection, tenant, due)
+    checked = await compute(
+        [Copy(row["id"], row["messages"], row["original"], row["ratings"]) for row in rows],
+        agent["prompt"] if agent else "",
+        orjson.dumps(agent["tools"]).decode() if agent else None,
+    )
+    await _store(connection, tenant, dataset_id, due, rows, checked)
+    return len(due)
+
+
+async def _store(
+    connection: Connection,
+    tenant: str,
+    dataset_id: UUID,
+    due: Sequence[UUID],
+    rows: Sequence[Row],
+    checked: Sequence[Checked],
+) -> None:
+    """Put what was found in the place of what had been, and compare with the other examples."""
+    questions = set(await check_store.questions_of(connection, tenant, due))
+    contents = set(await check_store.forget(connection, tenant, due))
+    if checked:
+        by_id = {row["id"]: row for row in rows}
+        checks = [_check(by_id[one.example_id], one) for one in checked]
+        await check_store.put_checks(connection, tenant, dataset_id, checks)
+    if findings := [row for one in checked for row in _findings(one)]:
+        await check_store.put_findings(connection, tenant, dataset_id, findings)
+    if corrected := [row for one in checked for row in _corrected(one)]:
+        await check_store.put_corrected(connection, tenant, dataset_id, corrected)
+    contents |= {one.content_sha256 for one in checked}
+    questions |= {answer.question for one in checked for answer in one.corrected}
+    await check_store.mark_duplicates(connection, tenant, dataset_id, list(contents))
+    if questions:
+        await check_store.mark_contradictions(connection, tenant, dataset_id, list(questions))
+
+
+def _check(row: Row, one: Checked) -> tuple[Any, ...]:
+    dialog = row["dialog_id"] or str(row["id"])
+    return (one.example_id, row["state"], row["revision"], dialog, split_hash(dialog), one.content_sha256,
+            one.tokens, one.answered_under)  # fmt: skip
+
+
+def _findings(one: Checked) -> list[tuple[Any, ...]]:
+    return [
+        (one.example_id, code, number, CODES[code].severity, place)
+        for number, (code, place) in enumerate(one.findings)
+    ]
+
+
+def _corrected(one: Checked) -> list[tuple[Any, ...]]:
+    return [
+        (one.example_id, answer.number, answer.message_id, answer.question, answer.answer)
+        for answer in one.corrected
+    ]

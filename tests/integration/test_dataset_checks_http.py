@@ -1,0 +1,159 @@
+"""Findings, fixes, dismissals, the split and versions as the console calls them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.stack.services import Surroundings
+from tests.harness import Running, bodies, service, until
+from tests.integration.test_dataset_svc import TRAIN, agent, dataset_of, key, send
+
+
+@pytest.fixture
+async def dataset_svc(surroundings: Surroundings, tmp_path: Path) -> AsyncIterator[Running]:
+    async with service(surroundings, "dataset-svc", tmp_path) as running:
+        yield running
+
+
+def talk(number: int, answer: str = "Soon") -> list[dict[str, Any]]:
+    call = {"id": "c1", "function": {"name": "track", "arguments": '{"order": 7}'}}
+    return [
+        {"id": "m0", "role": "user", "content": f"Where is order {number}?"},
+        {"id": "m1", "role": "assistant", "tool_calls": [call]},
+        {"id": "m2", "role": "tool", "content": '{"days": 3}', "tool_call_id": "c1"},
+        {"id": "m3", "role": "assistant", "content": answer},
+    ]
+
+
+async def make(api: httpx.AsyncClient, dataset: str, count: int) -> list[str]:
+    made = []
+    for number in range(count):
+        answer = await api.post(f"/v1/datasets/{dataset}/examples", json={"messages": talk(number)})
+        made.append(str(answer.json()["id"]))
+        assert (await api.post(f"/v1/examples/{made[-1]}/save")).status_code == 200
+    return made
+
+
+async def checks(api: httpx.AsyncClient, dataset: str, **query: Any) -> dict[str, Any]:
+    answer = await api.get(f"/v1/datasets/{dataset}/checks", params=query)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def answered(api: httpx.AsyncClient, path: str, **body: Any) -> tuple[int, Any]:
+    answer = await api.post(path, json=body)
+    return answer.status_code, answer.json().get("code")
+
+
+async def test_from_a_finding_to_its_fix_and_from_a_warning_to_its_dismissal(
+    surroundings: Surroundings, dataset_svc: Running
+) -> None:
+    await send(surroundings, agent())
+    api = await dataset_svc.client()
+    dataset = await dataset_of(api)
+    examples = await make(api, dataset, 3)
+    assert await checks(api, dataset) == {"pending": 0, "counts": [], "items": [], "next_cursor": None}
+
+    url = f"/v1/examples/{examples[0]}"
+    etag = (await api.get(url)).headers["ETag"]
+    operations = [{"op": "edit", "message_id": "m3", "content": "As you hinted, soon. <|endoftext|>"}]
+    await api.patch(url, json={"operations": operations}, headers={"If-Match": etag})
+    assert await answered(api, f"{url}/save") == (422, "special_token")
+    wanted = {"code": "special_token", "message_id": "m3", "fix": "delete_tokens", "save": True}
+    fixed = await api.post(f"{url}/fixes", json=wanted)
+    assert (fixed.status_code, fixed.json()["saved_revision"]) == (200, 2)
+    assert fixed.json()["messages"][3]["content"] == "As you hinted, soon. "
+    assert await answered(api, f"{url}/fixes", **wanted) == (404, "no_such_finding")
+    stale = await api.post(f"{url}/fixes", json=wanted, headers={"If-Match": etag})
+    assert (stale.status_code, stale.json()["code"]) == (412, "example_changed")
+
+    found = await checks(api, dataset)
+    (count,) = found["counts"]
+    assert (count["code"], count["examples"], count["dismissed"]) == ("answer_speaks_of_hint", 1, 0)
+    ((finding,),) = [one["findings"] for one in found["items"]]
+    assert (finding["message_id"], finding["field"], finding["severity"]) == ("m3", "content", "warning")
+    dismiss = f"{url}/dismissals"
+    assert await answered(api, dismiss, code="duplicate", why="x") == (404, "no_such_finding")
+    assert (await answered(api, dismiss, code="answer_speaks_of_hint", why="he did"))[0] == 201
+    found = await checks(api, dataset, severity="warning")
+    assert found["counts"][0]["dismissed"] == 1
+    assert found["items"][0]["findings"][0]["dismissed"]["why"] == "he did"
+    assert (await api.delete(f"{dismiss}/answer_speaks_of_hint")).status_code == 204
+    assert (await api.delete(f"{dismiss}/answer_speaks_of_hint")).status_code == 404
+
+    audit = (await api.get("/v1/audit")).json()["items"]
+    actions = {one["action"] for one in audit}
+    assert {"example.fixed", "warning.dismissed", "warning.recalled"} <= actions
+    assert "hinted" not in str(audit)
+
+
+async def test_other_functions_block_until_they_are_mended_or_excluded(
+    surroundings: Surroundings, dataset_svc: Running
+) -> None:
+    await send(surroundings, agent(keys=(key(),)))
+    api = await dataset_svc.client()
+    dataset = await dataset_of(api)
+    examples = await make(api, dataset, 12)
+    renamed = agent(2, keys=(key(),)).model_copy(update={"tools": ()})
+    await send(surroundings, renamed)
+
+    async def blocked() -> Any:
+        answer = await api.post(f"/v1/datasets/{dataset}/versions", json={})
+        return answer.json() if answer.json()["code"] == "errors_block_freezing" else None
+
+    (error,) = (await until(blocked))["errors"]
+    assert (error["code"], error["examples"], len(error["first"])) == ("function_unknown", 12, 10)
+    for example in examples[:11]:
+        wanted = {"code": "function_unknown", "fix": "delete_call", "save": True}
+        assert (await api.post(f"/v1/examples/{example}/fixes", json=wanted)).status_code == 200
+    split = (await api.get(f"/v1/datasets/{dataset}/split", params={"exclude": examples[11]})).json()
+    assert (split["training"]["examples"], split["needed"], split["enough"]) == (11, 10, True)
+    body = {"exclude": [examples[11]]}
+    frozen = await api.post(f"/v1/datasets/{dataset}/versions", json=body)
+    assert (frozen.status_code, frozen.json()["examples"]) == (201, 11), frozen.text
+
+    async def train() -> Any:
+        return await answered(api, f"/v1/datasets/{dataset}/versions/1/train")
+
+    assert (await train())[0] == 202
+    assert await train() == (409, "run_in_progress")
+    (ready,) = await until(lambda: bodies(surroundings, "dataset.ready"))
+    assert ready["files"]["training"]["examples"] == 11
+
+    leave = {"code": "function_unknown", "fix": "leave_out"}
+    gone = await api.post(f"/v1/examples/{examples[11]}/fixes", json=leave)
+    assert (gone.status_code, gone.json()["state"]) == (200, "removed")
+    again = await api.post(f"/v1/datasets/{dataset}/versions", json=TRAIN)
+    assert again.status_code in (201, 202)
+    diff = (await api.get(f"/v1/datasets/{dataset}/versions/1/diff/2")).json()
+    assert diff["counts"] == {"added": 0, "removed": 0, "changed": 0, "moved": 0, "same": 11}
+    assert diff["agent"] == {"from": 2, "to": 2, "prompt_changed": False, "functions_changed": False}
+    assert (await api.get(f"/v1/datasets/{dataset}/versions/1/diff/9")).status_code == 404
+
+
+async def test_another_tenant_and_a_viewer_change_nothing(
+    surroundings: Surroundings, dataset_svc: Running
+) -> None:
+    await send(surroundings, agent())
+    api, viewer = await dataset_svc.client(), await dataset_svc.client(role="viewer")
+    other = await dataset_svc.client("globex")
+    dataset = await dataset_of(api)
+    (example,) = await make(api, dataset, 1)
+    fix = {"code": "duplicate", "fix": "leave_out"}
+    for client, status in ((viewer, 403), (other, 404)):
+        answers = [
+            await client.post(f"/v1/examples/{example}/fixes", json=fix),
+            await client.post(f"/v1/examples/{example}/dismissals", json={"code": "duplicate", "why": "x"}),
+            await client.delete(f"/v1/examples/{example}/dismissals/duplicate"),
+        ]
+        assert [one.status_code for one in answers] == [status] * 3
+    for path in ("checks", "split", "versions/1/diff/1"):
+        assert (await other.get(f"/v1/datasets/{dataset}/{path}")).status_code == 404
+    wrong = await api.get(f"/v1/datasets/{dataset}/split", params={"validation_share": 0.9})
+    assert wrong.status_code == 422
+    assert (await api.get(f"/v1/examples/{example}")).json()["state"] == "saved"

@@ -1,0 +1,198 @@
+"""Versions: what blocks a freeze, the split, prompt and functions, the manifest, what differs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chassis.errors import Problem
+from dataset_svc.domain.edits import EditText
+from dataset_svc.domain.message import Messages
+from dataset_svc.inbound import views
+from dataset_svc.usecases.compare_versions import compare_versions
+from dataset_svc.usecases.freeze_version import FreezeSettings, preview_split
+from dataset_svc.usecases.write_version import Freezer
+from deploy.simulator.validate import validate_file
+from deploy.stack.prepared import Prepared
+from tests.damage import SOUND, TOOLS
+from tests.integration.curation import TENANT, Curation, curating
+
+
+@pytest.fixture
+async def curation(servers: Prepared, database: str, tmp_path: Path) -> AsyncIterator[Curation]:
+    async with curating(servers, database, tmp_path) as made:
+        yield made
+
+
+def talk(number: int, version: int | None = None) -> Messages:
+    return tuple(
+        replace(one, content=f"{one.content} ({number})")
+        if one.role == "user"
+        else replace(one, agent_version=version if one.is_answer else None)
+        for one in SOUND
+    )
+
+
+def talks(count: int) -> list[Messages]:
+    return [talk(number) for number in range(count)]
+
+
+async def refusal(curation: Curation, dataset: Any, least: int = 10, **settings: Any) -> Problem:
+    with pytest.raises(Problem) as refused:
+        await curation.freeze(dataset, least, **settings)
+    return refused.value
+
+
+async def test_what_blocks_a_freeze_names_it_and_an_exclusion_lets_it_go_on(curation: Curation) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    examples = await curation.take(dataset, *talks(40))
+    assert (await refusal(curation, dataset)).code == "checks_pending"
+    await curation.check()
+    broken = talk(99)
+    (wrong,) = await curation.take(dataset, (*broken[:3], *broken[5:]))
+    await curation.edit(wrong, EditText("a3", "As you hinted."))
+    await curation.agent(tools=TOOLS, prompt="<|endoftext|>", version=2)
+    blocked = await refusal(curation, dataset)
+    assert (blocked.code, blocked.extra["errors"][0]["field"]) == ("errors_block_freezing", "agent.prompt")
+    await curation.agent(tools=[], prompt="Be brief.", version=3)
+    await curation.check()
+    blocked = await refusal(curation, dataset)
+    assert [(one["code"], one["examples"]) for one in blocked.extra["errors"]] == [("function_unknown", 40)]
+    few = await refusal(curation, dataset, exclude=tuple(examples))
+    assert (few.code, few.extra["training"], few.extra["excluded"]) == ("too_few_examples", 1, 40)
+    version = await curation.freeze(dataset, 1, exclude=tuple(examples))
+    assert (version["state"], version["examples"]) == ("ready", 1)
+    assert [(one["code"], one["examples"]) for one in version["warnings"]] == [("answer_speaks_of_hint", 1)]
+
+
+async def test_the_files_hold_the_split_that_was_shown_and_duplicates_train(curation: Curation) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    await curation.take(dataset, *talks(300), *talks(40))
+    await curation.check()
+    async with curation.database.transaction() as transaction:
+        shown = await preview_split(transaction.connection, TENANT, dataset, FreezeSettings())
+    assert (shown.share, shown.twins, shown.training + shown.validation) == (0.1, 80, 340)
+    assert 10 < shown.validation < 45
+    first, second = await curation.freeze(dataset), await curation.freeze(dataset)
+    files = first["manifest"]["files"]
+    assert files["training"]["sha256"] == second["manifest"]["files"]["training"]["sha256"]
+    training, validation = curation.lines(files["training"]), curation.lines(files["validation"])
+    assert (len(training), len(validation)) == (shown.training, shown.validation)
+    seen = {json.dumps(one) for one in training}
+    assert not any(json.dumps(one) in seen for one in validation)
+    for name, lines in (("training", training), ("validation", validation)):
+        report = validate_file(curation.path(files[name]))
+        assert (report.problem, report.examples) == (None, len(lines))
+    none = await curation.freeze(dataset, validation_share=0.0)
+    assert set(none["manifest"]["files"]) == {"training"}
+    assert (await refusal(curation, dataset, 300, validation_share=0.5)).code == "too_few_examples"
+
+
+async def test_the_manifest_tells_what_was_frozen(curation: Curation) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    examples = await curation.take(dataset, *talks(60))
+    await curation.check()
+    version = await curation.freeze(dataset)
+    manifest = version["manifest"]
+    for file in (*manifest["files"].values(), manifest["example_list"]):
+        body = curation.path(file).read_bytes()
+        assert (hashlib.sha256(body).hexdigest(), len(body)) == (file["sha256"], file["bytes"])
+    listed = curation.lines(manifest["example_list"])
+    assert {one["example_id"] for one in listed} == set(map(str, examples))
+    assert {(one["revision"], one["agent_version"]) for one in listed} == {(1, 1)}
+    assert [one["part"] for one in listed].count("validation") == manifest["files"]["validation"]["examples"]
+    assert manifest["settings"] == {
+        "agent": "current", "validation_share": 0.1, "exclude": [], "min_examples": 1,
+    }  # fmt: skip
+    assert (manifest["examples"], manifest["agent_versions"]) == (60, [1])
+    assert manifest["tokens"] == sum(one["tokens"] for one in manifest["files"].values())
+
+
+async def test_as_recorded_each_example_stands_with_the_version_it_was_answered_under(
+    curation: Curation,
+) -> None:
+    dataset = await curation.agent(tools=TOOLS, prompt="First.", version=1)
+    await curation.agent(tools=TOOLS, prompt="Second.", version=2)
+    await curation.take(dataset, *(talk(number, version=1 + number % 2) for number in range(40)), talk(99))
+    await curation.check()
+    recorded = await curation.freeze(dataset, agent="as_recorded")
+    lines = curation.lines(recorded["manifest"]["files"]["training"])
+    prompts = [one["messages"][0]["content"] for one in lines]
+    assert (prompts.count("First."), prompts.count("Second.")) == (20, 21)
+    assert recorded["manifest"]["agent_versions"] == [1, 2]
+    current = await curation.freeze(dataset)
+    lines = curation.lines(current["manifest"]["files"]["training"])
+    assert {one["messages"][0]["content"] for one in lines} == {"Second."}
+    (unknown,) = await curation.take(dataset, talk(100, version=7))
+    problem = await refusal(curation, dataset, agent="as_recorded")
+    assert (problem.code, problem.extra["versions"]) == ("agent_version_unknown", [7])
+    assert (await curation.freeze(dataset, agent="as_recorded", exclude=(unknown,)))["state"] == "ready"
+
+
+async def test_versions_differ_by_example_and_message_and_never_change(curation: Curation) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    examples = await curation.take(dataset, *talks(12))
+    await curation.check()
+    first = await curation.freeze(dataset)
+    body = curation.path(first["manifest"]["files"]["training"]).read_bytes()
+    await curation.edit(examples[0], EditText("a3", "At Oslo."))
+    await curation.remove(examples[1])
+    (added,) = await curation.take(dataset, talk(50))
+    await curation.agent(tools=TOOLS, prompt="Be kind.", version=2)
+    await curation.check()
+    await curation.freeze(dataset)
+    async with curation.database.tenant_transaction(TENANT) as transaction:
+        compared = await compare_versions(transaction.connection, TENANT, dataset, 1, 2, None, 10)
+    assert dict(compared.counts) == {"added": 1, "removed": 1, "changed": 1, "moved": 0, "same": 10}
+    told = {one["example_id"]: one for one in map(views.example_diff, compared.rows)}
+    assert told[str(examples[1])]["change"] == "removed"
+    assert told[str(added)]["change"] == "added"
+    (message,) = told[str(examples[0])]["messages"]
+    assert (message["message_id"], message["change"], message["fields"]) == ("a3", "edited", ["content"])
+    assert (message["before"]["content"], message["after"]["content"]) == ("At Sino.", "At Oslo.")
+    agent = views.version_diff(compared)["agent"]
+    assert (agent["prompt_changed"], agent["functions_changed"]) == (True, False)
+    assert curation.path(first["manifest"]["files"]["training"]).read_bytes() == body
+
+
+async def test_a_takeover_writes_the_same_bytes_and_the_one_that_lost_leaves_nothing(
+    curation: Curation,
+) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    await curation.take(dataset, *talks(100))
+    await curation.check()
+    done = await curation.freeze(dataset)
+    async with curation.database.transaction() as transaction:
+        await transaction.connection.execute(
+            "UPDATE dataset_versions SET state = 'freezing', manifest = NULL, claimed_until = '-infinity'"
+        )
+    slow = Freezer(curation.database, curation.objects, lease=-1)
+    with pytest.raises(Exception, match="another process freezes"):
+        # its lease is over at once: the other takes over while this one is in its first file
+        await _overtaken(curation, slow)
+    async with curation.database.transaction() as transaction:
+        row = await transaction.connection.fetchrow("SELECT * FROM dataset_versions")
+    assert row is not None
+    assert row["state"] == "ready"
+    files = row["manifest"]["files"]
+    assert {name: one["sha256"] for name, one in files.items()} == {
+        name: one["sha256"] for name, one in done["manifest"]["files"].items()
+    }
+
+
+async def _overtaken(curation: Curation, slow: Freezer) -> None:
+    other = Freezer(curation.database, curation.objects, lease=60)
+    original = slow._prolong
+
+    async def late(claimed: Any) -> None:
+        assert await other.freeze_next()
+        await original(claimed)
+
+    slow._prolong = late  # type: ignore[method-assign]
+    await slow.freeze_next()
