@@ -46,10 +46,12 @@ async def take_due(connection: Connection, tenant: str, dataset_id: UUID, limit:
     rows = await connection.fetch(
         """
         WITH free AS (
-            SELECT e.id FROM check_queue q
-            JOIN examples e ON e.tenant_id = q.tenant_id AND e.id = q.example_id
-            WHERE q.tenant_id = $1 AND q.dataset_id = $2
-            ORDER BY q.example_id LIMIT $3 FOR NO KEY UPDATE OF e SKIP LOCKED
+            SELECT e.id FROM examples e
+            WHERE e.tenant_id = $1 AND e.id = ANY (ARRAY(
+                SELECT example_id FROM check_queue WHERE tenant_id = $1 AND dataset_id = $2
+                ORDER BY example_id LIMIT $3
+            ))
+            FOR NO KEY UPDATE OF e SKIP LOCKED
         )
         DELETE FROM check_queue q USING free
         WHERE q.tenant_id = $1 AND q.dataset_id = $2 AND q.example_id = free.id
