@@ -10,7 +10,10 @@ BIGINT = 2**63 - 1
 
 
 def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time before year 1 or after year 9999 in UTC") from None
 
 
 def _uuid_text(value: object) -> object:

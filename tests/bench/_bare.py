@@ -14,9 +14,10 @@ import asyncpg
 import orjson
 
 INSERT = """
-    INSERT INTO dialog_svc.messages (tenant_id, dialog_id, message_id, position, role, message)
-    SELECT 'acme', a, b, c, d, e::jsonb FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[])
-        AS u (a, b, c, d, e)
+    INSERT INTO dialog_svc.messages (tenant_id, dialog_id, message_id, position, role, message, shelf)
+    SELECT 'acme', a, b, c, d, e::jsonb, s.shelf
+    FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[]) AS u (a, b, c, d, e),
+         (SELECT max(shelf) AS shelf FROM dialog_svc.shelves WHERE kept = 365 AND month <= now()) s
     ON CONFLICT DO NOTHING
 """
 BATCH = 1_000

@@ -29,6 +29,7 @@ IDS = {
 BODIES: dict[str, Any] = {
     "PUT /v1/agents/{agent_id}/keys/{provider}": {"key": "sk-another-tenants-key"},
     "POST /v1/dialogs/{dialog_id}/select": {},
+    "PUT /v1/dialogs/{dialog_id}/rating": {"rating": "good"},
     "POST /v1/datasets/{dataset_id}/examples": {"dialog_id": "d0", "revision": 1},
     "PATCH /v1/examples/{example_id}": {"operations": [{"op": "delete", "message_id": "m0"}]},
     "POST /v1/examples/{example_id}/fixes": {"code": "duplicate", "fix": "leave_out"},

@@ -181,6 +181,16 @@ POISON: dict[str, tuple[bytes | None, list[tuple[str, bytes | None]], str]] = {
     "non-utf8-header": (GOOD.body(), headers_of(GOOD, ce_source=b"\xff\xfe"), "headers.ce_source"),
     "no-tenant": (GOOD.body(), headers_of(GOOD, ce_tenantid=b"-"), "headers.ce_tenantid"),
     "no-time": (GOOD.body(), headers_of(GOOD, ce_time=b"yesterday"), "headers.ce_time"),
+    "time-before-year-1": (
+        GOOD.body(),
+        headers_of(GOOD, ce_time=b"0001-01-01T00:00:00+14:00"),
+        "headers.ce_time",
+    ),
+    "message-after-year-9999": (
+        GOOD.body().replace(b'"at":"20', b'"at":"9999-12-31T23:59:59-14:00","x":"'),
+        headers_of(GOOD),
+        "message.at",
+    ),
     "unknown-type": (GOOD.body(), headers_of(GOOD, ce_type=b"chat.exploded.v1"), "headers.ce_type"),
     "json-bomb": (BOMB, headers_of(GOOD), ""),
     "two-megabytes": (b'{"x": "' + b"a" * 2_000_000 + b'"}', headers_of(GOOD), "body"),

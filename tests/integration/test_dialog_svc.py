@@ -97,7 +97,12 @@ async def test_another_tenants_dialog_is_not_there(surroundings: Surroundings, d
     await until(arrived)
     await until(lambda: _ok(own, "/v1/dialogs/d4"))
     assert (await other.get("/v1/dialogs/d4")).status_code == 404
-    assert [item["dialog_id"] for item in (await other.get("/v1/dialogs")).json()["items"]] == ["d5"]
+
+    async def listed() -> list[str]:
+        return [item["dialog_id"] for item in (await other.get("/v1/dialogs")).json()["items"]]
+
+    await until(listed)
+    assert await listed() == ["d5"]
 
 
 async def _ok(client: Any, path: str) -> bool:

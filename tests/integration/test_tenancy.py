@@ -11,7 +11,7 @@ from deploy.stack.services import SERVICES, Surroundings
 from tests.integration.kit import kit
 
 # bookkeeping without tenants; the outbox is numbered over all of them because that is its order
-WITHOUT_TENANT = {"leases", "schema_migrations"}
+WITHOUT_TENANT = {"leases", "schema_migrations", "clocks", "shelves"}
 KEY_WITHOUT_TENANT = {"inbox": "consumer", "outbox": "id"}
 
 
@@ -81,8 +81,8 @@ async def test_each_role_reaches_only_its_own_schema_and_training_the_vault(
 
 async def test_the_http_role_sees_and_writes_its_tenant_only(surroundings: Surroundings) -> None:
     insert = (
-        "INSERT INTO dialogs (tenant_id, dialog_id, agent_id, source, started_at, last_at) "
-        "VALUES ($1, 'd1', 'shop', 'live', now(), now())"
+        "INSERT INTO dialogs (tenant_id, dialog_id, agent_id, source, started_at, last_at, shelf) "
+        "VALUES ($1, 'd1', 'shop', 'live', now(), now(), 0)"
     )
     async with kit(surroundings) as parts:
         for tenant in ("acme", "globex"):

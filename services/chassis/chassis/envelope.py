@@ -76,11 +76,11 @@ def _required(headers: dict[str, str], name: str, tenant: str) -> str:
 def _time(text: str, tenant: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise BadRecordError("header ce_time is not an RFC 3339 time", "headers.ce_time", tenant)
-    return moment.astimezone(UTC)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise BadRecordError("header ce_time is not an RFC 3339 time", "headers.ce_time", tenant)
 
 
 def decode(record: Record, max_body: int) -> Received[Event]:

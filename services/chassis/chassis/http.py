@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import BeforeValidator
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +22,7 @@ from chassis.auth import Authenticator, Caller, missing_token
 from chassis.database import Database
 from chassis.description import BEARER, PROBLEM, RESPONSES
 from chassis.errors import Problem, Text, describe, is_transient, where
+from contracts.event import Timestamp
 
 METHOD_NOT_ALLOWED = 405
 TRY_AGAIN = Text("Try again in a moment.", "Повторите через минуту.")
@@ -174,8 +175,10 @@ def _written_out(value: object) -> object:
     return value
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
-"""A time in a query, RFC 3339 with an offset; a bare number, which pydantic takes for seconds, is refused."""
+Moment = Annotated[Timestamp, BeforeValidator(_written_out)]
+"""A time in a query, RFC 3339 with an offset, held in UTC.
+
+A bare number, which pydantic takes for seconds, is refused."""
 
 CallerDep = Annotated[Caller, Depends(_current_caller)]
 

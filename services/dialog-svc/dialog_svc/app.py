@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import cast
 
-from chassis.consumer import Consumer
+from chassis.consumer import Consumer, dispatch
 from chassis.service import Parts, Service, Surroundings
+from contracts.agents import AgentUpdated
 from contracts.chat import DialogEnded, DialogRatedInChat, MessagePosted
+from contracts.datasets import DatasetChanged
 from dialog_svc.inbound import http
-from dialog_svc.inbound.events import chat_fold
+from dialog_svc.inbound.events import chat_fold, on_agent_updated
+from dialog_svc.inbound.schedules import workers
 from dialog_svc.outbound.transcripts import TranscriptStore
 from dialog_svc.settings import DialogSettings
+from dialog_svc.usecases.note_membership import note_membership
 
 SCOPES = http.SCOPES
 
@@ -22,11 +26,25 @@ def compose(surroundings: Surroundings) -> Parts:
     intake = Consumer(
         topic="chat.events",
         events=frozenset({MessagePosted, DialogEnded, DialogRatedInChat}),
-        fold=chat_fold(transcripts),
+        fold=chat_fold(transcripts, settings.retention),
         # a message's effect is keyed by its own id, so it needs no inbox row
         idempotent=frozenset({MessagePosted}),
     )
-    return Parts(router=http.router(surroundings.database, transcripts), scopes=SCOPES, consumers=[intake])
+    agents = Consumer(
+        topic="agent.updated",
+        events=frozenset({AgentUpdated}),
+        fold=dispatch({AgentUpdated: on_agent_updated}),
+        # the version guards it
+        idempotent=frozenset({AgentUpdated}),
+    )
+    members = Consumer("dataset.changed", frozenset({DatasetChanged}), note_membership)
+    database = surroundings.database
+    return Parts(
+        router=http.router(database, transcripts),
+        scopes=SCOPES,
+        consumers=[intake, agents, members],
+        workers=workers(database, transcripts, settings),
+    )
 
 
 def create_app(settings: DialogSettings) -> Service:

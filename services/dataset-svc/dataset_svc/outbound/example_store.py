@@ -325,7 +325,7 @@ async def delete_expired(connection: Connection, days: float, limit: int) -> lis
             DELETE FROM examples e USING (
                 SELECT tenant_id, id FROM examples
                 WHERE state <> 'saved' AND changed_at < clock_timestamp() - make_interval(secs => $1)
-                ORDER BY changed_at LIMIT $2 FOR UPDATE SKIP LOCKED
+                ORDER BY changed_at LIMIT $2 FOR UPDATE
             ) old
             WHERE e.tenant_id = old.tenant_id AND e.id = old.id
             RETURNING e.tenant_id, e.id, e.state

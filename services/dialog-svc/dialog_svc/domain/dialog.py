@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
 Reason = Literal["ended", "idle", "selected"]
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Node(NamedTuple):  # made for each message: a tuple takes a third of a frozen dataclass's time
@@ -54,7 +55,11 @@ class Rating:
 
 @dataclass(slots=True)
 class Dialog:
-    """The state of one dialog while a batch is folded into it."""
+    """The state of one dialog while a batch is folded into it.
+
+    `shelf` is where its text lies; `keep_days` chooses it for a new dialog. `heard_at` is the ce_time
+    of its newest message, and `partition` the one that it came from.
+    """
 
     tenant: str
     id: str
@@ -72,6 +77,10 @@ class Dialog:
     revision: int = 0
     channel: str | None = None
     client: str | None = None
+    shelf: int = 0
+    partition: int = -1
+    heard_at: datetime = NEVER
+    keep_days: int = 365
     added: list[tuple[Node, Post]] = field(default_factory=list)
     happened: list[Completion | Rating] = field(default_factory=list)
 
@@ -102,6 +111,17 @@ class Dialog:
         self.ended_at = at
         if self.leaf is not None:
             self.happened.append(Completion(self.leaf, "ended", self.outcome, at, open=False))
+
+    def fall_silent(self) -> None:
+        """Note that nobody continued it: over, until a late message comes."""
+        if self.leaf is not None:
+            self.ended_at = self.last_at
+            self.happened.append(Completion(self.leaf, "idle", self.outcome, self.last_at, open=False))
+
+    def hear(self, partition: int, at: datetime) -> None:
+        """Note where its newest message came from, and that message's ce_time."""
+        self.partition = partition
+        self.heard_at = max(self.heard_at, at)
 
     def rate(self, rating: Rating) -> None:
         """Note a rating; one of the whole dialog is the dialog's."""

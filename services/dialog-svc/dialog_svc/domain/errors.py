@@ -15,6 +15,22 @@ def no_branch() -> Problem:
     return not_found(Text("branch in this dialog", "ветка этого диалога"), "branch")
 
 
+def no_message() -> Problem:
+    """Return the 404 for a message that the dialog does not have."""
+    return not_found(Text("message in this dialog", "сообщение этого диалога"), "message_id")
+
+
+def not_an_answer() -> Problem:
+    """Return the 409 for a rating of a message that is not an answer."""
+    return Problem(
+        409,
+        "not_an_answer",
+        Text("Only answers can be rated.", "Оценить можно только ответ."),
+        action=Text("Rate an answer, or the dialog as a whole.", "Оцените ответ или диалог целиком."),
+        field="message_id",
+    )
+
+
 def no_answer() -> Problem:
     """Return the 409 for a selection of a dialog in which nothing was answered yet."""
     return Problem(

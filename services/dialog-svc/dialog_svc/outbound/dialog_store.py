@@ -1,9 +1,8 @@
-"""All SQL of dialog-svc that changes dialogs: one statement a kind for a whole batch."""
+"""SQL that changes dialogs: one statement a kind for a whole batch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 
 import orjson
 from asyncpg import Record, UniqueViolationError
@@ -27,21 +26,22 @@ async def lock_dialogs(
 ) -> dict[Slot, Dialog]:
     """Create the dialogs that are new as `make` says, lock all in sorted order, and return their state."""
     slots = sorted(wanted)
-    found = await _lock_existing(connection, slots)
+    found = await lock_known(connection, slots)
     if len(found) < len(slots):
         await _insert_new(connection, [make(slot) for slot in slots if slot not in found])
-        found = await _lock_existing(connection, slots)
+        found = await lock_known(connection, slots)
     return found
 
 
-async def _lock_existing(connection: Connection, slots: Sequence[Slot]) -> dict[Slot, Dialog]:
+async def lock_known(connection: Connection, slots: Sequence[Slot]) -> dict[Slot, Dialog]:
+    """Lock those of the dialogs that there are, in sorted order, and return their state."""
     # a locking read leaves no dead row behind, as an upsert that changes nothing would; the columns
     # are in the order of Dialog's fields, so that a row is a dialog
     rows = await connection.fetch(
         """
         SELECT d.tenant_id, d.dialog_id, d.agent_id, d.source, d.started_at, d.last_at, d.ended_at,
                d.outcome, d.rating, d.message_count, d.next_position, d.leaf_id, d.branch, d.revision,
-               d.channel, d.client
+               d.channel, d.client, d.shelf, d.partition, d.heard_at
         FROM unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
         JOIN dialogs d USING (tenant_id, dialog_id)
         ORDER BY d.tenant_id, d.dialog_id FOR UPDATE OF d
@@ -55,9 +55,15 @@ async def _lock_existing(connection: Connection, slots: Sequence[Slot]) -> dict[
 async def _insert_new(connection: Connection, dialogs: Sequence[Dialog]) -> None:
     await connection.execute(
         """
-        INSERT INTO dialogs (tenant_id, dialog_id, agent_id, source, channel, client, started_at, last_at)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
-                             $7::timestamptz[], $7::timestamptz[])
+        INSERT INTO dialogs (tenant_id, dialog_id, agent_id, source, channel, client, started_at, last_at,
+                             revision, shelf)
+        SELECT u.tenant_id, u.dialog_id, u.agent_id, u.source, u.channel, u.client, u.at, u.at,
+               coalesce(r.revision, 0),
+               (SELECT max(s.shelf) FROM shelves s WHERE s.kept = u.keep_days AND s.month <= now())
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
+                    $7::timestamptz[], $8::int[])
+            AS u (tenant_id, dialog_id, agent_id, source, channel, client, at, keep_days)
+        LEFT JOIN retired r USING (tenant_id, dialog_id)
         ON CONFLICT DO NOTHING
         """,
         [row.tenant for row in dialogs],
@@ -67,12 +73,13 @@ async def _insert_new(connection: Connection, dialogs: Sequence[Dialog]) -> None
         [row.channel for row in dialogs],
         [row.client for row in dialogs],
         [row.started_at for row in dialogs],
+        [row.keep_days for row in dialogs],
     )
 
 
 async def lock_dialog(connection: Connection, tenant: str, dialog_id: str) -> Dialog | None:
     """Lock one dialog and return it, or None."""
-    return (await _lock_existing(connection, [(tenant, dialog_id)])).get((tenant, dialog_id))
+    return (await lock_known(connection, [(tenant, dialog_id)])).get((tenant, dialog_id))
 
 
 async def known_messages(
@@ -86,7 +93,8 @@ async def known_messages(
         """
         SELECT m.tenant_id, m.dialog_id, m.message_id, m.parent_id, m.branch, m.position, m.role
         FROM unnest($1::text[], $2::text[], $3::text[]) AS w (tenant_id, dialog_id, message_id)
-        JOIN messages m USING (tenant_id, dialog_id, message_id)
+        JOIN dialogs d USING (tenant_id, dialog_id)
+        JOIN messages m USING (tenant_id, dialog_id, message_id, shelf)
         """,
         [item[0] for item in wanted],
         [item[1] for item in wanted],
@@ -112,6 +120,7 @@ async def insert_messages(connection: Connection, dialogs: Sequence[Dialog]) -> 
             "role": node.role,
             "agent_version": post.agent_version,
             "message": orjson.Fragment(post.body),
+            "shelf": dialog.shelf,
         }
         for dialog in dialogs
         for node, post in dialog.added
@@ -123,10 +132,10 @@ async def insert_messages(connection: Connection, dialogs: Sequence[Dialog]) -> 
         await connection.execute(
             """
             INSERT INTO messages (tenant_id, dialog_id, message_id, position, parent_id, branch, role,
-                                  agent_version, message)
+                                  agent_version, message, shelf)
             SELECT * FROM json_to_recordset($1::json) AS u (
                 tenant_id text, dialog_id text, message_id text, position int, parent_id text, branch text,
-                role text, agent_version bigint, message jsonb)
+                role text, agent_version bigint, message jsonb, shelf int)
             """,
             orjson.dumps(rows).decode(),
         )
@@ -150,6 +159,8 @@ async def update_dialogs(connection: Connection, dialogs: Sequence[Dialog]) -> N
             "leaf_id": dialog.leaf,
             "branch": dialog.branch,
             "revision": dialog.revision,
+            "partition": dialog.partition,
+            "heard_at": dialog.heard_at,
         }
         for dialog in dialogs
     ]
@@ -157,11 +168,13 @@ async def update_dialogs(connection: Connection, dialogs: Sequence[Dialog]) -> N
         """
         UPDATE dialogs d SET started_at = u.started_at, last_at = u.last_at, ended_at = u.ended_at,
             outcome = u.outcome, rating = u.rating, message_count = u.message_count,
-            next_position = u.next_position, leaf_id = u.leaf_id, branch = u.branch, revision = u.revision
+            next_position = u.next_position, leaf_id = u.leaf_id, branch = u.branch, revision = u.revision,
+            partition = u.partition, heard_at = least(u.heard_at, clock_timestamp()),
+            unlisted_since = coalesce(d.unlisted_since, clock_timestamp())
         FROM json_to_recordset($1::json) AS u (
             tenant_id text, dialog_id text, started_at timestamptz, last_at timestamptz, ended_at timestamptz,
             outcome text, rating text, message_count int, next_position int, leaf_id text, branch text,
-            revision int)
+            revision int, partition int, heard_at timestamptz)
         WHERE d.tenant_id = u.tenant_id AND d.dialog_id = u.dialog_id
         """,
         orjson.dumps(rows).decode(),
@@ -175,7 +188,8 @@ async def all_messages(connection: Connection, slots: Sequence[Slot]) -> dict[Sl
         SELECT m.tenant_id, m.dialog_id, m.message_id, m.parent_id, m.branch, m.position, m.role,
                m.agent_version, m.message
         FROM unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
-        JOIN messages m USING (tenant_id, dialog_id)
+        JOIN dialogs d USING (tenant_id, dialog_id)
+        JOIN messages m USING (tenant_id, dialog_id, shelf)
         ORDER BY m.tenant_id, m.dialog_id, m.position
         """,
         [slot[0] for slot in slots],
@@ -235,43 +249,16 @@ async def upsert_ratings(connection: Connection, dialogs: Sequence[Dialog]) -> N
     )
 
 
-async def list_dialogs(
-    connection: Connection,
-    tenant: str,
-    *,
-    agent_id: str | None,
-    source: str | None,
-    outcome: str | None,
-    rating: str | None,
-    min_messages: int,
-    start: datetime | None,
-    end: datetime | None,
-    after: tuple[datetime, str] | None,
-    limit: int,
-) -> list[Record]:
-    """Return dialogs, newest first, older than the place `after`."""
-    return await connection.fetch(
+async def mark_unlisted(connection: Connection, slots: Sequence[Slot]) -> None:
+    """Let the indexer look at the dialogs again."""
+    await connection.execute(
         """
-        SELECT * FROM dialogs
-        WHERE tenant_id = $1
-          AND ($2::text IS NULL OR agent_id = $2) AND ($3::text IS NULL OR source = $3)
-          AND ($4::text IS NULL OR outcome = $4) AND ($5::text IS NULL OR rating = $5)
-          AND message_count >= $6
-          AND ($7::timestamptz IS NULL OR last_at >= $7) AND ($8::timestamptz IS NULL OR last_at < $8)
-          AND ($9::timestamptz IS NULL OR (last_at, dialog_id) < ($9, $10))
-        ORDER BY last_at DESC, dialog_id DESC LIMIT $11
+        UPDATE dialogs d SET unlisted_since = coalesce(d.unlisted_since, clock_timestamp())
+        FROM unnest($1::text[], $2::text[]) AS u (tenant_id, dialog_id)
+        WHERE d.tenant_id = u.tenant_id AND d.dialog_id = u.dialog_id
         """,
-        tenant,
-        agent_id,
-        source,
-        outcome,
-        rating,
-        min_messages,
-        start,
-        end,
-        after[0] if after else None,
-        after[1] if after else None,
-        limit,
+        [slot[0] for slot in slots],
+        [slot[1] for slot in slots],
     )
 
 

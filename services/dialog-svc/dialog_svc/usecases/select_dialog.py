@@ -20,10 +20,11 @@ async def select_dialog(
     dialog_id: str,
     branch: str | None,
 ) -> int:
-    """Publish the branch up to its last answer without open function calls; returns the revision.
+    """Publish a branch up to its last answer without open function calls; returns the revision.
 
-    The revision is a new one only when this transcript was not published before. Raises a 404
-    Problem for an unknown dialog or branch, a 409 when nothing was answered yet.
+    `branch` is the active one when null, the first one when empty. The revision is a new one only when
+    this transcript was not published before. Raises a 404 Problem for an unknown dialog or branch, a
+    409 when nothing was answered yet.
     """
     dialog = await store.lock_dialog(transaction.connection, tenant, dialog_id)
     if dialog is None:
@@ -32,7 +33,7 @@ async def select_dialog(
         (tenant, dialog_id), []
     )
     nodes = nodes_of(rows)
-    leaf = leaf_of(branch, nodes) if branch is not None else dialog.leaf
+    leaf = dialog.leaf if branch is None else leaf_of(branch or None, nodes)
     if leaf is None:
         raise no_branch() if branch is not None else no_answer()
     by_id = {row["message_id"]: row for row in rows}

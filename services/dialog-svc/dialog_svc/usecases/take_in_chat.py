@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from chassis.database import Connection, Transaction
 from chassis.envelope import AnyReceived
 from contracts.chat import ChatMessage, DialogEnded, DialogRatedInChat, MessagePosted
 from dialog_svc.domain.dialog import Dialog, Node, Post, Rating
+from dialog_svc.domain.retention import Retention
 from dialog_svc.outbound import dialog_store as store
+from dialog_svc.outbound.clock_store import note_clocks
 from dialog_svc.outbound.transcripts import TranscriptStore
 from dialog_svc.usecases.publish_dialog import publish_dialogs
 
@@ -17,18 +20,28 @@ Groups = Mapping[Slot, Sequence[AnyReceived]]
 
 
 async def take_in_chat(
-    batch: Sequence[AnyReceived], transaction: Transaction, transcripts: TranscriptStore
+    batch: Sequence[AnyReceived], transaction: Transaction, transcripts: TranscriptStore, retention: Retention
 ) -> None:
     """Give the events of a batch their effect, each dialog's in partition order."""
     groups: dict[Slot, list[AnyReceived]] = {}
     for received in batch:
         groups.setdefault((received.tenant, received.event.dialog_id), []).append(received)
-    dialogs = await _place_messages(groups, transaction.connection)
+    dialogs = await _place_messages(groups, transaction.connection, retention)
     await publish_dialogs(transaction, transcripts, [one for one in dialogs if one.happened])
     await store.update_dialogs(transaction.connection, dialogs)
+    await note_clocks(transaction.connection, _newest(batch))
 
 
-async def _place_messages(groups: Groups, connection: Connection) -> list[Dialog]:
+def _newest(batch: Sequence[AnyReceived]) -> dict[int, datetime]:
+    newest: dict[int, datetime] = {}
+    for received in batch:
+        seen = newest.get(received.partition)
+        if seen is None or received.time > seen:
+            newest[received.partition] = received.time
+    return newest
+
+
+async def _place_messages(groups: Groups, connection: Connection, retention: Retention) -> list[Dialog]:
     """Store the messages at their places and return the dialogs after the batch.
 
     Nearly always all messages are new, so nobody asks which are known: when a redelivered one is
@@ -36,15 +49,20 @@ async def _place_messages(groups: Groups, connection: Connection) -> list[Dialog
     """
     try:
         async with connection.transaction():
-            return await _fold_and_insert(groups, connection, _replaced(groups))
+            return await _fold_and_insert(groups, connection, retention, _replaced(groups))
     except store.KnownMessageError:
-        return await _fold_and_insert(groups, connection, _mentioned(groups))
+        return await _fold_and_insert(groups, connection, retention, _mentioned(groups))
 
 
 async def _fold_and_insert(
-    groups: Groups, connection: Connection, asked: Iterable[tuple[str, str, str]]
+    groups: Groups, connection: Connection, retention: Retention, asked: Iterable[store.Leaf]
 ) -> list[Dialog]:
-    dialogs = await store.lock_dialogs(connection, groups, lambda slot: _first_seen(slot, groups[slot]))
+    def make(slot: Slot) -> Dialog:
+        dialog = _first_seen(slot, groups[slot])
+        dialog.keep_days = retention.days(dialog.tenant, dialog.agent_id)
+        return dialog
+
+    dialogs = await store.lock_dialogs(connection, groups, make)
     known = await store.known_messages(connection, asked)
     for slot, events in groups.items():
         _fold(dialogs[slot], events, known.get(slot, {}))
@@ -95,6 +113,7 @@ def _fold(dialog: Dialog, events: Sequence[AnyReceived], nodes: dict[str, Node])
             node = dialog.post(_post(event), nodes)
             if node is not None:
                 nodes[node.id] = node
+                dialog.hear(received.partition, received.time)
         elif isinstance(event, DialogEnded):
             dialog.end(event.outcome, event.at)
         elif isinstance(event, DialogRatedInChat):

@@ -1,0 +1,102 @@
+"""What a dialog says, and what somebody looks for, as words and numbers."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+WORD = re.compile(r"[^\W_]+")
+GROUPED = re.compile(r"\d(?:[\s().+-]{0,3}\d)+")
+NUMBER_DIGITS = 5  # from so many digits on, digits in groups are also one number: a phone, an order
+MAX_WORD_BYTES = 60
+MAX_WORDS = 8_000  # of a dialog; so a document stays below what tsvector holds, 1 MiB
+MAX_TERMS = 16
+MIN_PREFIX = 3
+ALIKE = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """A word that is looked for: its stem, whether any document has it, and documents' stems like it."""
+
+    text: str
+    known: bool
+    alike: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody typed into the search field; a dialog must have all of it."""
+
+    words: tuple[str, ...]
+    numbers: tuple[str, ...]
+
+
+def plain(text: str) -> str:
+    """Return the text as it is compared: composed, in lower case, ё as е."""
+    return unicodedata.normalize("NFC", text).casefold().replace("ё", "е")
+
+
+def words_of(texts: Iterable[str]) -> list[str]:
+    """Return the words and numbers of a dialog's messages, each once, at most `MAX_WORDS`."""
+    found: dict[str, None] = {}
+    for text in map(plain, texts):
+        found |= dict.fromkeys(WORD.findall(text))
+        found |= dict.fromkeys(number for _, number in _grouped(text))
+        if len(found) > MAX_WORDS:
+            break
+    return [word for word in found if len(word.encode()) <= MAX_WORD_BYTES][:MAX_WORDS]
+
+
+def wanted(asked: str) -> Wanted:
+    """Return the words and numbers that are looked for; digits in groups are one number."""
+    text = plain(asked)
+    numbers = []
+    for stretch, number in _grouped(text):
+        numbers.append(number)
+        text = text.replace(stretch, " ")
+    tokens = WORD.findall(text)
+    words = [token for token in tokens if not _has_digit(token)]
+    numbers += [token for token in tokens if _has_digit(token)]
+    return Wanted(tuple(dict.fromkeys(words))[:MAX_TERMS], tuple(dict.fromkeys(numbers))[:MAX_TERMS])
+
+
+def to_query(stems: Iterable[Stem], numbers: Mapping[str, Sequence[str]]) -> str | None:
+    """Return the text of a tsquery, or None when nothing is left to look for.
+
+    An unknown word may be the beginning of one, or mistyped; `numbers` gives the known words that
+    contain each part.
+    """
+    terms = [_any_of(_forms(stem)) for stem in stems]
+    terms += [_any_of([_quoted(word) for word in (part, *known)]) for part, known in numbers.items()]
+    return " & ".join(terms) or None
+
+
+def _forms(stem: Stem) -> list[str]:
+    exact = _quoted(stem.text)
+    if stem.known:
+        return [exact]
+    beginning = [f"{exact}:*"] if len(stem.text) >= MIN_PREFIX else [exact]
+    return beginning + [_quoted(one) for one in get_close_matches(stem.text, stem.alike, 5, ALIKE)]
+
+
+def _grouped(text: str) -> list[tuple[str, str]]:
+    """Return (as written, digits only) of each stretch of digits in groups that is long enough."""
+    found = [(match, re.sub(r"\D", "", match)) for match in GROUPED.findall(text)]
+    return [(match, number) for match, number in found if match != number and len(number) >= NUMBER_DIGITS]
+
+
+def _has_digit(token: str) -> bool:
+    return any(character.isdigit() for character in token)
+
+
+def _quoted(lexeme: str) -> str:
+    escaped = lexeme.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"
+
+
+def _any_of(forms: Sequence[str]) -> str:
+    return f"({' | '.join(dict.fromkeys(forms))})"

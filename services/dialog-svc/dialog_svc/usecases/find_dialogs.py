@@ -1,0 +1,87 @@
+"""Find dialogs: a page of a list or a search, and how many each filter would leave."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from chassis.database import Connection
+from dialog_svc.domain.search import to_query, wanted
+from dialog_svc.outbound import listing_store as store
+from dialog_svc.outbound.dialog_store import Row
+
+EXACT = 10_000
+VALUES = 20  # of a filter whose values are labels
+FIXED: dict[str, tuple[Any, ...]] = {
+    "rating": ("good", "bad"),
+    "source": ("live", "test"),
+    "has_functions": (True, False),
+    "in_dataset": (True, False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which dialogs are meant: `filters` by name, `words` as somebody typed them."""
+
+    filters: store.Filter
+    words: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many dialogs there are with a filter's value, at least; exactly so unless `more`."""
+
+    field: str
+    value: Any
+    count: int
+    more: bool
+
+
+async def page_of_dialogs(
+    connection: Connection, search: Search, sort: str, after: store.Place | None, size: int
+) -> list[Row]:
+    """Return up to `size` dialogs in the order of `sort`, behind the place `after`."""
+    if search.words is None:
+        return await store.list_dialogs(connection, search.filters, sort, after, size)
+    query = await _query(connection, search.words)
+    if query is None:
+        return []
+    return await store.search_dialogs(connection, search.filters, query, sort, after, size)
+
+
+async def count_dialogs(connection: Connection, tenant: str, search: Search) -> list[Count]:
+    """Count the dialogs (field ""), and for each value of each filter those left by the other filters."""
+    query = None
+    if search.words is not None:
+        query = await _query(connection, search.words)
+        if query is None:
+            return [Count("", None, 0, more=False)]
+    labels: dict[str, list[str]] = defaultdict(list)
+    for row in await store.listed_values(connection, tenant, search.filters.get("agent_id")):
+        labels[row["field"]].append(row["value"])
+    wanted_values = list(_values(labels))
+    variants = [search.filters, *({**search.filters, name: value} for name, value in wanted_values)]
+    found = await store.count_dialogs(connection, variants, query, EXACT + 1)
+    places = [("", None), *wanted_values]
+    return [
+        Count(name, value, min(number, EXACT), more=number > EXACT)
+        for (name, value), number in zip(places, found, strict=True)
+    ]
+
+
+def _values(labels: dict[str, list[str]]) -> Iterator[tuple[str, Any]]:
+    for name, values in FIXED.items():
+        yield from ((name, value) for value in values)
+    for name in sorted(labels):
+        yield from ((name, value) for value in labels[name][:VALUES])
+
+
+async def _query(connection: Connection, words: str) -> str | None:
+    """Return the tsquery for what was typed, mistyped words and parts of numbers widened."""
+    looked_for = wanted(words)
+    stems = await store.stems(connection, looked_for.words) if looked_for.words else []
+    numbers = await store.words_containing(connection, looked_for.numbers) if looked_for.numbers else {}
+    return to_query(stems, numbers)

@@ -1,0 +1,30 @@
+"""Let old text go: shelf by shelf, with everything that refers to it."""
+
+from __future__ import annotations
+
+from chassis.database import Connection
+from dialog_svc.outbound import index_store
+from dialog_svc.outbound import shelf_store as store
+
+MOVED, DELETED = 50, 500
+
+
+async def retire_dialogs(connection: Connection) -> bool:
+    """Do one step for the oldest shelf whose time is over; returns whether there may be more to do.
+
+    Dialogs that went on are carried over to today's shelf; the others are deleted but for their last
+    revision; an empty shelf is dropped.
+    """
+    await store.add_shelves(connection)
+    shelf = await store.expired_shelf(connection)
+    if shelf is None:
+        return False
+    # the indexer must not write to a shelf that is being emptied
+    await index_store.lock_index(connection)
+    if living := await store.lock_living(connection, shelf, MOVED):
+        await store.carry_over(connection, shelf, living)
+        return True
+    if silent := await store.lock_silent(connection, shelf, DELETED):
+        await store.delete_dialogs(connection, silent)
+        return True
+    return await store.drop_shelf(connection, shelf)

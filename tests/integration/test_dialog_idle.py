@@ -1,0 +1,158 @@
+"""Silent dialogs on real servers: measured by their partition, completed once, reopened by a late message."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.agents import AgentUpdated
+from deploy.stack.services import Surroundings
+from tests.harness import bodies, instance, now, publish, publisher, service, until
+from tests.integration.dialog_world import START, listed, publish_at, said
+
+HOUR = timedelta(hours=1)
+
+
+def agent(agent_id: str, version: int, idle_seconds: int) -> AgentUpdated:
+    return AgentUpdated(
+        agent_id=agent_id, version=version, name="Shop", prompt="", tools=(), fingerprint="0" * 64,
+        base_model="gpt-4o", provider="openai", idle_seconds=idle_seconds, recorded_by="gateway", keys=(),
+    )  # fmt: skip
+
+
+async def completions(surroundings: Surroundings) -> list[tuple[str, str, int]]:
+    found = await bodies(surroundings, "dialog.completed")
+    return [(one["dialog_id"], one["reason"], one["revision"]) for one in found]
+
+
+async def completed(surroundings: Surroundings, count: int) -> list[tuple[str, str, int]]:
+    async def enough() -> Any:
+        found = await completions(surroundings)
+        return found if len(found) >= count else None
+
+    return list(await until(enough))
+
+
+async def test_a_dialog_is_silent_by_the_newest_event_of_its_own_partition(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    async with (
+        service(surroundings, "dialog-svc", tmp_path) as running,
+        publisher(surroundings) as producer,
+    ):
+
+        async def say(dialog: str, minutes: float, partition: int, number: int = 0) -> None:
+            at = START + timedelta(minutes=minutes)
+            await publish_at(producer, surroundings, said(dialog, number), at, partition)
+
+        # all of it lies a day back: by the wall clock every dialog would be silent
+        await say("silent", 0, 0)
+        await say("waits", 0, 1)
+        await say("goes-on", 0, 0)
+        await say("goes-on", 25, 0, number=1)
+        await listed(running, 3)
+        await say("clock", 31, 0)
+        assert await completed(surroundings, 1) == [("silent", "idle", 1)]
+        # a late message reopens it; when it is silent again there is a new revision
+        await say("silent", 32, 0, number=1)
+        await say("clock", 70, 0, number=1)
+        found = await completed(surroundings, 3)
+    assert sorted(found) == [("goes-on", "idle", 1), ("silent", "idle", 1), ("silent", "idle", 2)]
+    transcripts = [one for one in await bodies(surroundings, "dialog.completed") if one["revision"] == 2]
+    assert [len(one["transcript"]["messages"]) for one in transcripts] == [2]
+    assert transcripts[0]["open"] is False
+
+
+async def test_an_outage_makes_no_dialog_silent_whose_messages_wait(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    running = instance(surroundings, "dialog-svc", tmp_path, batch_records="1")
+    async with publisher(surroundings) as producer:
+        running.start()
+        await running.ready()
+        for dialog in ("d1", "d2"):
+            await publish_at(producer, surroundings, said(dialog, 0), START, 0)
+        await listed(running, 2)
+        running.stop()
+        # while nobody reads, hours go by; d1 goes on in time, and the partition says so only later
+        for number in range(1, 7):
+            moment = START + timedelta(minutes=20 * number)
+            await publish_at(producer, surroundings, said("d1", number), moment, 0)
+        running.start()
+        await running.ready()
+        assert await completed(surroundings, 1) == [("d2", "idle", 1)]
+
+        async def all_taken() -> bool:
+            items = await listed(running, 2)
+            return any(one["dialog_id"] == "d1" and one["message_count"] == 7 for one in items)
+
+        await until(all_taken)
+        assert await completions(surroundings) == [("d2", "idle", 1)]
+        running.stop()
+
+
+async def test_agents_say_how_long_their_dialogs_may_be_silent(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    async with (
+        service(surroundings, "dialog-svc", tmp_path) as running,
+        publisher(surroundings) as producer,
+    ):
+        await publish(producer, surroundings, [agent("patient", 2, 7200), agent("hasty", 1, 60)])
+        await publish(producer, surroundings, [agent("patient", 1, 60)])
+
+        async def known() -> bool:
+            async with surroundings.databases.connection(surroundings.database) as admin:
+                rows = await admin.fetch("SELECT agent_id, idle_seconds FROM dialog_svc.agents")
+            return {row["agent_id"]: row["idle_seconds"] for row in rows} == {"patient": 7200, "hasty": 60}
+
+        await until(known)
+        for name in ("patient", "hasty"):
+            await publish_at(producer, surroundings, said(name, 0, agent_id=name), START, 0)
+        await listed(running, 2)
+        await publish_at(producer, surroundings, said("clock", 0), START + HOUR, 0)
+        assert await completed(surroundings, 1) == [("hasty", "idle", 1)]
+        await publish_at(producer, surroundings, said("clock", 1), START + 3 * HOUR, 0)
+        assert sorted(await completed(surroundings, 2)) == [("hasty", "idle", 1), ("patient", "idle", 1)]
+
+
+async def test_an_event_from_the_future_makes_no_other_dialog_silent(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    async with (
+        service(surroundings, "dialog-svc", tmp_path) as running,
+        publisher(surroundings) as producer,
+    ):
+        await publish_at(producer, surroundings, said("d1", 0), now(), 0)
+        await publish_at(producer, surroundings, said("liar", 0), now() + 90 * 24 * HOUR, 0, tenant="globex")
+        await publish_at(producer, surroundings, said("old", 0), START, 0)
+        await listed(running, 2)
+        assert await completed(surroundings, 1) == [("old", "idle", 1)]
+
+
+@pytest.mark.parametrize("topics", [1], indirect=True)
+async def test_two_instances_complete_each_silent_dialog_once(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    dialogs = [f"d{number}" for number in range(60)]
+    async with (
+        service(surroundings, "dialog-svc", tmp_path, slot="1") as running,
+        service(surroundings, "dialog-svc", tmp_path, slot="2"),
+        publisher(surroundings) as producer,
+    ):
+        for dialog in dialogs:
+            await publish_at(producer, surroundings, said(dialog, 0), START, 0)
+        await listed(running, 60, limit=200)
+        await publish_at(producer, surroundings, said("clock", 0), START + HOUR, 0)
+        await completed(surroundings, 60)
+
+        async def settled() -> bool:
+            items = await listed(running, 61, limit=200)
+            return [one["dialog_id"] for one in items if one["open"]] == ["clock"]
+
+        await until(settled)
+        found = await completions(surroundings)
+    assert sorted(found) == sorted((dialog, "idle", 1) for dialog in dialogs)
