@@ -106,24 +106,23 @@ async def copies(connection: Connection, tenant: str, examples: Sequence[UUID]) 
     )
 
 
-async def questions_of(connection: Connection, tenant: str, examples: Sequence[UUID]) -> list[bytes]:
-    """Return the questions that these examples answer with a correction."""
-    rows = await connection.fetch(
-        "SELECT DISTINCT question FROM corrected_answers WHERE tenant_id = $1 AND example_id = ANY($2)",
+async def forget(
+    connection: Connection, tenant: str, examples: Sequence[UUID]
+) -> tuple[set[bytes], set[bytes]]:
+    """Delete what was found in these examples; returns the contents they had, the questions answered."""
+    row = await connection.fetchrow(
+        """
+        WITH gone AS (
+            DELETE FROM example_checks WHERE tenant_id = $1 AND example_id = ANY($2) RETURNING content_sha256
+        )
+        SELECT (SELECT array_agg(content_sha256) FROM gone) AS contents, (
+            SELECT array_agg(question) FROM corrected_answers WHERE tenant_id = $1 AND example_id = ANY($2)
+        ) AS questions
+        """,
         tenant,
         examples,
     )
-    return [row["question"] for row in rows]
-
-
-async def forget(connection: Connection, tenant: str, examples: Sequence[UUID]) -> list[bytes]:
-    """Delete what was found in these examples; returns the contents that they had."""
-    rows = await connection.fetch(
-        "DELETE FROM example_checks WHERE tenant_id = $1 AND example_id = ANY($2) RETURNING content_sha256",
-        tenant,
-        examples,
-    )
-    return [row["content_sha256"] for row in rows]
+    return (set(row["contents"] or ()), set(row["questions"] or ())) if row else (set(), set())
 
 
 async def put_checks(

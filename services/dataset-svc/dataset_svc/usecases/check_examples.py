@@ -32,7 +32,8 @@ async def catch_up(transaction: Transaction, *, tenant: str, dataset_id: UUID) -
     if not 0 < due <= AT_ONCE:
         return due
     await check_store.wait_turn(connection, tenant, dataset_id)
-    await check_slice(connection, tenant, dataset_id, AT_ONCE, _here)
+    if await check_slice(connection, tenant, dataset_id, due, _here) == due:
+        return 0
     return await check_store.count_due(connection, tenant, dataset_id)
 
 
@@ -98,8 +99,7 @@ async def _store(
     checked: Sequence[Checked],
 ) -> None:
     """Put what was found in the place of what had been, and compare with the other examples."""
-    questions = set(await check_store.questions_of(connection, tenant, due))
-    contents = set(await check_store.forget(connection, tenant, due))
+    contents, questions = await check_store.forget(connection, tenant, due)
     if checked:
         by_id = {row["id"]: row for row in rows}
         checks = [_check(by_id[one.example_id], one) for one in checked]
