@@ -91,7 +91,7 @@ MUTATIONS = (
     Mutation(
         "an example is locked before it leaves the queue of checks",
         "services/dataset-svc/dataset_svc/outbound/check_store.py",
-        " FOR NO KEY UPDATE OF e SKIP LOCKED",
+        "            FOR NO KEY UPDATE OF e SKIP LOCKED\n",
         "",
         f"{CHECKS}::test_a_change_that_is_not_committed_yet_is_not_missed",
     ),
