@@ -301,23 +301,13 @@ async def set_ratings(
 
 
 async def delete_of_dialogs(connection: Connection, slots: Sequence[tuple[str, str]]) -> list[Record]:
-    """Delete dialogs' examples and their copies with everything kept of them; returns what they were."""
+    """Delete dialogs' examples and the copies made of them; returns what they were."""
     return await connection.fetch(
         """
-        WITH dialogs AS (SELECT * FROM unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)),
-        gone AS (
-            DELETE FROM examples e USING dialogs w
-            WHERE e.tenant_id = w.tenant_id
-              AND (e.dialog_id = w.dialog_id OR e.copied_dialog_id = w.dialog_id)
-            RETURNING e.tenant_id, e.id, e.state, e.dialog_id
-        ), revisions AS (
-            DELETE FROM example_revisions r USING dialogs w
-            WHERE r.tenant_id = w.tenant_id AND r.dialog_id = w.dialog_id
-        ), undo AS (
-            DELETE FROM operation_items i USING gone g
-            WHERE i.tenant_id = g.tenant_id AND i.example_id = g.id
-        )
-        SELECT * FROM gone
+        DELETE FROM examples e USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
+        WHERE e.tenant_id = w.tenant_id
+          AND (e.dialog_id = w.dialog_id OR e.copied_dialog_id = w.dialog_id)
+        RETURNING e.tenant_id, e.id, e.state, e.dialog_id
         """,
         [tenant for tenant, _ in slots],
         [dialog_id for _, dialog_id in slots],
