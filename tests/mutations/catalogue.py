@@ -89,6 +89,13 @@ MUTATIONS = (
         f"{CONSUMING}::test_a_bad_header_that_nobody_reads_costs_nothing",
     ),
     Mutation(
+        "a change of functions waits for the check under way",
+        "services/dataset-svc/dataset_svc/usecases/take_agent.py",
+        "    await check_store.wait_turn(connection, tenant, dataset_id)\n",
+        "",
+        f"{CHECKS}::test_functions_that_change_during_a_check_are_not_missed",
+    ),
+    Mutation(
         "an example is locked before it leaves the queue of checks",
         "services/dataset-svc/dataset_svc/outbound/check_store.py",
         "            FOR NO KEY UPDATE OF e SKIP LOCKED\n",
