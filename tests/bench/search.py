@@ -110,7 +110,9 @@ async def _pages(surroundings: Surroundings, rounds: int) -> dict[str, dict[str,
     ):
         await admin.execute("SET search_path = dialog_svc, public")
         for number in range(rounds + WARM):
-            for name, kind in kinds(dice).items():
+            pages = list(kinds(dice).items())
+            dice.shuffle(pages)  # a page must not always pay for what the same one before it left behind
+            for name, kind in pages:
                 mine, rows = await _timed(lambda kind=kind: _ask(database, kind))  # type: ignore[misc]
                 plain, same = await _timed(lambda kind=kind: _ask_plainly(admin, kind))  # type: ignore[misc]
                 assert rows == same, f"{name}: {len(rows)} and {len(same)} dialogs"
