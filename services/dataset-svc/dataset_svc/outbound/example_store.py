@@ -10,6 +10,9 @@ from asyncpg import Record
 
 from chassis.database import Connection
 
+MEMBERSHIP = 8
+"""The advisory locks under which it is said whether a dialog is in the dataset."""
+
 
 async def find_by_dialog(
     connection: Connection, tenant: str, dataset_id: UUID, dialog_id: str, branch: str
@@ -312,6 +315,26 @@ async def delete_of_dialogs(connection: Connection, slots: Sequence[tuple[str, s
         [tenant for tenant, _ in slots],
         [dialog_id for _, dialog_id in slots],
     )
+
+
+async def lock_membership(connection: Connection, tenant: str, dialogs: Sequence[str]) -> None:
+    """Let nobody else say in this transaction's time whether these dialogs are in the dataset."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock($1, hashtext(d)) FROM unnest($2::text[]) AS d",
+        MEMBERSHIP,
+        sorted(f"{tenant}\x1f{dialog}" for dialog in dialogs),
+    )
+
+
+async def saved_of_dialog(connection: Connection, tenant: str, dialog_id: str) -> UUID | None:
+    """Return a saved example of the dialog, if it has one."""
+    found: UUID | None = await connection.fetchval(
+        "SELECT id FROM examples WHERE tenant_id = $1 AND dialog_id = $2 AND state = 'saved' "
+        "ORDER BY id LIMIT 1",
+        tenant,
+        dialog_id,
+    )
+    return found
 
 
 async def delete_expired(connection: Connection, days: float, limit: int) -> list[Record]:
