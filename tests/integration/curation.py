@@ -44,14 +44,8 @@ class Curation:
         self, agent_id: str = "shop", tools: Sequence[Any] = (), prompt: str = "Be brief.", version: int = 1
     ) -> UUID:
         """Take in an agent's version; returns its dataset."""
-        typed = tuple(Tool.model_validate(one) for one in tools)
-        agent = {
-            "agent_id": agent_id, "version": version, "name": agent_id, "prompt": prompt, "keys": [],
-            "tools": list(tools), "parallel_tool_calls": None, "base_model": "m", "provider": "openai",
-            "fingerprint": prompt_fingerprint(prompt, typed),
-        }  # fmt: skip
         async with self.database.transaction() as transaction:
-            await take_agent(transaction, tenant=TENANT, agent=agent)
+            await take_agent(transaction, tenant=TENANT, agent=agent_of(agent_id, tools, prompt, version))
             return await agent_store.ensure_dataset(transaction.connection, TENANT, agent_id)
 
     async def take(
@@ -132,6 +126,16 @@ class Curation:
     def lines(self, file: dict[str, Any]) -> list[dict[str, Any]]:
         """The lines of a frozen file."""
         return [json.loads(line) for line in self.path(file).read_bytes().splitlines()]
+
+
+def agent_of(agent_id: str, tools: Sequence[Any], prompt: str, version: int) -> dict[str, Any]:
+    """An agent's version as it comes in."""
+    typed = tuple(Tool.model_validate(one) for one in tools)
+    return {
+        "agent_id": agent_id, "version": version, "name": agent_id, "prompt": prompt, "keys": [],
+        "tools": list(tools), "parallel_tool_calls": None, "base_model": "m", "provider": "openai",
+        "fingerprint": prompt_fingerprint(prompt, typed),
+    }  # fmt: skip
 
 
 @asynccontextmanager

@@ -16,9 +16,10 @@ from dataset_svc.domain.message import Message, Messages
 from dataset_svc.outbound import check_store, finding_store
 from dataset_svc.usecases.check_examples import Checker, catch_up
 from dataset_svc.usecases.fix_example import fix_example
+from dataset_svc.usecases.take_agent import take_agent
 from deploy.stack.prepared import Prepared
 from tests.damage import DAMAGES, SOUND, TOOLS
-from tests.integration.curation import TENANT, Curation, curating
+from tests.integration.curation import TENANT, Curation, agent_of, curating
 
 
 @pytest.fixture
@@ -128,6 +129,16 @@ async def test_a_change_that_is_not_committed_yet_is_not_missed(curation: Curati
         await curation.check()
     await curation.check()
     assert await curation.codes(dataset) == {"trailing_messages_cut": 1}
+
+
+async def test_functions_that_change_during_a_check_are_not_missed(curation: Curation) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    await curation.take(dataset, SOUND)
+    async with curation.database.transaction() as transaction:
+        await take_agent(transaction, tenant=TENANT, agent=agent_of("shop", [], "Be brief.", 2))
+        await curation.check()
+    await curation.check()
+    assert await curation.codes(dataset) == {"function_unknown": 1}
 
 
 async def test_a_dismissed_warning_holds_for_this_content_only(curation: Curation) -> None:

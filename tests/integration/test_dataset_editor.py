@@ -280,3 +280,21 @@ async def test_what_nobody_came_back_to_goes_but_not_what_a_version_holds(
         assert held == 10
         first = (await api.get("/v1/audit")).json()["items"][0]
         assert (first["action"], first["subject"]) == ("example.expired", "mortarboard")
+
+
+async def test_a_dialog_with_two_examples_leaves_the_dataset_with_the_last_one(
+    surroundings: Surroundings, dataset_svc: Running
+) -> None:
+    first = completed("d1")
+    await send(surroundings, agent(), first, of(first, revision=2, branch="b2"))
+    api = await dataset_svc.client()
+    dataset = await dataset_of(api)
+    one, other = await take(api, dataset, "d1"), await take(api, dataset, "d1", revision=2)
+    assert one != other
+    for example in (one, other):
+        assert (await api.post(f"/v1/examples/{example}/save")).status_code == 200
+    await api.delete(f"/v1/examples/{other}")
+    await api.delete(f"/v1/examples/{one}")
+    told = [(event["state"], event["example_id"]) for event in await changed(surroundings, 4)]
+    assert [state for state, _ in told] == ["saved", "saved", "saved", "removed"]
+    assert told[2] == ("saved", one)

@@ -150,6 +150,11 @@ async def test_an_import_names_each_bad_line_and_takes_all_or_what_is_good(
     assert (await count(api, dataset), list(surroundings.objects.rglob("imports/*"))) == (3, [])
     assert (await api.post(best["undo"])).json()["undone"] == 3
     assert await count(api, dataset) == 0
+    array = await imported(api, dataset, json.dumps([GOOD, {}]).encode(), mode="best_effort", format="json")
+    assert (array["done"], [one["line"] for one in array["failures"]]) == (1, [2])
+    assert (await api.post(array["undo"])).json()["undone"] == 1
+    broken = await api.post(f"/v1/datasets/{dataset}/import", content=json.dumps([GOOD])[:-1].encode())
+    assert (broken.status_code, broken.json()["code"]) == (422, "not_json")
     whole = await imported(api, dataset, lines(*[GOOD] * 1_100))
     assert (whole["state"], whole["done"], await count(api, dataset)) == ("done", 1_100, 1_100)
 

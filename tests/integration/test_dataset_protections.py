@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -16,11 +17,14 @@ from chassis.database import Database
 from chassis.objects import ObjectStore
 from dataset_svc.domain.dialog import Candidate
 from dataset_svc.inbound.lines import read_line
-from dataset_svc.outbound import agent_store, candidate_store, operation_store
+from dataset_svc.outbound import agent_store, candidate_store, example_store, operation_store
 from dataset_svc.usecases.import_examples import Importer, Options, begin_import
+from dataset_svc.usecases.save_example import save_example
+from dataset_svc.usecases.undo_operation import remember
 from deploy.stack.services import Surroundings
 from tests.harness import service, until
 from tests.integration.test_dataset_files import GOOD, lines
+from tests.integration.test_dataset_intake import erased
 from tests.integration.test_dataset_svc import agent, completed, dataset_of, send, take
 
 SEED = 20261124
@@ -138,3 +142,35 @@ async def test_any_edits_are_done_or_refused_by_code_and_every_revision_comes_ba
             back = await api.post(f"{url}/revert", json={"revision": revision})
             assert back.json()["messages"] == kept[revision]
     assert len(kept) > 1
+
+
+async def test_an_erasure_also_takes_what_was_saved_while_it_waited(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    await send(surroundings, agent(), completed("d"))
+    async with (
+        service(surroundings, "dataset-svc", tmp_path) as running,
+        database_of(surroundings) as database,
+    ):
+        api = await running.client()
+        example = UUID(await take(api, await dataset_of(api), "d"))
+        async with database.transaction() as saving:
+            row = await example_store.lock(saving.connection, "acme", example)
+            assert row is not None
+            await send(surroundings, erased("d"))
+
+            async def waits() -> Any:
+                async with surroundings.databases.connection(surroundings.database) as admin:
+                    return await admin.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+            await until(waits)
+            change = await save_example(saving, tenant="acme", by="me", row=row)
+            await remember(saving, "acme", "me", "save", row, change)
+
+        async def gone() -> bool:
+            return (await api.get(f"/v1/examples/{example}")).status_code == 404
+
+        await until(gone)
+        async with surroundings.databases.connection(surroundings.database) as admin:
+            for table in ("example_revisions", "operation_items", "examples"):
+                assert await admin.fetchval(f"SELECT count(*) FROM dataset_svc.{table}") == 0, table

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from chassis.envelope import Received
 from contracts.event import Event
 from deploy.stack.services import Surroundings
@@ -37,18 +39,25 @@ async def index(parts: Kit) -> None:
         await index_dialogs(transaction.connection)
 
 
-async def test_a_dialog_that_changes_while_it_is_listed_is_listed_again(surroundings: Surroundings) -> None:
+async def test_a_dialog_that_changes_while_it_is_listed_is_listed_again(
+    surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark_listed = index_store.mark_listed
     async with kit(surroundings) as parts:
-        await take_in(parts, said("d1", 0), said("d2", 0))
-        async with parts.database.transaction() as transaction:
-            seen = await index_store.unlisted_dialogs(transaction.connection, 10)
-            await index_dialogs(transaction.connection)
-            # the worker holds no lock on the dialog: this batch commits while the worker is at it
+
+        async def mark_late(connection: Any, dialogs: Any) -> None:
+            # the worker holds no lock on a dialog: this batch commits while the worker is at it
             await take_in(parts, said("d1", 1, "assistant", model="gpt-4o"))
-            await index_store.mark_listed(transaction.connection, seen)
+            await mark_listed(connection, dialogs)
+
+        await take_in(parts, said("d1", 0), said("d2", 0))
+        monkeypatch.setattr(index_store, "mark_listed", mark_late)
+        await index(parts)
+        monkeypatch.undo()
+        assert await listed(parts) == {"d1": (1, []), "d2": (1, [])}
         async with parts.database.transaction() as transaction:
-            (left,) = await index_store.unlisted_dialogs(transaction.connection, 10)
-        assert left["dialog_id"] == "d1"
+            left = await index_store.unlisted_dialogs(transaction.connection, 10)
+        assert [row["dialog_id"] for row in left] == ["d1"]
         await index(parts)
         assert await listed(parts) == {"d1": (2, ["gpt-4o"]), "d2": (1, [])}
 

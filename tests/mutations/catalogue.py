@@ -90,9 +90,16 @@ MUTATIONS = (
         f"{CONSUMING}::test_a_bad_header_that_nobody_reads_costs_nothing",
     ),
     Mutation(
+        "a change of functions waits for the check under way",
+        "services/dataset-svc/dataset_svc/usecases/take_agent.py",
+        "    await check_store.wait_turn(connection, tenant, dataset_id)\n",
+        "",
+        f"{CHECKS}::test_functions_that_change_during_a_check_are_not_missed",
+    ),
+    Mutation(
         "an example is locked before it leaves the queue of checks",
         "services/dataset-svc/dataset_svc/outbound/check_store.py",
-        " FOR NO KEY UPDATE OF e SKIP LOCKED",
+        "            FOR NO KEY UPDATE OF e SKIP LOCKED\n",
         "",
         f"{CHECKS}::test_a_change_that_is_not_committed_yet_is_not_missed",
     ),
@@ -113,8 +120,8 @@ MUTATIONS = (
     Mutation(
         "silence by the partition's own time",
         f"{DIALOGS}/clock_store.py",
-        "AND d.heard_at < c.newest - make_interval",
-        "AND d.heard_at < now() - make_interval",
+        "JOIN clocks c ON c.partition = l.partition",
+        "CROSS JOIN (SELECT now() AS newest) c",
         "tests/integration/test_dialog_idle.py::test_a_dialog_is_silent_by_the_newest_event_of_its_own_partition",
     ),
     Mutation(

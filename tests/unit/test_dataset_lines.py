@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from chassis.errors import Problem
 from chassis.objects import ObjectStore
 from dataset_svc.domain.message import Span
+from dataset_svc.inbound.json_array import as_lines
 from dataset_svc.inbound.lines import read_line
 from dataset_svc.usecases import import_examples
 from dataset_svc.usecases.import_examples import read_stretch
@@ -86,3 +88,32 @@ async def test_a_file_is_read_in_stretches_of_whole_lines_and_one_too_long_is_sk
         line, offset = stretch.line, stretch.offset
     expected = [None if len(one) > 64 else one for one in lines]
     assert found == list(enumerate(expected, 1))
+
+
+async def in_pieces(file: bytes, size: int) -> bytes:
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(file), size):
+            yield file[start : start + size]
+
+    return b"".join([one async for one in as_lines(chunks())])
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("indent", [None, 2])
+async def test_an_array_becomes_a_line_for_each_element_and_lines_stay_as_they_are(
+    size: int, indent: int | None
+) -> None:
+    elements = [{"messages": TURNS, "note": 'a]"[\\ 😀'}, {"messages": [], "n": [1, 2.5, None]}, 3]
+    file = b"\xef\xbb\xbf \n" + json.dumps(elements, indent=indent).encode() + b"\n"
+    found = await in_pieces(file, size)
+    assert [json.loads(line) for line in found.splitlines()] == elements
+    lines = b"\n" + raw() + b"\n{\n[1]"
+    assert await in_pieces(lines, size) == lines
+    assert await in_pieces(b"[]", size) == b""
+
+
+@pytest.mark.parametrize("file", [b"[1, 2", b"[1 2]", b"[1]]", b'["\xff"]', b"[" + b"1" * 40 + b"]"])
+async def test_a_broken_array_is_refused_whole(file: bytes) -> None:
+    with pytest.raises(Problem) as refused:
+        await in_pieces(file, 3)
+    assert refused.value.code == "not_json"

@@ -38,7 +38,7 @@ def test_an_unknown_word_is_taken_as_a_beginning_or_as_mistyped() -> None:
     known = Stem("заказ", known=True, alike=[])
     mistyped = Stem("дотсавк", known=False, alike=["доставк", "сав"])
     assert to_query([known, mistyped], {}) == "('заказ') & ('дотсавк':* | 'доставк')"
-    assert to_query([], {"345": ["79123456789"]}) == "('345' | '79123456789')"
+    assert to_query([], {"345": ["79123456789"]}) == "('345':* | '79123456789')"
     assert to_query([], {}) is None
 
 

@@ -48,7 +48,6 @@ CREATE TABLE example_checks (
     FOREIGN KEY (tenant_id, example_id) REFERENCES examples (tenant_id, id) ON DELETE CASCADE
 );
 CREATE INDEX example_checks_same ON example_checks (tenant_id, dataset_id, content_sha256) WHERE state = 'saved';
-CREATE INDEX example_checks_of_dataset ON example_checks (tenant_id, dataset_id, example_id);
 SELECT protect_tenant_table('example_checks');
 
 -- `number` tells findings of one code apart; words are made from code and facts when they are read.

@@ -20,6 +20,7 @@ from chassis.objects import ObjectStore, Stored, tenant_prefix
 from dataset_svc.domain import problems
 from dataset_svc.inbound.http import FilterDep
 from dataset_svc.inbound.http_operations import Key, shown
+from dataset_svc.inbound.json_array import as_lines
 from dataset_svc.inbound.lines import Format
 from dataset_svc.outbound import agent_store
 from dataset_svc.usecases.export_examples import export_examples
@@ -91,7 +92,7 @@ async def _upload(objects: ObjectStore, tenant: str, request: Request) -> Stored
                 yield chunk
 
     try:
-        return await objects.put_stream(f"{tenant_prefix(tenant)}imports/{uuid7()}.jsonl", chunks())
+        return await objects.put_stream(f"{tenant_prefix(tenant)}imports/{uuid7()}.jsonl", as_lines(chunks()))
     except ClientDisconnect:
         raise problems.upload_incomplete() from None
 

@@ -46,14 +46,16 @@ async def take_due(connection: Connection, tenant: str, dataset_id: UUID, limit:
     rows = await connection.fetch(
         """
         WITH free AS (
-            SELECT e.id FROM check_queue q
-            JOIN examples e ON e.tenant_id = q.tenant_id AND e.id = q.example_id
-            WHERE q.tenant_id = $1 AND q.dataset_id = $2
-            ORDER BY q.example_id LIMIT $3 FOR NO KEY UPDATE OF e SKIP LOCKED
+            SELECT e.id FROM examples e
+            WHERE e.tenant_id = $1 AND e.id = ANY (ARRAY(
+                SELECT example_id FROM check_queue WHERE tenant_id = $1 AND dataset_id = $2
+                ORDER BY example_id LIMIT $3
+            ))
+            FOR NO KEY UPDATE OF e SKIP LOCKED
         )
-        DELETE FROM check_queue q USING free
-        WHERE q.tenant_id = $1 AND q.dataset_id = $2 AND q.example_id = free.id
-        RETURNING q.example_id
+        DELETE FROM check_queue
+        WHERE tenant_id = $1 AND dataset_id = $2 AND example_id = ANY (ARRAY(SELECT id FROM free))
+        RETURNING example_id
         """,
         tenant,
         dataset_id,
@@ -184,9 +186,9 @@ async def mark_duplicates(
             FROM example_checks
             WHERE tenant_id = $1 AND dataset_id = $2 AND state = 'saved' AND content_sha256 = ANY($3)
         ), gone AS (
-            DELETE FROM findings f USING same s
-            WHERE f.tenant_id = $1 AND f.dataset_id = $2 AND f.example_id = s.example_id
-              AND f.code = 'duplicate' AND NOT s.is_one
+            DELETE FROM findings
+            WHERE tenant_id = $1 AND dataset_id = $2 AND code = 'duplicate'
+              AND example_id = ANY (ARRAY(SELECT example_id FROM same WHERE NOT is_one))
         )
         INSERT INTO findings (tenant_id, dataset_id, example_id, code, number, severity, place)
         SELECT $1, $2, example_id, 'duplicate', 0, 'warning',
@@ -212,9 +214,10 @@ async def mark_contradictions(
             WHERE a.tenant_id = $1 AND a.dataset_id = $2 AND a.question = ANY($3) AND c.state = 'saved'
             WINDOW q AS (PARTITION BY a.question)
         ), gone AS (
-            DELETE FROM findings f USING answered a
-            WHERE f.tenant_id = $1 AND f.dataset_id = $2 AND f.example_id = a.example_id
-              AND f.code = 'contradiction' AND f.number = a.number AND NOT a.is_one
+            DELETE FROM findings
+            WHERE tenant_id = $1 AND dataset_id = $2 AND code = 'contradiction'
+              AND example_id = ANY (ARRAY(SELECT example_id FROM answered WHERE NOT is_one))
+              AND (example_id, number) IN (SELECT example_id, number FROM answered WHERE NOT is_one)
         )
         INSERT INTO findings (tenant_id, dataset_id, example_id, code, number, severity, place)
         SELECT $1, $2, example_id, 'contradiction', number, 'warning',

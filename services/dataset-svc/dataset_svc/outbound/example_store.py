@@ -10,6 +10,9 @@ from asyncpg import Record
 
 from chassis.database import Connection
 
+MEMBERSHIP = 8
+"""The advisory locks under which it is said whether a dialog is in the dataset."""
+
 
 async def find_by_dialog(
     connection: Connection, tenant: str, dataset_id: UUID, dialog_id: str, branch: str
@@ -301,27 +304,37 @@ async def set_ratings(
 
 
 async def delete_of_dialogs(connection: Connection, slots: Sequence[tuple[str, str]]) -> list[Record]:
-    """Delete dialogs' examples and their copies with everything kept of them; returns what they were."""
+    """Delete dialogs' examples and the copies made of them; returns what they were."""
     return await connection.fetch(
         """
-        WITH dialogs AS (SELECT * FROM unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)),
-        gone AS (
-            DELETE FROM examples e USING dialogs w
-            WHERE e.tenant_id = w.tenant_id
-              AND (e.dialog_id = w.dialog_id OR e.copied_dialog_id = w.dialog_id)
-            RETURNING e.tenant_id, e.id, e.state, e.dialog_id
-        ), revisions AS (
-            DELETE FROM example_revisions r USING dialogs w
-            WHERE r.tenant_id = w.tenant_id AND r.dialog_id = w.dialog_id
-        ), undo AS (
-            DELETE FROM operation_items i USING gone g
-            WHERE i.tenant_id = g.tenant_id AND i.example_id = g.id
-        )
-        SELECT * FROM gone
+        DELETE FROM examples e USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
+        WHERE e.tenant_id = w.tenant_id
+          AND (e.dialog_id = w.dialog_id OR e.copied_dialog_id = w.dialog_id)
+        RETURNING e.tenant_id, e.id, e.state, e.dialog_id
         """,
         [tenant for tenant, _ in slots],
         [dialog_id for _, dialog_id in slots],
     )
+
+
+async def lock_membership(connection: Connection, tenant: str, dialogs: Sequence[str]) -> None:
+    """Let nobody else say in this transaction's time whether these dialogs are in the dataset."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock($1, hashtext(d)) FROM unnest($2::text[]) AS d",
+        MEMBERSHIP,
+        sorted(f"{tenant}\x1f{dialog}" for dialog in dialogs),
+    )
+
+
+async def saved_of_dialog(connection: Connection, tenant: str, dialog_id: str) -> UUID | None:
+    """Return a saved example of the dialog, if it has one."""
+    found: UUID | None = await connection.fetchval(
+        "SELECT id FROM examples WHERE tenant_id = $1 AND dialog_id = $2 AND state = 'saved' "
+        "ORDER BY id LIMIT 1",
+        tenant,
+        dialog_id,
+    )
+    return found
 
 
 async def delete_expired(connection: Connection, days: float, limit: int) -> list[Record]:

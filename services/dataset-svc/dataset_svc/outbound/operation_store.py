@@ -281,6 +281,18 @@ async def list_failures(
     )
 
 
+async def forget_examples(connection: Connection, examples: Sequence[tuple[str, UUID]]) -> None:
+    """Delete what operations remember of these examples (tenant, id)."""
+    await connection.execute(
+        """
+        DELETE FROM operation_items i USING unnest($1::text[], $2::uuid[]) AS w (tenant_id, example_id)
+        WHERE i.tenant_id = w.tenant_id AND i.example_id = w.example_id
+        """,
+        [tenant for tenant, _ in examples],
+        [example_id for _, example_id in examples],
+    )
+
+
 async def delete_old(connection: Connection, days: float, limit: int) -> list[Record]:
     """Delete operations that finished so many days ago; they cannot be undone any more."""
     return await connection.fetch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -59,4 +60,16 @@ async def list_revisions(
         example_id,
         before,
         limit,
+    )
+
+
+async def delete_of_dialogs(connection: Connection, slots: Sequence[tuple[str, str]]) -> None:
+    """Delete what was saved of these dialogs (tenant, dialog), also where versions hold it."""
+    await connection.execute(
+        """
+        DELETE FROM example_revisions r USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
+        WHERE r.tenant_id = w.tenant_id AND r.dialog_id = w.dialog_id
+        """,
+        [tenant for tenant, _ in slots],
+        [dialog_id for _, dialog_id in slots],
     )

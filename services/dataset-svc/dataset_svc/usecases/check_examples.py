@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -18,8 +19,10 @@ from dataset_svc.outbound.side_process import SideProcess
 
 AT_ONCE = 32
 """Examples that a request checks itself, some 5 ms; the rest is the worker's."""
-SLICE = 200
-"""Examples in one transaction of the worker: whoever changes one of them waits as long."""
+SLICE = 64
+"""Examples in one transaction of the worker: whoever changes one of them waits as long, some 25 ms."""
+PAUSE = 0.02
+"""Seconds between slices that are not small: requests of others come first."""
 FIRST = UUID(int=0)
 
 Compute = Callable[[Sequence[Copy], str, str | None], Awaitable[list[Checked]]]
@@ -61,7 +64,10 @@ class Checker:
             self._last = (found["tenant_id"], found["dataset_id"])
             if not await check_store.try_turn(connection, *self._last):
                 return False
-            return await check_slice(connection, *self._last, SLICE, self._compute) > 0
+            taken = await check_slice(connection, *self._last, SLICE, self._compute)
+        if taken > AT_ONCE:
+            await asyncio.sleep(PAUSE)
+        return taken > 0
 
     async def _compute(self, copies: Sequence[Copy], prompt: str, tools: str | None) -> list[Checked]:
         if len(copies) <= AT_ONCE:

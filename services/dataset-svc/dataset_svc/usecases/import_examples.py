@@ -22,7 +22,7 @@ from contracts.datasets import DatasetChanged
 from dataset_svc.domain import problems
 from dataset_svc.domain.incoming import Incoming
 from dataset_svc.domain.weights import Ratings, head, weights
-from dataset_svc.outbound import agent_store, candidate_store, import_store, operation_store
+from dataset_svc.outbound import agent_store, candidate_store, example_store, import_store, operation_store
 from dataset_svc.outbound.import_store import NewRow
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.change_examples import failure
@@ -216,10 +216,13 @@ async def _store(transaction: Transaction, operation: Row, rows: Sequence[NewRow
     await import_store.insert_examples(connection, tenant, operation["dataset_id"], by, rows)
     await import_store.insert_revisions(connection, tenant, by, rows)
     await import_store.insert_items(connection, tenant, operation["id"], rows)
-    for row in rows:
-        if row.saved is not None and row.incoming.dialog_id is not None:
-            event = DatasetChanged(dialog_id=row.incoming.dialog_id, example_id=row.id, state="saved")
-            transaction.publish(event, tenant=tenant)
+    saved = {
+        row.incoming.dialog_id: row.id for row in rows if row.saved is not None and row.incoming.dialog_id
+    }
+    await example_store.lock_membership(connection, tenant, list(saved))
+    for dialog_id, example_id in saved.items():
+        event = DatasetChanged(dialog_id=dialog_id, example_id=example_id, state="saved")
+        transaction.publish(event, tenant=tenant)
 
 
 def line_too_long() -> Problem:

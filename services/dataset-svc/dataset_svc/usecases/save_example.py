@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from chassis import audit
@@ -50,7 +50,7 @@ async def save_example(
     change = changed(row, state="saved", saved_revision=revision, saved_draft=row["draft_revision"])
     await example_store.set_columns(connection, tenant, row["id"], change.after, by)
     await _note(transaction, tenant, by, "example.saved", row, revision=revision)
-    tell(transaction, tenant, row, "saved")
+    await tell(transaction, tenant, row, "saved")
     return change
 
 
@@ -61,7 +61,7 @@ async def remove_example(transaction: Transaction, *, tenant: str, by: str, row:
     change = changed(row, state="removed", removed_from=row["state"])
     await example_store.set_columns(transaction.connection, tenant, row["id"], change.after, by)
     await _note(transaction, tenant, by, "example.removed", row)
-    tell(transaction, tenant, row, "removed")
+    await tell(transaction, tenant, row, "removed")
     return change
 
 
@@ -72,16 +72,24 @@ async def restore_example(transaction: Transaction, *, tenant: str, by: str, row
     change = changed(row, state=row["removed_from"] or "draft", removed_from=None)
     await example_store.set_columns(transaction.connection, tenant, row["id"], change.after, by)
     await _note(transaction, tenant, by, "example.restored", row)
-    tell(transaction, tenant, row, change.after["state"])
+    await tell(transaction, tenant, row, change.after["state"])
     return change
 
 
-def tell(transaction: Transaction, tenant: str, row: Mapping[str, Any] | Row, state: str) -> None:
-    """Publish that a dialog came into the dataset or left it; one written by hand or copied has none."""
-    news: Literal["saved", "removed"] = "saved" if state == "saved" else "removed"
-    if row["dialog_id"] is None or (row["state"] != "saved" and news == "removed"):
+async def tell(transaction: Transaction, tenant: str, row: Mapping[str, Any] | Row, state: str) -> None:
+    """Publish that a dialog came into the dataset or left it; one written by hand or copied has none.
+
+    A dialog with several examples (one a branch) leaves with its last one. Whoever changes one of them waits
+    here for those who change another, so that the event that is published last is true.
+    """
+    dialog_id, connection = row["dialog_id"], transaction.connection
+    if dialog_id is None or (row["state"] != "saved" and state != "saved"):
         return
-    event = DatasetChanged(dialog_id=row["dialog_id"], example_id=str(row["id"]), state=news)
+    await example_store.lock_membership(connection, tenant, [dialog_id])
+    saved = await example_store.saved_of_dialog(connection, tenant, dialog_id)
+    event = DatasetChanged(
+        dialog_id=dialog_id, example_id=str(saved or row["id"]), state="saved" if saved else "removed"
+    )
     transaction.publish(event, tenant=tenant)
 
 

@@ -10,12 +10,16 @@ from dataset_svc.outbound import agent_store, check_store
 
 
 async def take_agent(transaction: Transaction, *, tenant: str, agent: dict[str, Any]) -> None:
-    """Keep this version; other functions than before concern every example, another prompt only long ones."""
+    """Keep this version; other functions than before concern every example, another prompt only long ones.
+
+    It takes the dataset's turn: a check under way, which knows the functions of before, must be over.
+    """
     connection = transaction.connection
+    dataset_id = await agent_store.ensure_dataset(connection, tenant, agent["agent_id"])
+    await check_store.wait_turn(connection, tenant, dataset_id)
     before = await agent_store.get_agent(connection, tenant, agent["agent_id"])
     await agent_store.put_version(connection, tenant, agent)
     await agent_store.put_agent(connection, tenant, agent)
-    dataset_id = await agent_store.ensure_dataset(connection, tenant, agent["agent_id"])
     if before is not None and before["version"] > agent["version"]:
         return
     if before is None or before["tools"] != agent["tools"]:

@@ -28,7 +28,13 @@ from contracts.dialogs import (
 from dataset_svc.domain.dialog import Candidate, Dialog
 from dataset_svc.domain.message import load
 from dataset_svc.domain.weights import Ratings, head, weights
-from dataset_svc.outbound import agent_store, candidate_store, example_store
+from dataset_svc.outbound import (
+    agent_store,
+    candidate_store,
+    example_store,
+    operation_store,
+    revision_store,
+)
 from dataset_svc.outbound.candidate_store import Slot
 from dataset_svc.usecases.open_example import fill_pending
 
@@ -97,7 +103,11 @@ async def _erase(transaction: Transaction, dialogs: Sequence[Dialog]) -> None:
     connection, slots = transaction.connection, [(one.tenant, one.id) for one in dialogs]
     await candidate_store.put_tombstones(connection, dialogs)
     await candidate_store.erase_dialogs(connection, slots)
-    for row in await example_store.delete_of_dialogs(connection, slots):
+    gone = await example_store.delete_of_dialogs(connection, slots)
+    # only now, by statements of their own: whoever held an example's lock has committed what it saved
+    await revision_store.delete_of_dialogs(connection, slots)
+    await operation_store.forget_examples(connection, [(row["tenant_id"], row["id"]) for row in gone])
+    for row in gone:
         if row["state"] == "saved" and row["dialog_id"] is not None:
             changed = DatasetChanged(dialog_id=row["dialog_id"], example_id=row["id"], state="removed")
             transaction.publish(changed, tenant=row["tenant_id"])

@@ -106,7 +106,7 @@ async def _put_back(transaction: Transaction, tenant: str, by: str, row: Row, ch
     """Give the columns their values from before; an example that was not there goes."""
     if change.after and not change.before:
         await example_store.delete(transaction.connection, tenant, row["id"])
-        tell(transaction, tenant, row, "removed")
+        await tell(transaction, tenant, row, "removed")
         return
     columns = {name: value for name, value in change.before.items() if name != DRAFT}
     if columns:
@@ -115,4 +115,4 @@ async def _put_back(transaction: Transaction, tenant: str, by: str, row: Row, ch
         told = [{"op": "undo", "message_id": None}]
         await put_working_copy(transaction, tenant, by, row, load(change.before[DRAFT]), told)
     if "state" in columns:
-        tell(transaction, tenant, row, columns["state"])
+        await tell(transaction, tenant, row, columns["state"])

@@ -67,11 +67,11 @@ def wanted(asked: str) -> Wanted:
 def to_query(stems: Iterable[Stem], numbers: Mapping[str, Sequence[str]]) -> str | None:
     """Return the text of a tsquery, or None when nothing is left to look for.
 
-    An unknown word may be the beginning of one, or mistyped; `numbers` gives the known words that
-    contain each part.
+    An unknown word may be the beginning of one, or mistyped; so may be what has a digit, and `numbers`
+    gives the known words that contain it further on.
     """
     terms = [_any_of(_forms(stem)) for stem in stems]
-    terms += [_any_of([_quoted(word) for word in (part, *known)]) for part, known in numbers.items()]
+    terms += [_any_of([f"{_quoted(part)}:*", *map(_quoted, known)]) for part, known in numbers.items()]
     return " & ".join(terms) or None
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from chassis.database import Database
 from chassis.http import CallerDep
 from dialog_svc.inbound import views
-from dialog_svc.inbound.requests import Filters, Page, make_cursor
+from dialog_svc.inbound.requests import Facts, Filters, Page, make_cursor
 from dialog_svc.outbound import listing_store as store
 from dialog_svc.usecases.find_dialogs import count_dialogs, page_of_dialogs
 
@@ -20,7 +20,7 @@ SCOPES = {
 }
 
 
-class RatingsAsked(Filters):
+class RatingsAsked(Facts):
     """Ratings of which dialogs, summed by what."""
 
     group_by: Literal["model"] = "model"
@@ -65,5 +65,5 @@ def add_lists(routes: APIRouter, database: Database) -> None:
     async def sum_ratings(caller: CallerDep, asked: Annotated[RatingsAsked, Query()]) -> dict[str, Any]:
         """Sum good and bad ratings for each model that answered, of its answers and of its dialogs."""
         async with database.tenant_transaction(caller.tenant) as transaction:
-            rows = await store.ratings_by_model(transaction.connection, asked.search().filters)
+            rows = await store.ratings_by_model(transaction.connection, asked.filters())
         return views.by_model(rows)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from chassis.http import Moment
 from contracts.event import NO_NUL, Label, OpaqueId, Text
 from dialog_svc.domain.errors import bad_cursor
-from dialog_svc.outbound.listing_store import Place
+from dialog_svc.outbound.listing_store import Filter, Place
 from dialog_svc.usecases.find_dialogs import Search
 
 INT = 2**31 - 1
@@ -22,13 +22,12 @@ Words = Annotated[str, Field(min_length=1, max_length=512, pattern=NO_NUL)]
 Branch = Annotated[str, Field(max_length=128, pattern=NO_NUL)]
 
 
-class Filters(BaseModel):
-    """Which dialogs are meant; what is left out filters nothing."""
+class Facts(BaseModel):
+    """Which dialogs are meant, by what is known of them; what is left out filters nothing."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
     agent_id: OpaqueId | None = None
-    q: Words | None = Field(None, description="words in Russian or English, or part of a number")
     rating: Literal["good", "bad"] | None = None
     outcome: Label | None = None
     source: Literal["live", "test"] | None = None
@@ -40,11 +39,20 @@ class Filters(BaseModel):
     start: Moment | None = Field(None, alias="from", description="newest message at or after this time")
     end: Moment | None = Field(None, alias="to", description="newest message before this time")
 
+    def filters(self) -> Filter:
+        """Return the filters that were given, by the names that the store knows."""
+        names = set(Facts.model_fields)
+        return self.model_dump(mode="json", by_alias=True, include=names, exclude_none=True)
+
+
+class Filters(Facts):
+    """Which dialogs are meant, also by what they say."""
+
+    q: Words | None = Field(None, description="words in Russian or English, or part of a number")
+
     def search(self) -> Search:
         """Return what is looked for, in the form that the use cases take."""
-        names = set(Filters.model_fields) - {"q"}
-        filters = self.model_dump(mode="json", by_alias=True, include=names, exclude_none=True)
-        return Search(filters, self.q)
+        return Search(self.filters(), self.q)
 
 
 class Page(Filters):

@@ -52,11 +52,16 @@ async def lock_silent(connection: Connection, idle_seconds: int, limit: int) -> 
         """
         SELECT d.tenant_id, d.dialog_id
         FROM listings l
+        JOIN clocks c ON c.partition = l.partition
+        LEFT JOIN agents a ON a.tenant_id = l.tenant_id AND a.agent_id = l.agent_id
         JOIN dialogs d ON d.tenant_id = l.tenant_id AND d.dialog_id = l.dialog_id
-        JOIN clocks c ON c.partition = d.partition
-        LEFT JOIN agents a ON a.tenant_id = d.tenant_id AND a.agent_id = d.agent_id
+            AND d.partition = l.partition AND d.agent_id = l.agent_id
         WHERE l.open AND d.ended_at IS NULL AND d.leaf_id IS NOT NULL
+          -- by the listing, which may be behind: finds the few to look at
           AND l.heard_at < (SELECT max(newest) FROM clocks)
+              - make_interval(secs => (SELECT least(min(idle_seconds), $1) FROM agents))
+          AND l.heard_at < c.newest - make_interval(secs => coalesce(a.idle_seconds, $1))
+          -- by the dialog itself, under its lock
           AND d.heard_at < c.newest - make_interval(secs => coalesce(a.idle_seconds, $1))
         LIMIT $2
         FOR UPDATE OF d SKIP LOCKED
