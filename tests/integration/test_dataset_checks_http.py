@@ -140,30 +140,33 @@ async def test_other_functions_block_until_they_are_mended_or_excluded(
 
 
 async def test_a_freeze_right_after_many_saves_waits_for_their_checks(
-    surroundings: Surroundings, dataset_svc: Running
+    surroundings: Surroundings, tmp_path: Path
 ) -> None:
     await send(surroundings, agent())
-    api = await dataset_svc.client()
-    dataset = await dataset_of(api)
-    examples = await make(api, dataset, 60)
-    again = agent(2).model_copy(update={"tools": ()})
-    await send(surroundings, again)
-    bulk = {"ids": examples, "action": "save"}
-    assert (await api.post(f"/v1/datasets/{dataset}/examples/bulk", json=bulk)).status_code in (200, 202)
+    # however slow the machine is: what is tested is that the call waits at all
+    async with service(surroundings, "dataset-svc", tmp_path, freeze_wait="45") as dataset_svc:
+        api = await dataset_svc.client()
+        api.timeout = httpx.Timeout(60)
+        dataset = await dataset_of(api)
+        examples = await make(api, dataset, 60)
+        await send(surroundings, agent(2).model_copy(update={"tools": ()}))
+        bulk = {"ids": examples, "action": "save"}
+        saving = await api.post(f"/v1/datasets/{dataset}/examples/bulk", json=bulk)
+        assert saving.status_code in (200, 202)
 
-    async def due() -> bool:
-        found = await checks(api, dataset)
-        return bool(found["counts"] and found["counts"][0]["code"] == "function_unknown")
+        async def due() -> bool:
+            found = await checks(api, dataset)
+            return bool(found["counts"] and found["counts"][0]["code"] == "function_unknown")
 
-    await until(due)
-    await send(surroundings, agent(3))
+        await until(due)
+        await send(surroundings, agent(3))
 
-    async def frozen() -> Any:
-        answer = await api.post(f"/v1/datasets/{dataset}/versions", json={})
-        assert answer.json().get("code") != "checks_pending"
-        return answer.json() if answer.is_success else None
+        async def frozen() -> Any:
+            answer = await api.post(f"/v1/datasets/{dataset}/versions", json={})
+            assert answer.json().get("code") != "checks_pending"
+            return answer.json() if answer.is_success else None
 
-    assert (await until(frozen))["examples"] == 60
+        assert (await until(frozen))["examples"] == 60
 
 
 async def test_another_tenant_and_a_viewer_change_nothing(
