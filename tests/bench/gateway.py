@@ -111,7 +111,7 @@ async def _sides(folder: Path, surroundings: Surroundings) -> AsyncIterator[dict
         "--port",
         str(litellm_port),
     ]
-    quiet = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_TELEMETRY": "False"}
+    quiet = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_MASTER_KEY": KEY}
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(_process("upstream", serve, upstream_port, folder))
         litellm = await stack.enter_async_context(_process("litellm", proxy, litellm_port, folder, **quiet))
@@ -119,7 +119,7 @@ async def _sides(folder: Path, surroundings: Surroundings) -> AsyncIterator[dict
         yield {
             "direct": (upstream, {}, 0),
             "gateway": gateway,
-            "litellm": (f"http://127.0.0.1:{litellm_port}", {}, litellm),
+            "litellm": (f"http://127.0.0.1:{litellm_port}", {"Authorization": f"Bearer {KEY}"}, litellm),
         }
 
 
