@@ -278,12 +278,17 @@ async def upsert_ratings(connection: Connection, dialogs: Sequence[Dialog]) -> N
 
 
 async def mark_unlisted(connection: Connection, slots: Sequence[Slot]) -> None:
-    """Let the indexer look at the dialogs again."""
+    """Let the indexer look at the dialogs again; they stay locked, in sorted order."""
     await connection.execute(
         """
-        UPDATE dialogs d SET unlisted_since = coalesce(d.unlisted_since, clock_timestamp())
-        FROM unnest($1::text[], $2::text[]) AS u (tenant_id, dialog_id)
-        WHERE d.tenant_id = u.tenant_id AND d.dialog_id = u.dialog_id
+        WITH held AS (
+            SELECT d.tenant_id, d.dialog_id
+            FROM unnest($1::text[], $2::text[]) AS u (tenant_id, dialog_id)
+            JOIN dialogs d USING (tenant_id, dialog_id)
+            ORDER BY d.tenant_id, d.dialog_id FOR UPDATE OF d
+        )
+        UPDATE dialogs d SET unlisted_since = coalesce(d.unlisted_since, clock_timestamp()) FROM held h
+        WHERE d.tenant_id = h.tenant_id AND d.dialog_id = h.dialog_id
         """,
         [slot[0] for slot in slots],
         [slot[1] for slot in slots],
