@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from contracts.agents import AgentUpdated
+from contracts.chat import DialogRatedInChat
 from deploy.stack.services import Surroundings
 from tests.harness import bodies, instance, now, publish, publisher, service, until
 from tests.integration.dialog_world import START, listed, publish_at, said
@@ -24,7 +25,7 @@ def agent(agent_id: str, version: int, idle_seconds: int) -> AgentUpdated:
 
 
 async def completions(surroundings: Surroundings) -> list[tuple[str, str, int]]:
-    found = await bodies(surroundings, "dialog.completed")
+    found = [one for one in await bodies(surroundings, "dialog.completed") if "reason" in one]
     return [(one["dialog_id"], one["reason"], one["revision"]) for one in found]
 
 
@@ -131,6 +132,61 @@ async def test_an_event_from_the_future_makes_no_other_dialog_silent(
         await publish_at(producer, surroundings, said("old", 0), START, 0)
         await listed(running, 2)
         assert await completed(surroundings, 1) == [("old", "idle", 1)]
+
+
+async def test_what_the_first_message_says_counts_though_a_rating_came_before(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    keep = '{"acme/florist": 30}'
+    async with (
+        # one record a batch: the rating makes the dialog, a later batch brings the message
+        service(surroundings, "dialog-svc", tmp_path, batch_records="1", keep=keep) as running,
+        publisher(surroundings) as producer,
+    ):
+        rating = DialogRatedInChat(dialog_id="rated", rating="good", by="client")
+        first = said("rated", 0, agent_id="florist", source="test", channel="web")
+        await publish_at(producer, surroundings, rating, START, 0)
+        await publish_at(producer, surroundings, first, START, 0)
+        await publish_at(producer, surroundings, said("other", 0), START, 0, tenant="globex")
+        (found,) = await listed(running, 1)
+        assert (found["agent_id"], found["source"], found["channel"]) == ("florist", "test", "web")
+        await listed(running, 1, tenant="globex")
+        async with surroundings.databases.connection(surroundings.database) as admin:
+            kept = await admin.fetchval(
+                "SELECT kept FROM dialog_svc.messages JOIN dialog_svc.shelves USING (shelf) "
+                "WHERE dialog_id = 'rated'"
+            )
+        assert kept == 30
+        await publish_at(producer, surroundings, said("clock", 0), START + HOUR, 0, tenant="third")
+        await completed(surroundings, 2)
+        idle = [one for one in await bodies(surroundings, "dialog.completed") if one.get("reason") == "idle"]
+    assert sorted((one["dialog_id"], one["agent_id"], one["source"]) for one in idle) == [
+        ("other", "shop", "live"), ("rated", "florist", "test"),
+    ]  # fmt: skip
+
+
+async def test_a_dialog_that_cannot_be_completed_keeps_no_other_from_it(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    async with (
+        service(surroundings, "dialog-svc", tmp_path) as running,
+        publisher(surroundings) as producer,
+    ):
+        for dialog in ("broken", "d1", "d2"):
+            await publish_at(producer, surroundings, said(dialog, 0), START, 0)
+        await listed(running, 3)
+        async with surroundings.databases.connection(surroundings.database) as admin:
+            for table in ("dialogs", "listings"):
+                await admin.execute(
+                    f"UPDATE dialog_svc.{table} SET source = 'nowhere' WHERE dialog_id = 'broken'"
+                )
+        await publish_at(producer, surroundings, said("clock", 0), START + HOUR, 0, tenant="globex")
+        assert sorted(await completed(surroundings, 2)) == [("d1", "idle", 1), ("d2", "idle", 1)]
+        # it is left out from then on
+        await publish_at(producer, surroundings, said("d3", 0), START + HOUR, 0)
+        await publish_at(producer, surroundings, said("clock", 1), START + 3 * HOUR, 0, tenant="globex")
+        assert ("d3", "idle", 1) in await completed(surroundings, 3)
+        assert running.log.read_text().count("dialog_not_completed") == 1
 
 
 @pytest.mark.parametrize("topics", [1], indirect=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from chassis.envelope import Received
 from contracts.event import Event
 from deploy.stack.services import Surroundings
 from dialog_svc.domain.retention import Retention
-from dialog_svc.outbound import index_store
+from dialog_svc.outbound import dialog_store, index_store
 from dialog_svc.outbound.transcripts import TranscriptStore
 from dialog_svc.usecases.index_dialogs import index_dialogs
 from dialog_svc.usecases.take_in_chat import take_in_chat
@@ -32,6 +33,12 @@ async def listed(parts: Kit) -> dict[str, Any]:
     async with parts.database.transaction() as transaction:
         rows = await transaction.connection.fetch("SELECT dialog_id, message_count, models FROM listings")
     return {row["dialog_id"]: (row["message_count"], row["models"]) for row in rows}
+
+
+async def waiting(parts: Kit) -> list[str]:
+    async with parts.database.transaction() as transaction:
+        rows = await index_store.unlisted_dialogs(transaction.connection, 10)
+    return [row["dialog_id"] for row in rows]
 
 
 async def index(parts: Kit) -> None:
@@ -55,11 +62,24 @@ async def test_a_dialog_that_changes_while_it_is_listed_is_listed_again(
         await index(parts)
         monkeypatch.undo()
         assert await listed(parts) == {"d1": (1, []), "d2": (1, [])}
-        async with parts.database.transaction() as transaction:
-            left = await index_store.unlisted_dialogs(transaction.connection, 10)
-        assert [row["dialog_id"] for row in left] == ["d1"]
+        assert await waiting(parts) == ["d1"]
         await index(parts)
         assert await listed(parts) == {"d1": (2, ["gpt-4o"]), "d2": (1, [])}
+
+
+async def test_a_dialog_that_somebody_holds_is_not_waited_for_but_listed_again(
+    surroundings: Surroundings,
+) -> None:
+    async with kit(surroundings) as parts:
+        await take_in(parts, said("d1", 0), said("d2", 0))
+        async with parts.database.transaction() as holder:
+            await dialog_store.lock_known(holder.connection, [("acme", "d1")])
+            async with asyncio.timeout(10):
+                await index(parts)
+            assert await waiting(parts) == ["d1"]
+        await index(parts)
+        assert await waiting(parts) == []
+        assert await listed(parts) == {"d1": (1, []), "d2": (1, [])}
 
 
 async def test_only_new_messages_are_read_and_what_they_say_is_added(surroundings: Surroundings) -> None:
@@ -68,8 +88,8 @@ async def test_only_new_messages_are_read_and_what_they_say_is_added(surrounding
         await index(parts)
         await take_in(parts, said("d1", 2, text="roses", at=START + timedelta(hours=1)))
         async with parts.database.transaction() as transaction:
-            (waiting,) = await index_store.unlisted_dialogs(transaction.connection, 10)
-            new = await index_store.new_messages(transaction.connection, [waiting])
+            (one,) = await index_store.unlisted_dialogs(transaction.connection, 10)
+            new = await index_store.new_messages(transaction.connection, [one])
         assert [row["position"] for row in new] == [2]
         await take_in(parts, said("d1", 3, "assistant", model="a"))
         await index(parts)

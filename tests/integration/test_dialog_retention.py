@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,34 @@ async def test_old_text_goes_with_what_refers_to_it_and_living_dialogs_are_carri
 
         (second,) = await until(again)
     assert [one["id"] for one in second["transcript"]["messages"]] == ["m7"]
+
+
+async def test_a_living_dialog_lands_on_the_shelf_of_the_month_in_which_it_went_on(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    ago = timedelta(days=70)
+    async with service(surroundings, "dialog-svc", tmp_path) as running, publisher(surroundings) as producer:
+        await publish(producer, surroundings, [said("then", 0), said("now", 0)])
+        await listed(running, 2)
+        for month in (now() - ago, now() - ago - timedelta(days=40)):
+            await fetch(surroundings, "SELECT add_shelf(365, $1)", month.date().replace(day=1))
+        await age(surroundings, 365)
+        await fetch(surroundings, "UPDATE dialogs SET heard_at = $1 WHERE dialog_id = 'then'", now() - ago)
+        async with kit(surroundings) as parts:
+            await retire(parts)
+        rows = await fetch(
+            surroundings,
+            """
+            SELECT d.dialog_id, s.month = date_trunc('month', d.heard_at) AS then,
+                   m.shelf = d.shelf AND t.shelf = d.shelf AND l.shelf = d.shelf AS together
+            FROM dialogs d JOIN shelves s USING (shelf) JOIN messages m USING (tenant_id, dialog_id)
+            JOIN search_documents t USING (tenant_id, dialog_id) JOIN listings l USING (tenant_id, dialog_id)
+            """,
+        )
+    assert {row["dialog_id"]: (row["then"], row["together"]) for row in rows} == {
+        "then": (True, True),
+        "now": (True, True),
+    }
 
 
 async def test_what_is_kept_for_ever_and_what_is_young_stays(

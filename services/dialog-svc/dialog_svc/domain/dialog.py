@@ -84,6 +84,10 @@ class Dialog:
     added: list[tuple[Node, Post]] = field(default_factory=list)
     happened: list[Completion | Rating] = field(default_factory=list)
 
+    def know(self, agent_id: str, source: str, channel: str | None, client: str | None) -> None:
+        """Take over what its first message says of it; a rating or an end may have come before."""
+        self.agent_id, self.source, self.channel, self.client = agent_id, source, channel, client
+
     def post(self, post: Post, known: Mapping[str, Node]) -> Node | None:
         """Add a message; returns its place, or None when it is there already.
 

@@ -6,6 +6,7 @@ from prometheus_client import Gauge
 
 from chassis.database import Database
 from chassis.leases import Worker
+from dialog_svc.outbound.dialog_store import Slot
 from dialog_svc.outbound.listing_store import listing_lag
 from dialog_svc.outbound.transcripts import TranscriptStore
 from dialog_svc.settings import DialogSettings
@@ -26,9 +27,10 @@ def workers(database: Database, transcripts: TranscriptStore, settings: DialogSe
             listing_seconds.set((await listing_lag(transaction.connection)).total_seconds())
             return await index_dialogs(transaction.connection)
 
+    given_up: set[Slot] = set()  # until the next start
+
     async def sweep() -> bool:
-        async with database.transaction() as transaction:
-            return await complete_silent(transaction, transcripts, settings.idle_seconds)
+        return await complete_silent(database, transcripts, settings.idle_seconds, given_up)
 
     async def retire() -> bool:
         async with database.transaction() as transaction:

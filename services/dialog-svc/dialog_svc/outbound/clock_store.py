@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from chassis.database import Connection
 from dialog_svc.outbound.dialog_store import Slot
@@ -41,8 +41,10 @@ async def upsert_agent(
     )
 
 
-async def lock_silent(connection: Connection, idle_seconds: int, limit: int) -> list[Slot]:
-    """Lock up to `limit` open dialogs that are silent, and return them sorted.
+async def lock_silent(
+    connection: Connection, idle_seconds: int, limit: int, but: Collection[Slot] = ()
+) -> list[Slot]:
+    """Lock up to `limit` open dialogs that are silent, all `but` these, and return them sorted.
 
     Silent: between a dialog's newest message and the newest event taken from its partition lies more
     than the agent's `idle_seconds`; `idle_seconds` here is for agents that are not known yet. One that
@@ -63,10 +65,16 @@ async def lock_silent(connection: Connection, idle_seconds: int, limit: int) -> 
           AND l.heard_at < c.newest - make_interval(secs => coalesce(a.idle_seconds, $1))
           -- by the dialog itself, under its lock
           AND d.heard_at < c.newest - make_interval(secs => coalesce(a.idle_seconds, $1))
+          AND NOT EXISTS (
+              SELECT FROM unnest($3::text[], $4::text[]) AS x (tenant_id, dialog_id)
+              WHERE x.tenant_id = d.tenant_id AND x.dialog_id = d.dialog_id
+          )
         LIMIT $2
         FOR UPDATE OF d SKIP LOCKED
         """,
         idle_seconds,
         limit,
+        [slot[0] for slot in but],
+        [slot[1] for slot in but],
     )
     return sorted((row["tenant_id"], row["dialog_id"]) for row in rows)

@@ -91,6 +91,7 @@ async def upsert_listings(connection: Connection, entries: Sequence[dict[str, An
             tenant_id text, dialog_id text, models text[], has_functions boolean, indexed_to int)
         JOIN dialogs d ON d.tenant_id = u.tenant_id AND d.dialog_id = u.dialog_id
         LEFT JOIN members m ON m.tenant_id = u.tenant_id AND m.dialog_id = u.dialog_id
+        ORDER BY d.tenant_id, d.dialog_id
         ON CONFLICT (tenant_id, dialog_id) DO UPDATE SET
             shelf = excluded.shelf, agent_id = excluded.agent_id, source = excluded.source,
             channel = excluded.channel, outcome = excluded.outcome, rating = excluded.rating,
@@ -125,12 +126,21 @@ async def add_values(connection: Connection, entries: Sequence[dict[str, Any]]) 
 
 
 async def mark_listed(connection: Connection, dialogs: Sequence[Record]) -> None:
-    """Note that the dialogs are listed as they are, but for those that changed since they were read."""
+    """Note that the dialogs are listed as they are, but for those that changed since they were read.
+
+    Waits for nobody: what somebody else holds is left out, and so listed again.
+    """
     await connection.execute(
         """
-        UPDATE dialogs d SET unlisted_since = NULL
-        FROM unnest($1::text[], $2::text[], $3::text[]) AS u (tenant_id, dialog_id, version)
-        WHERE d.tenant_id = u.tenant_id AND d.dialog_id = u.dialog_id AND d.xmin = u.version::xid
+        WITH unchanged AS (
+            SELECT d.tenant_id, d.dialog_id
+            FROM unnest($1::text[], $2::text[], $3::text[]) AS u (tenant_id, dialog_id, version)
+            JOIN dialogs d USING (tenant_id, dialog_id)
+            WHERE d.xmin = u.version::xid
+            FOR UPDATE OF d SKIP LOCKED
+        )
+        UPDATE dialogs d SET unlisted_since = NULL FROM unchanged u
+        WHERE d.tenant_id = u.tenant_id AND d.dialog_id = u.dialog_id
         """,
         [row["tenant_id"] for row in dialogs],
         [row["dialog_id"] for row in dialogs],

@@ -97,7 +97,7 @@ async def show_rating(connection: Connection, tenant: str, dialog_id: str, ratin
 
 
 async def set_members(connection: Connection, members: Mapping[Slot, bool]) -> None:
-    """Note which dialogs are in the dataset now, list them so, and let the indexer look at them again."""
+    """Note which dialogs are in the dataset now, and list them so."""
     slots = sorted(members)
     arguments = (
         [slot[0] for slot in slots],
@@ -123,9 +123,15 @@ async def set_members(connection: Connection, members: Mapping[Slot, bool]) -> N
     )
     await connection.execute(
         """
-        UPDATE listings l SET in_dataset = u.inside
-        FROM unnest($1::text[], $2::text[], $3::boolean[]) AS u (tenant_id, dialog_id, inside)
-        WHERE l.tenant_id = u.tenant_id AND l.dialog_id = u.dialog_id
+        WITH held AS (
+            -- in the order in which the indexer writes them
+            SELECT l.tenant_id, l.dialog_id, u.inside
+            FROM unnest($1::text[], $2::text[], $3::boolean[]) AS u (tenant_id, dialog_id, inside)
+            JOIN listings l USING (tenant_id, dialog_id)
+            ORDER BY l.tenant_id, l.dialog_id FOR UPDATE OF l
+        )
+        UPDATE listings l SET in_dataset = h.inside FROM held h
+        WHERE l.tenant_id = h.tenant_id AND l.dialog_id = h.dialog_id
         """,
         *arguments,
     )

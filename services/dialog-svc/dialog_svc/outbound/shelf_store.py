@@ -54,14 +54,16 @@ async def lock_silent(connection: Connection, shelf: int, limit: int) -> list[Sl
 
 
 async def carry_over(connection: Connection, shelf: int, slots: Sequence[Slot]) -> None:
-    """Move dialogs with all their text to this month's shelf of the same class."""
+    """Move dialogs with all their text to the same class's shelf of the month in which they went on last."""
     await connection.execute(
         """
         WITH moving AS (
-            SELECT u.tenant_id, u.dialog_id, (
-                SELECT max(t.shelf) FROM shelves t WHERE t.kept = s.kept AND t.month <= now()
+            SELECT d.tenant_id, d.dialog_id, (
+                SELECT min(t.shelf) FROM shelves t
+                WHERE t.kept = s.kept AND t.month >= date_trunc('month', d.heard_at)
             ) AS target
-            FROM unnest($1::text[], $2::text[]) AS u (tenant_id, dialog_id), shelves s WHERE s.shelf = $3
+            FROM unnest($1::text[], $2::text[]) AS u (tenant_id, dialog_id)
+            JOIN dialogs d USING (tenant_id, dialog_id), shelves s WHERE s.shelf = $3
         ), said AS (
             UPDATE messages m SET shelf = v.target FROM moving v
             WHERE m.tenant_id = v.tenant_id AND m.dialog_id = v.dialog_id AND m.shelf = $3

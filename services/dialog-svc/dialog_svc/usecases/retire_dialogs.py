@@ -12,8 +12,8 @@ MOVED, DELETED = 50, 500
 async def retire_dialogs(connection: Connection) -> bool:
     """Do one step for the oldest shelf whose time is over; returns whether there may be more to do.
 
-    Dialogs that went on are carried over to today's shelf; the others are deleted but for their last
-    revision; an empty shelf is dropped.
+    Dialogs that went on are carried over to the shelf of the month in which they did; the others are
+    deleted but for their last revision; an empty shelf is dropped.
     """
     await store.add_shelves(connection)
     shelf = await store.expired_shelf(connection)

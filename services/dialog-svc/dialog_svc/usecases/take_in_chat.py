@@ -64,9 +64,15 @@ async def _fold_and_insert(
 
     dialogs = await store.lock_dialogs(connection, groups, make)
     known = await store.known_messages(connection, asked)
+    changed, met = [dialogs[slot] for slot in groups], []
     for slot, events in groups.items():
-        _fold(dialogs[slot], events, known.get(slot, {}))
-    changed = [dialogs[slot] for slot in groups]
+        dialog = dialogs[slot]
+        agent_id = dialog.agent_id
+        _fold(dialog, events, known.get(slot, {}))
+        if dialog.agent_id != agent_id:
+            dialog.keep_days = retention.days(dialog.tenant, dialog.agent_id)
+            met.append(dialog)
+    await store.choose_shelves(connection, met)
     await store.insert_messages(connection, changed)
     return changed
 
@@ -76,10 +82,9 @@ def _first_seen(slot: Slot, events: Sequence[AnyReceived]) -> Dialog:
     best = next((one for one in events if isinstance(one.event, MessagePosted)), events[0])
     event, at = best.event, best.time
     if isinstance(event, MessagePosted):
-        client = event.client.pseudonym if event.client else None
-        return Dialog(
-            *slot, event.agent_id, event.source, event.message.at, at, channel=event.channel, client=client
-        )
+        made = Dialog(*slot, event.agent_id, event.source, event.message.at, at)
+        made.know(event.agent_id, event.source, event.channel, _client(event))
+        return made
     agent_id = getattr(event, "agent_id", "")
     return Dialog(*slot, agent_id, "live", at, at)
 
@@ -108,16 +113,21 @@ def _fold(dialog: Dialog, events: Sequence[AnyReceived], nodes: dict[str, Node])
     for received in events:
         event = received.event
         if isinstance(event, MessagePosted):
-            if not dialog.agent_id:
-                dialog.agent_id = event.agent_id
+            if dialog.leaf is None:
+                dialog.know(event.agent_id, event.source, event.channel, _client(event))
             node = dialog.post(_post(event), nodes)
             if node is not None:
                 nodes[node.id] = node
                 dialog.hear(received.partition, received.time)
         elif isinstance(event, DialogEnded):
+            dialog.agent_id = dialog.agent_id or event.agent_id
             dialog.end(event.outcome, event.at)
         elif isinstance(event, DialogRatedInChat):
             dialog.rate(Rating(event.message_id, event.rating, event.by, event.comment))
+
+
+def _client(event: MessagePosted) -> str | None:
+    return event.client.pseudonym if event.client else None
 
 
 def _post(event: MessagePosted) -> Post:
