@@ -60,6 +60,43 @@ async def test_a_mixed_batch_ends_as_its_events_one_by_one_would(
 
 
 @pytest.mark.parametrize("topics", [1], indirect=True)
+async def test_every_promised_id_leads_to_the_example_that_its_dialog_has(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    await send(surroundings, agent(), completed("known"))
+    async with service(surroundings, "dataset-svc", tmp_path) as running:
+        api = await running.client()
+        dataset = await dataset_of(api)
+        known = await take(api, dataset, "known")
+
+        async def promised(dialog: str, revision: int) -> str:
+            wanted = {"dialog_id": dialog, "revision": revision}
+            answer = await api.post(f"/v1/datasets/{dataset}/examples", json=wanted)
+            assert answer.status_code == 202
+            return str(answer.json()["id"])
+
+        async def opened(example: str) -> str:
+            async def there() -> Any:
+                answer = await api.get(f"/v1/examples/{example}")
+                return answer.json()["id"] if answer.status_code == 200 else None
+
+            return str(await until(there))
+
+        later = await promised("known", 2)
+        second, third = await promised("new", 2), await promised("new", 3)
+        await send(surroundings, completed("known", 2), completed("new", 3))
+        assert await opened(later) == known
+        assert [await opened(second), await opened(third)] == [second, second]
+        assert (await (await running.client("globex")).get(f"/v1/examples/{later}")).status_code == 404
+        await send(surroundings, erased("known"))
+
+        async def gone() -> bool:
+            return (await api.get(f"/v1/examples/{later}")).status_code == 404
+
+        await until(gone)
+
+
+@pytest.mark.parametrize("topics", [1], indirect=True)
 async def test_who_waited_gets_the_first_revision_that_fulfils_the_wish(
     surroundings: Surroundings, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ from dataset_svc.inbound.lines import read_line
 from dataset_svc.outbound import agent_store, candidate_store, example_store, operation_store
 from dataset_svc.usecases.import_examples import Importer, Options, begin_import
 from dataset_svc.usecases.save_example import save_example
-from dataset_svc.usecases.undo_operation import remember
+from dataset_svc.usecases.undo_operation import remember, undo_operation
 from deploy.stack.services import Surroundings
 from tests.harness import service, until
 from tests.integration.test_dataset_files import GOOD, lines
@@ -88,6 +88,44 @@ async def test_a_stretch_that_two_processes_read_is_imported_once(surroundings: 
             made = await transaction.connection.fetchval("SELECT count(*) FROM examples")
     assert operation is not None
     assert (operation["state"], operation["done"], made) == ("running", 500, 500)
+
+
+async def test_an_undo_that_meets_an_erasure_brings_no_text_back(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    await send(surroundings, agent(), completed("d"), completed("e"))
+    slots = [("acme", "d")]
+    async with (
+        service(surroundings, "dataset-svc", tmp_path) as running,
+        database_of(surroundings) as database,
+    ):
+        api = await running.client()
+        dataset = await dataset_of(api)
+        ids = [await take(api, dataset, one) for one in ("d", "e")]
+        wanted = {"ids": ids, "action": "set_weights", "weight": 0}
+        weighed = (await api.post(f"/v1/datasets/{dataset}/examples/bulk", json=wanted)).json()
+
+        async def undo() -> None:
+            async with database.transaction() as transaction:
+                await undo_operation(transaction, tenant="acme", by="me", operation_id=UUID(weighed["id"]))
+
+        async with database.transaction() as erasure:
+            gone = await example_store.delete_of_dialogs(erasure.connection, slots)
+            undoing = asyncio.create_task(undo())
+
+            async def waits() -> Any:
+                assert not undoing.done(), "the undo did not wait for the erasure"
+                async with surroundings.databases.connection(surroundings.database) as admin:
+                    return await admin.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+            await until(waits)
+            await operation_store.forget_examples(erasure.connection, [("acme", row["id"]) for row in gone])
+        await undoing
+        undone = (await api.get(f"/v1/operations/{weighed['id']}")).json()
+        assert (undone["state"], undone["undone"], undone["kept"]) == ("undone", 1, 1)
+        async with surroundings.databases.connection(surroundings.database) as admin:
+            (left,) = await admin.fetch("SELECT * FROM dataset_svc.operation_items")
+    assert (str(left["example_id"]), left["state"], left["before"]) == (ids[1], "undone", "{}")
 
 
 def any_operation(chance: random.Random, ids: list[str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from dataset_svc.domain.checks.finding import Finding, finding_of
 from dataset_svc.domain.checks.fixes import Fix, fixed
 from dataset_svc.domain.edits import EditRefusedError
 from dataset_svc.domain.functions import Functions
-from dataset_svc.domain.message import Call, Message, Messages, dump
+from dataset_svc.domain.message import Call, Message, Messages, Span, dump
 from dataset_svc.domain.split import default_share, split_hash, threshold
 from dataset_svc.domain.weights import Ratings, weights
 from tests.damage import DAMAGES, SOUND, TOOLS, Damage
@@ -74,6 +74,16 @@ def test_each_fix_mends_what_it_is_offered_for(code: str, damage: Damage, fix: s
             break
         broken = fixed(broken, Fix(fix, found, VALUES.get(fix)))
     assert [one.code for one in findings(broken) if one.code == code] == []
+
+
+def test_deleting_a_hint_keeps_the_picture_beside_it() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    parts = ({"type": "text", "text": "where? in Oslo"}, picture)
+    hinted = Message(id="u", role="user", content=parts, hint=(Span(7, 14),))
+    talk = (hinted, Message(id="a", role="assistant", content="in Oslo"))
+    (found,) = [one for one in findings(talk) if one.code == "hint_left"]
+    mended = fixed(talk, Fix("delete_hint", found))[0]
+    assert (mended.content, mended.hint) == (({"type": "text", "text": "where?"}, picture), ())
 
 
 def test_a_fix_that_needs_a_value_is_refused_without_one() -> None:

@@ -159,6 +159,18 @@ def test_deleting_a_call_names_the_answers_that_it_leaves_behind() -> None:
     assert edits.orphans(edits.apply(ORIGINAL, edits.Delete("a1", with_answers=True))) == []
 
 
+@pytest.mark.parametrize("between", [(), (Message(id="t2", role="tool", content="2", call_id="c2"),)])
+def test_answers_go_with_their_call_but_not_those_to_a_later_call_of_the_same_id(
+    between: Messages,
+) -> None:
+    again = (replace(ORIGINAL[2], id="a9"), replace(ORIGINAL[3], id="t9"))
+    unanswered = (*ORIGINAL[:3], *between, ORIGINAL[4], *again)
+    left = edits.apply(unanswered, edits.Delete("a1", with_answers=True))
+    assert left == (*ORIGINAL[:2], *between, ORIGINAL[4], *again)
+    answered = (*ORIGINAL[:3], *between, ORIGINAL[3], *again)
+    assert edits.apply(answered, edits.Delete("a1", with_answers=True)) == (*ORIGINAL[:2], *between, *again)
+
+
 def test_restoring_keeps_the_weight_and_is_refused_for_what_was_inserted() -> None:
     edited = edits.apply(ORIGINAL, edits.EditText("a2", "иначе"))
     weighed = edits.apply(edited, edits.SetWeight("a2", 0))

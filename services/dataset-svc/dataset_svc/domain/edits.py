@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -123,6 +123,23 @@ def orphans(messages: Messages) -> list[str]:
     return found
 
 
+def without_answers(messages: Messages, place: int, calls: Set[str]) -> Messages:
+    """Return the messages without what functions answered to these calls of the message at `place`.
+
+    Only the function answers that directly follow are meant: a later answer may use a call's id again.
+    """
+    end = place + 1
+    while end < len(messages) and messages[end].role == "tool":
+        end += 1
+    waiting, kept = set(calls), list[Message]()
+    for message in messages[place + 1 : end]:
+        if message.call_id in waiting:
+            waiting.discard(message.call_id)
+        else:
+            kept.append(message)
+    return (*messages[: place + 1], *kept, *messages[end:])
+
+
 def _place(messages: Messages, message_id: str) -> int:
     for place, message in enumerate(messages):
         if message.id == message_id:
@@ -202,14 +219,9 @@ def _check_arguments(call: Call, setting: Setting, message_id: str, field: str) 
 
 def _delete(messages: Messages, edit: Delete, _: Setting) -> Messages:
     place = _place(messages, edit.message_id)
-    orphans = {call.id for call in messages[place].calls} if edit.with_answers else set()
-    rest = []
-    for message in messages[place + 1 :]:
-        if message.call_id in orphans:
-            orphans.discard(message.call_id or "")
-        else:
-            rest.append(message)
-    return (*messages[:place], *rest)
+    calls = {call.id for call in messages[place].calls} if edit.with_answers else set()
+    left = without_answers(messages, place, calls)
+    return (*left[:place], *left[place + 1 :])
 
 
 def _insert(messages: Messages, edit: Insert, setting: Setting) -> Messages:

@@ -79,12 +79,17 @@ def _add_reading(routes: APIRouter, database: Database) -> None:
     async def get_example(
         caller: CallerDep, example_id: UUID, request: Request, response: Response
     ) -> dict[str, Any]:
-        """Return the working copy; 202 while its revision has not arrived."""
+        """Return the working copy; 202 while its revision has not arrived.
+
+        Where the dialog had an example already, the id that was promised leads to that one.
+        """
         async with database.tenant_transaction(caller.tenant) as transaction:
-            if await candidate_store.is_pending(transaction.connection, caller.tenant, example_id):
-                response.status_code = 202
-                return {"id": str(example_id), "state": "pending"}
-        return await _shown(database, caller.tenant, example_id, request, response)
+            promise = await candidate_store.find_promise(transaction.connection, caller.tenant, example_id)
+        if promise is not None and promise["opened_id"] is None:
+            response.status_code = 202
+            return {"id": str(example_id), "state": "pending"}
+        opened = promise["opened_id"] if promise is not None else example_id
+        return await _shown(database, caller.tenant, opened, request, response)
 
     @routes.get("/v1/examples/{example_id}/revisions")
     async def list_revisions(

@@ -251,34 +251,51 @@ async def put_pending(
     return promised
 
 
-async def is_pending(connection: Connection, tenant: str, example_id: UUID) -> bool:
-    """Whether this example waits for its revision."""
-    return bool(
-        await connection.fetchval(
-            "SELECT true FROM pending_examples WHERE tenant_id = $1 AND example_id = $2", tenant, example_id
-        )
+async def find_promise(connection: Connection, tenant: str, example_id: UUID) -> Record | None:
+    """Return `opened_id` of an id that was promised: None while it waits, else the example it led to."""
+    return await connection.fetchrow(
+        "SELECT opened_id FROM pending_examples WHERE tenant_id = $1 AND example_id = $2", tenant, example_id
     )
 
 
 async def take_pending(connection: Connection, candidates: Sequence[Owned]) -> list[Record]:
-    """Take out the requests that revisions of an agent's dialogs fulfil."""
+    """Return, locked, the waiting requests that revisions of an agent's dialogs fulfil, in order."""
     newest: dict[tuple[str, str, str], int] = {}
     for tenant, one in candidates:
         key = (tenant, one.dialog_id, one.agent_id)
         newest[key] = max(newest.get(key, 0), one.revision)
     return await connection.fetch(
         """
-        DELETE FROM pending_examples p
-        USING unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS n (
-            tenant_id, dialog_id, agent_id, revision), datasets d
-        WHERE p.tenant_id = n.tenant_id AND p.dialog_id = n.dialog_id AND p.revision <= n.revision
-          AND d.tenant_id = p.tenant_id AND d.id = p.dataset_id AND d.agent_id = n.agent_id
-        RETURNING p.tenant_id, p.dataset_id, p.dialog_id, p.revision, p.example_id, p.asked_by, d.agent_id
+        SELECT p.tenant_id, p.dataset_id, p.dialog_id, p.revision, p.example_id, p.asked_by, d.agent_id
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS n (
+            tenant_id, dialog_id, agent_id, revision)
+        JOIN pending_examples p ON p.tenant_id = n.tenant_id AND p.dialog_id = n.dialog_id
+          AND p.revision <= n.revision
+        JOIN datasets d ON d.tenant_id = p.tenant_id AND d.id = p.dataset_id AND d.agent_id = n.agent_id
+        WHERE p.opened_id IS NULL ORDER BY p.tenant_id, p.dialog_id, p.revision FOR UPDATE OF p
         """,
         [key[0] for key in newest],
         [key[1] for key in newest],
         [key[2] for key in newest],
         list(newest.values()),
+    )
+
+
+async def keep_promise(connection: Connection, tenant: str, promised: UUID, opened: UUID) -> None:
+    """Let a promised id lead to the example that was opened, as long as requests are kept."""
+    await connection.execute(
+        "UPDATE pending_examples SET opened_id = $3, opened_at = clock_timestamp() "
+        "WHERE tenant_id = $1 AND example_id = $2",
+        tenant,
+        promised,
+        opened,
+    )
+
+
+async def drop_promise(connection: Connection, tenant: str, promised: UUID) -> None:
+    """Forget a request whose promised id is now that of an example."""
+    await connection.execute(
+        "DELETE FROM pending_examples WHERE tenant_id = $1 AND example_id = $2", tenant, promised
     )
 
 
@@ -296,8 +313,9 @@ async def erase_dialogs(connection: Connection, slots: Sequence[Slot]) -> None:
 
 
 async def delete_old_pending(connection: Connection, days: float) -> None:
-    """Forget who waits for revisions that did not come for so many days."""
+    """Forget requests whose revisions did not come, or came and led elsewhere, so many days ago."""
     await connection.execute(
-        "DELETE FROM pending_examples WHERE asked_at < clock_timestamp() - make_interval(secs => $1)",
+        "DELETE FROM pending_examples "
+        "WHERE coalesce(opened_at, asked_at) < clock_timestamp() - make_interval(secs => $1)",
         days * 86_400,
     )

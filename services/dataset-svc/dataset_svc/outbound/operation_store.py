@@ -241,6 +241,23 @@ async def settle_item(
     )
 
 
+async def close_item(
+    connection: Connection, tenant: str, operation_id: UUID, example_id: UUID, state: str
+) -> None:
+    """Note that an example's change was undone or kept, and forget it: nobody can use it again.
+
+    An item that an erasure deleted meanwhile stays deleted.
+    """
+    await connection.execute(
+        "UPDATE operation_items SET state = $4, before = '{}', after = '{}' "
+        "WHERE tenant_id = $1 AND operation_id = $2 AND example_id = $3",
+        tenant,
+        operation_id,
+        example_id,
+        state,
+    )
+
+
 async def put_failures(
     connection: Connection, tenant: str, operation_id: UUID, failures: Sequence[Failure]
 ) -> None:

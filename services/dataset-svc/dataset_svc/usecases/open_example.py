@@ -66,17 +66,21 @@ async def open_from_dialog(
 
 
 async def fill_pending(transaction: Transaction, objects: ObjectStore, pending: Row) -> None:
-    """Make the example that was promised before its revision arrived."""
+    """Make the example that was promised before its revision arrived, or lead to the one there is."""
     tenant = pending["tenant_id"]
     candidate = await candidate_store.find_candidate(
         transaction.connection, tenant, pending["agent_id"], pending["dialog_id"], pending["revision"]
     )
     if candidate is None:
         raise RuntimeError("the candidate that was just stored is not there")
-    await create_from_candidate(
+    opened = await create_from_candidate(
         transaction, objects, tenant, candidate,
         dataset_id=pending["dataset_id"], example_id=pending["example_id"], by=pending["asked_by"],
     )  # fmt: skip
+    if opened.how == "created":
+        await candidate_store.drop_promise(transaction.connection, tenant, opened.id)
+    else:
+        await candidate_store.keep_promise(transaction.connection, tenant, pending["example_id"], opened.id)
 
 
 async def create_from_candidate(

@@ -96,8 +96,8 @@ async def _take_back(
             await _put_back(transaction, tenant, operation["undone_by"], row, change)
     except Problem as problem:
         failed = failure(place, example_id, problem)
-    await operation_store.settle_item(
-        connection, tenant, operation["id"], example_id, "kept" if failed else "undone", change
+    await operation_store.close_item(
+        connection, tenant, operation["id"], example_id, "kept" if failed else "undone"
     )
     return failed
 
@@ -106,6 +106,7 @@ async def _put_back(transaction: Transaction, tenant: str, by: str, row: Row, ch
     """Give the columns their values from before; an example that was not there goes."""
     if change.after and not change.before:
         await example_store.delete(transaction.connection, tenant, row["id"])
+        await operation_store.forget_examples(transaction.connection, [(tenant, row["id"])])
         await tell(transaction, tenant, row, "removed")
         return
     columns = {name: value for name, value in change.before.items() if name != DRAFT}

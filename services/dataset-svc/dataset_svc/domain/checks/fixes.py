@@ -12,6 +12,7 @@ from dataset_svc.domain import edits
 from dataset_svc.domain.checks.example import NAME, SPECIAL
 from dataset_svc.domain.checks.finding import Finding
 from dataset_svc.domain.functions import json_object
+from dataset_svc.domain.hints import first_sent
 from dataset_svc.domain.message import Call, Message, Messages
 
 
@@ -56,15 +57,8 @@ def _delete_call(messages: Messages, fix: Fix) -> Messages:
     calls = tuple(one for one in message.calls if one is not gone)
     if not calls and not message.text():
         return _delete_message(messages, fix)
-    left: list[Message] = []
-    answered = after = False
-    for one in messages:
-        if after and not answered and one.call_id == gone.id:
-            answered = True
-            continue
-        after = after or one.id == message.id
-        left.append(one)
-    return _put(tuple(left), replace(message, calls=calls))
+    left = edits.without_answers(messages, messages.index(message), {gone.id})
+    return _put(left, replace(message, calls=calls))
 
 
 def _rename_call(messages: Messages, fix: Fix) -> Messages:
@@ -102,11 +96,7 @@ def _delete_tokens(messages: Messages, fix: Fix) -> Messages:
 
 
 def _delete_hint(messages: Messages, fix: Fix) -> Messages:
-    message = _message(messages, fix)
-    text = message.text()
-    for span in sorted(message.hint, key=lambda one: -one.start):
-        text = text[: span.start].rstrip() + " " + text[span.end :].lstrip()
-    return edits.apply(messages, edits.EditText(message.id, text.strip(), hint=()))
+    return _put(messages, first_sent(_message(messages, fix)))
 
 
 def _delete_part(messages: Messages, fix: Fix) -> Messages:
