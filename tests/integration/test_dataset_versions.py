@@ -119,7 +119,8 @@ async def test_as_recorded_each_example_stands_with_the_version_it_was_answered_
 ) -> None:
     dataset = await curation.agent(tools=TOOLS, prompt="First.", version=1)
     await curation.agent(tools=TOOLS, prompt="Second.", version=2)
-    await curation.take(dataset, *(talk(number, version=1 + number % 2) for number in range(40)), talk(99))
+    await curation.take_dialogs(dataset, *(talk(number, version=1 + number % 2) for number in range(40)))
+    await curation.take(dataset, talk(99))
     await curation.check()
     recorded = await curation.freeze(dataset, agent="as_recorded")
     lines = curation.lines(recorded["manifest"]["files"]["training"])
@@ -129,10 +130,25 @@ async def test_as_recorded_each_example_stands_with_the_version_it_was_answered_
     current = await curation.freeze(dataset)
     lines = curation.lines(current["manifest"]["files"]["training"])
     assert {one["messages"][0]["content"] for one in lines} == {"Second."}
-    (unknown,) = await curation.take(dataset, talk(100, version=7))
+    (unknown,) = await curation.take_dialogs(dataset, talk(100, version=7))
     problem = await refusal(curation, dataset, agent="as_recorded")
     assert (problem.code, problem.extra["versions"]) == ("agent_version_unknown", [7])
     assert (await curation.freeze(dataset, agent="as_recorded", exclude=(unknown,)))["state"] == "ready"
+
+
+async def test_as_recorded_what_another_agent_answered_stands_with_the_current_version(
+    curation: Curation,
+) -> None:
+    other = await curation.agent("other", TOOLS, prompt="Theirs.")
+    dataset = await curation.agent(tools=TOOLS, prompt="First.", version=1)
+    await curation.agent(tools=TOOLS, prompt="Second.", version=2)
+    theirs = await curation.take_dialogs(other, *(talk(one, version=1) for one in range(6)), agent_id="other")
+    await curation.copy(dataset, *theirs)
+    await curation.take(dataset, *(talk(number, version=9) for number in range(6, 9)))
+    await curation.check()
+    recorded = await curation.freeze(dataset, agent="as_recorded")
+    lines = curation.lines(recorded["manifest"]["files"]["training"])
+    assert [one["messages"][0]["content"] for one in lines] == ["Second."] * 9
 
 
 async def test_versions_differ_by_example_and_message_and_never_change(curation: Curation) -> None:
