@@ -6,23 +6,27 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
+
+import orjson
 
 from chassis.database import Database
 from chassis.objects import ObjectStore
 from contracts.agents import Tool
 from contracts.fingerprint import prompt_fingerprint
+from dataset_svc.domain.dialog import Candidate
 from dataset_svc.domain.edits import EditText, SetWeight
-from dataset_svc.domain.message import Messages
-from dataset_svc.outbound import agent_store, finding_store, version_store
+from dataset_svc.domain.message import Messages, dump
+from dataset_svc.outbound import agent_store, candidate_store, finding_store, version_store
 from dataset_svc.outbound.catalogue import Catalogue
 from dataset_svc.outbound.side_process import SideProcess
 from dataset_svc.usecases.check_examples import Checker
 from dataset_svc.usecases.edit_example import edit_example, lock_example
 from dataset_svc.usecases.freeze_version import FreezeSettings, begin_version
-from dataset_svc.usecases.open_example import open_from_messages
+from dataset_svc.usecases.open_example import open_copy, open_from_dialog, open_from_messages
 from dataset_svc.usecases.save_example import remove_example, save_example
 from dataset_svc.usecases.take_agent import take_agent
 from dataset_svc.usecases.write_version import Freezer
@@ -67,6 +71,39 @@ class Curation:
                 if save:
                     row = await lock_example(transaction.connection, TENANT, opened.id)
                     await save_example(transaction, tenant=TENANT, by="olga", row=row)
+        return made
+
+    async def take_dialogs(self, dataset: UUID, *talks: Messages, agent_id: str = "shop") -> list[UUID]:
+        """Take dialogs that this agent answered as saved examples."""
+        made = []
+        async with self.database.transaction() as transaction:
+            for talk in talks:
+                dialog = str(uuid4())
+                candidate = Candidate(
+                    dialog, 1, "", agent_id, "live", None, len(talk), datetime.now(UTC),
+                    transcript=orjson.dumps(dump(talk)),
+                )  # fmt: skip
+                await candidate_store.put_candidates(transaction.connection, [(TENANT, candidate)])
+                opened = await open_from_dialog(
+                    transaction, self.objects, tenant=TENANT, by="olga", dataset_id=dataset,
+                    dialog_id=dialog, revision=1,
+                )  # fmt: skip
+                row = await lock_example(transaction.connection, TENANT, opened.id)
+                await save_example(transaction, tenant=TENANT, by="olga", row=row)
+                made.append(opened.id)
+        return made
+
+    async def copy(self, dataset: UUID, *examples: UUID) -> list[UUID]:
+        """Copy another agent's examples into this dataset and save them."""
+        made = []
+        async with self.database.transaction() as transaction:
+            for example in examples:
+                opened = await open_copy(
+                    transaction, tenant=TENANT, by="olga", dataset_id=dataset, from_example_id=example
+                )
+                row = await lock_example(transaction.connection, TENANT, opened.id)
+                await save_example(transaction, tenant=TENANT, by="olga", row=row)
+                made.append(opened.id)
         return made
 
     async def edit(self, example: UUID, *operations: EditText | SetWeight, save: bool = True) -> None:

@@ -241,7 +241,9 @@ async def test_freeze_with_train_answers_with_a_run_id_at_once_and_is_published(
         answer = await api.post(f"/v1/datasets/{dataset}/versions", json=TRAIN)
         return answer if answer.is_success else None
 
-    run_id = (await until(accepted)).json()["run_id"]
+    answer = await until(accepted)
+    assert answer.status_code == 202
+    run_id = answer.json()["run_id"]
     (ready,) = await until(lambda: bodies(surroundings, "dataset.ready"))
     assert (ready["run_id"], ready["version"]) == (run_id, 1)
     editor = await dataset_svc.client(role="editor")
@@ -252,7 +254,8 @@ async def test_a_freeze_that_crashed_is_finished_by_another_process(
     surroundings: Surroundings, tmp_path: Path
 ) -> None:
     await send(surroundings, agent(keys=(key(),)), *(completed(f"d{number}") for number in range(10)))
-    parts = {"parts": "http,consumers", "freeze_wait": "0.1"}
+    # nobody writes the file: a request that waited for it would never be answered
+    parts = {"parts": "http,consumers", "freeze_wait": "3600"}
     async with service(surroundings, "dataset-svc", tmp_path, **parts) as without_workers:
         api = await without_workers.client()
         dataset = await dataset_of(api)

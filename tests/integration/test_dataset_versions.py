@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -15,8 +16,11 @@ from chassis.errors import Problem
 from dataset_svc.domain.edits import EditText
 from dataset_svc.domain.message import Messages
 from dataset_svc.inbound import views
+from dataset_svc.outbound import freeze_store, run_store
+from dataset_svc.outbound.catalogue import Catalogue
 from dataset_svc.usecases.compare_versions import compare_versions
 from dataset_svc.usecases.freeze_version import FreezeSettings, preview_split
+from dataset_svc.usecases.request_training import TrainSettings, request_training
 from dataset_svc.usecases.write_version import Freezer
 from deploy.simulator.validate import validate_file
 from deploy.stack.prepared import Prepared
@@ -94,6 +98,70 @@ async def test_the_files_hold_the_split_that_was_shown_and_duplicates_train(cura
     assert (await refusal(curation, dataset, 300, validation_share=0.5)).code == "too_few_examples"
 
 
+async def test_the_default_share_does_not_count_what_is_excluded(curation: Curation) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    examples = await curation.take(dataset, *talks(60))
+    await curation.check()
+    async with curation.database.transaction() as transaction:
+        wanted = FreezeSettings(exclude=tuple(examples[:11]))
+        shown = await preview_split(transaction.connection, TENANT, dataset, wanted)
+    assert (shown.default, shown.training, shown.validation) == (0.0, 49, 0)
+
+
+async def test_a_request_to_train_needs_as_many_examples_as_its_base_model(curation: Curation) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    await curation.take(dataset, *talks(12))
+    await curation.check()
+    await curation.freeze(dataset, validation_share=0.0)
+    assert await train_refusal(curation, dataset, 13) == "too_few_examples"
+    assert await train_refusal(curation, dataset, 12) == "no_provider_key"
+    async with curation.database.transaction() as transaction:
+        await transaction.connection.execute(
+            "UPDATE dataset_versions SET state = 'freezing', manifest = NULL"
+        )
+    assert await train_refusal(curation, dataset, 13) == "too_few_examples"
+    assert await train_refusal(curation, dataset, 12) == "no_provider_key"
+
+
+async def train_refusal(curation: Curation, dataset: Any, least: int) -> str:
+    with pytest.raises(Problem) as refused:
+        async with curation.database.transaction() as transaction:
+            await request_training(
+                transaction, tenant=TENANT, by="olga", dataset_id=dataset, version=1,
+                wanted=TrainSettings(None, None, {}, None, None, None), catalogue=Catalogue(default=least),
+            )  # fmt: skip
+    return refused.value.code
+
+
+async def test_only_the_newest_claim_gives_up_a_version_and_its_requests(curation: Curation) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    await curation.take(dataset, *talks(3))
+    await curation.check()
+    await curation.freeze(dataset)
+    claims = []
+    async with curation.database.transaction() as transaction:
+        connection = transaction.connection
+        await run_store.insert(
+            connection, TENANT, run_id=uuid4(), dataset_id=dataset, version=1, provider="openai",
+            digest="0", settings={}, by="olga",
+        )  # fmt: skip
+        await connection.execute("UPDATE dataset_versions SET state = 'freezing', manifest = NULL")
+        for _ in range(2):
+            await connection.execute("UPDATE dataset_versions SET claimed_until = '-infinity'")
+            claims.append(await freeze_store.claim(connection, 60))
+    freezer, told = Freezer(curation.database, curation.objects, lease=60), []
+    for claimed in claims:
+        assert claimed is not None
+        await freezer._give_up(claimed, "freeze_keeps_failing")
+        async with curation.database.transaction() as transaction:
+            told.append(
+                await transaction.connection.fetchrow(
+                    "SELECT v.state, r.is_final FROM dataset_versions v JOIN train_requests r USING (version)"
+                )
+            )
+    assert [tuple(one or ()) for one in told] == [("freezing", False), ("failed", True)]
+
+
 async def test_the_manifest_tells_what_was_frozen(curation: Curation) -> None:
     dataset = await curation.agent(tools=TOOLS)
     examples = await curation.take(dataset, *talks(60))
@@ -119,7 +187,8 @@ async def test_as_recorded_each_example_stands_with_the_version_it_was_answered_
 ) -> None:
     dataset = await curation.agent(tools=TOOLS, prompt="First.", version=1)
     await curation.agent(tools=TOOLS, prompt="Second.", version=2)
-    await curation.take(dataset, *(talk(number, version=1 + number % 2) for number in range(40)), talk(99))
+    await curation.take_dialogs(dataset, *(talk(number, version=1 + number % 2) for number in range(40)))
+    await curation.take(dataset, talk(99))
     await curation.check()
     recorded = await curation.freeze(dataset, agent="as_recorded")
     lines = curation.lines(recorded["manifest"]["files"]["training"])
@@ -129,10 +198,25 @@ async def test_as_recorded_each_example_stands_with_the_version_it_was_answered_
     current = await curation.freeze(dataset)
     lines = curation.lines(current["manifest"]["files"]["training"])
     assert {one["messages"][0]["content"] for one in lines} == {"Second."}
-    (unknown,) = await curation.take(dataset, talk(100, version=7))
+    (unknown,) = await curation.take_dialogs(dataset, talk(100, version=7))
     problem = await refusal(curation, dataset, agent="as_recorded")
     assert (problem.code, problem.extra["versions"]) == ("agent_version_unknown", [7])
     assert (await curation.freeze(dataset, agent="as_recorded", exclude=(unknown,)))["state"] == "ready"
+
+
+async def test_as_recorded_what_another_agent_answered_stands_with_the_current_version(
+    curation: Curation,
+) -> None:
+    other = await curation.agent("other", TOOLS, prompt="Theirs.")
+    dataset = await curation.agent(tools=TOOLS, prompt="First.", version=1)
+    await curation.agent(tools=TOOLS, prompt="Second.", version=2)
+    theirs = await curation.take_dialogs(other, *(talk(one, version=1) for one in range(6)), agent_id="other")
+    await curation.copy(dataset, *theirs)
+    await curation.take(dataset, *(talk(number, version=9) for number in range(6, 9)))
+    await curation.check()
+    recorded = await curation.freeze(dataset, agent="as_recorded")
+    lines = curation.lines(recorded["manifest"]["files"]["training"])
+    assert [one["messages"][0]["content"] for one in lines] == ["Second."] * 9
 
 
 async def test_versions_differ_by_example_and_message_and_never_change(curation: Curation) -> None:

@@ -54,12 +54,13 @@ def add_endpoints(routes: APIRouter, database: Database, catalogue: Catalogue, p
     """Add the endpoints of versions."""
     _add_reading(routes, database)
     _add_comparing(routes, database, catalogue)
+    _add_training(routes, database, catalogue)
 
     @routes.post("/v1/datasets/{dataset_id}/versions", responses=MADE | GOES_ON)
     async def freeze(
         caller: CallerDep, dataset_id: UUID, wanted: OptionalVersion, response: Response, key: Key = ""
     ) -> dict[str, Any]:
-        """Freeze the saved examples: 201 when it is done at once, 202 while it goes on."""
+        """Freeze the saved examples: 201 when done at once, 202 while it goes on, or at once with `train`."""
         if wanted.train is not None and "train" not in caller.scopes:
             raise problems.train_scope_missing()
         await _checked(database, caller.tenant, dataset_id, patience)
@@ -70,10 +71,13 @@ def add_endpoints(routes: APIRouter, database: Database, catalogue: Catalogue, p
                 act=lambda: _begin(transaction, caller, dataset_id, wanted, catalogue),
             )  # fmt: skip
         patience.wake_freezers()
-        row = await _settled(database, caller.tenant, dataset_id, begun["version"], patience.seconds)
-        response.status_code = 202 if row["state"] == "freezing" else 201
+        seconds = 0.0 if wanted.train else patience.seconds
+        row = await _settled(database, caller.tenant, dataset_id, begun["version"], seconds)
+        response.status_code = 202 if wanted.train or row["state"] == "freezing" else 201
         return views.version(row) | begun
 
+
+def _add_training(routes: APIRouter, database: Database, catalogue: Catalogue) -> None:
     @routes.post("/v1/datasets/{dataset_id}/versions/{version}/train", status_code=202)
     async def train(
         caller: CallerDep, dataset_id: UUID, version: VersionNumber, wanted: OptionalTrain, key: Key = ""
@@ -83,7 +87,7 @@ def add_endpoints(routes: APIRouter, database: Database, catalogue: Catalogue, p
             _, answer = await once(
                 transaction.connection, tenant=caller.tenant, key=key,
                 endpoint=f"train {dataset_id} {version}", request=wanted.model_dump_json().encode(),
-                act=lambda: _train(transaction, caller, dataset_id, version, wanted),
+                act=lambda: _train(transaction, caller, dataset_id, version, wanted, catalogue),
             )  # fmt: skip
         return answer
 
@@ -160,16 +164,21 @@ async def _begin(
     )  # fmt: skip
     if wanted.train is None:
         return 201, {"version": version}
-    _, answer = await _train(transaction, caller, dataset_id, version, wanted.train)
-    return 201, {"version": version, "run_id": answer["run_id"]}
+    _, answer = await _train(transaction, caller, dataset_id, version, wanted.train, catalogue)
+    return 202, {"version": version, "run_id": answer["run_id"]}
 
 
 async def _train(
-    transaction: Transaction, caller: Caller, dataset_id: UUID, version: int, wanted: Train
+    transaction: Transaction,
+    caller: Caller,
+    dataset_id: UUID,
+    version: int,
+    wanted: Train,
+    catalogue: Catalogue,
 ) -> tuple[int, dict[str, Any]]:
     run_id = await request_training(
         transaction, tenant=caller.tenant, by=caller.subject, dataset_id=dataset_id, version=version,
-        wanted=wanted.settings(),
+        wanted=wanted.settings(), catalogue=catalogue,
     )  # fmt: skip
     return 202, {"run_id": str(run_id), "dataset_id": str(dataset_id), "version": version}
 
@@ -194,6 +203,6 @@ async def _settled(database: Database, tenant: str, dataset_id: UUID, version: i
             row = await version_store.get(transaction.connection, tenant, dataset_id, version)
         if row is None:
             raise problems.no_version()
-        if row["state"] != "freezing" or time.monotonic() > until:
+        if row["state"] != "freezing" or time.monotonic() >= until:
             return row
         await asyncio.sleep(LOOK_AGAIN)

@@ -92,12 +92,20 @@ async def queue_dataset(
 
 
 async def copies(connection: Connection, tenant: str, examples: Sequence[UUID]) -> list[Record]:
-    """Return the copies that count: the saved revision, or the draft of what was never saved."""
+    """Return the copies that count: the saved revision, or the draft of what was never saved.
+
+    `answered_here`: whether the dataset's agent answered. Versions are numbers of one agent only, and a copy
+    of another agent's example, or a line of a file, may bring those of another one.
+    """
     return await connection.fetch(
         """
         SELECT e.id, e.state, e.dialog_id, e.original::text, e.ratings::text,
             CASE e.state WHEN 'saved' THEN e.saved_revision ELSE e.draft_revision END AS revision,
-            coalesce(r.messages, e.draft)::text AS messages
+            coalesce(r.messages, e.draft)::text AS messages,
+            EXISTS (
+                SELECT FROM candidates a JOIN datasets d USING (tenant_id, agent_id)
+                WHERE a.tenant_id = e.tenant_id AND a.dialog_id = e.dialog_id AND d.id = e.dataset_id
+            ) AS answered_here
         FROM examples e LEFT JOIN example_revisions r
           ON e.state = 'saved' AND r.tenant_id = e.tenant_id AND r.example_id = e.id
           AND r.revision = e.saved_revision

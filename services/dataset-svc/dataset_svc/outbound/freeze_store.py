@@ -151,19 +151,26 @@ async def finish(connection: Connection, claimed: Record, manifest: dict[str, An
     )
 
 
-async def fail(connection: Connection, claimed: Record, code: str) -> None:
-    """Give the version up; its requests to train are over."""
-    await connection.execute(
-        """
-        UPDATE dataset_versions SET state = 'failed', failure = $5
-        WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3 AND epoch = $4 AND state = 'freezing'
-        """,
-        claimed["tenant_id"],
-        claimed["dataset_id"],
-        claimed["version"],
-        claimed["epoch"],
-        code,
+async def fail(connection: Connection, claimed: Record, code: str) -> bool:
+    """Give the version up; False when the claim was lost."""
+    return bool(
+        await connection.fetchval(
+            """
+            UPDATE dataset_versions SET state = 'failed', failure = $5
+            WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3 AND epoch = $4 AND state = 'freezing'
+            RETURNING true
+            """,
+            claimed["tenant_id"],
+            claimed["dataset_id"],
+            claimed["version"],
+            claimed["epoch"],
+            code,
+        )
     )
+
+
+async def end_requests(connection: Connection, claimed: Record) -> None:
+    """End the requests to train on a version that was given up; `fail` has locked it."""
     await connection.execute(
         """
         UPDATE train_requests SET is_final = true, status = 'failed'

@@ -89,12 +89,14 @@ async def split_counts(
     return row
 
 
-async def count_saved(connection: Connection, tenant: str, dataset_id: UUID) -> int:
-    """Return how many saved examples were checked."""
+async def count_saved(connection: Connection, tenant: str, dataset_id: UUID, without: Sequence[UUID]) -> int:
+    """Return how many saved examples were checked, the excluded ones left out."""
     count: int = await connection.fetchval(
-        "SELECT count(*) FROM example_checks WHERE tenant_id = $1 AND dataset_id = $2 AND state = 'saved'",
+        "SELECT count(*) FROM example_checks WHERE tenant_id = $1 AND dataset_id = $2 AND state = 'saved' "
+        "AND example_id <> ALL($3)",
         tenant,
         dataset_id,
+        without,
     )
     return count
 
@@ -168,6 +170,18 @@ async def get(connection: Connection, tenant: str, dataset_id: UUID, version: in
         dataset_id,
         version,
     )
+
+
+async def part_counts(connection: Connection, tenant: str, dataset_id: UUID, version: int) -> dict[str, int]:
+    """Return how many examples were pinned for each file of a version."""
+    rows = await connection.fetch(
+        "SELECT part, count(*) AS examples FROM version_examples "
+        "WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3 GROUP BY part",
+        tenant,
+        dataset_id,
+        version,
+    )
+    return {row["part"]: row["examples"] for row in rows}
 
 
 async def lock(connection: Connection, tenant: str, dataset_id: UUID, version: int) -> Record | None:

@@ -123,8 +123,9 @@ async def _store(
 
 def _check(row: Row, one: Checked) -> tuple[Any, ...]:
     dialog = row["dialog_id"] or str(row["id"])
+    under = one.answered_under if row["answered_here"] else None
     return (one.example_id, row["state"], row["revision"], dialog, split_hash(dialog), one.content_sha256,
-            one.tokens, one.answered_under)  # fmt: skip
+            one.tokens, under)  # fmt: skip
 
 
 def _findings(one: Checked) -> list[tuple[Any, ...]]:

@@ -44,7 +44,7 @@ async def preview_split(
     connection: Connection, tenant: str, dataset_id: UUID, wanted: FreezeSettings
 ) -> Split:
     """Return the split that freezing now would make."""
-    saved = await version_store.count_saved(connection, tenant, dataset_id)
+    saved = await version_store.count_saved(connection, tenant, dataset_id, wanted.exclude)
     default = default_share(saved)
     share = default if wanted.validation_share is None else wanted.validation_share
     row = await version_store.split_counts(connection, tenant, dataset_id, threshold(share), wanted.exclude)

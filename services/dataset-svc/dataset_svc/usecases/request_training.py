@@ -9,11 +9,13 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from chassis import audit
-from chassis.database import Transaction
+from chassis.database import Connection, Transaction
 from contracts.datasets import DatasetReady, TrainingFiles
 from dataset_svc.domain import check_problems, problems
 from dataset_svc.domain.training import choose_key, settings_digest
 from dataset_svc.outbound import agent_store, run_store, version_store
+from dataset_svc.outbound.catalogue import Catalogue
+from dataset_svc.outbound.row import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,11 @@ async def request_training(
     dataset_id: UUID,
     version: int,
     wanted: TrainSettings,
+    catalogue: Catalogue,
 ) -> UUID:
     """Store the request and return its run id; raises a Problem when it cannot be met.
 
+    The training file must hold as many examples as the catalogue wants for the base model.
     One run that is not final per version, provider and settings: the version's row is the lock.
     """
     connection = transaction.connection
@@ -52,7 +56,9 @@ async def request_training(
     if agent is None:
         raise problems.agent_unknown()
     provider = wanted.provider or agent["provider"]
-    settings = asdict(wanted) | {"base_model": wanted.base_model or agent["base_model"]}
+    base_model = wanted.base_model or agent["base_model"]
+    await _enough(connection, frozen, catalogue.min_examples(base_model))
+    settings = asdict(wanted) | {"base_model": base_model}
     digest = settings_digest(settings)
     known = await run_store.running(connection, tenant, dataset_id, version, provider, digest)
     if known is not None:
@@ -73,6 +79,19 @@ async def request_training(
         confirmed=[one["code"] for one in frozen["warnings"]],
     )  # fmt: skip
     return run_id
+
+
+async def _enough(connection: Connection, frozen: Row, needed: int) -> None:
+    """Raise a Problem when the training file holds, or will hold, fewer examples."""
+    held = await version_store.part_counts(
+        connection, frozen["tenant_id"], frozen["dataset_id"], frozen["version"]
+    )
+    held |= {part: one["examples"] for part, one in (frozen["manifest"] or {"files": {}})["files"].items()}
+    training, validation = held.get("training", 0), held.get("validation", 0)
+    if training < needed:
+        raise check_problems.too_few_to_train(
+            training, needed, validation, len(frozen["settings"]["exclude"])
+        )
 
 
 async def publish_requests(transaction: Transaction, tenant: str, dataset_id: UUID, version: int) -> None:

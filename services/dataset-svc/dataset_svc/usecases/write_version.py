@@ -158,7 +158,8 @@ class Freezer:
 
     async def _give_up(self, claimed: Row, code: str) -> None:
         async with self._database.transaction() as transaction:
-            await freeze_store.fail(transaction.connection, claimed, code)
+            if await freeze_store.fail(transaction.connection, claimed, code):
+                await freeze_store.end_requests(transaction.connection, claimed)
 
 
 async def _publish(transaction: Transaction, claimed: Row) -> None:
