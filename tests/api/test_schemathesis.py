@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from tests.e2e.world import Loop, loop_world, walk
 from tests.harness import token
 
 PHASES = "examples,coverage,fuzzing,stateful"
+IDS = ("dialog", "agent", "dataset", "example", "run", "model")
 
 
 @pytest.fixture
@@ -37,7 +40,8 @@ async def _schemathesis(world: Loop, name: str, folder: Path) -> tuple[int | Non
     running = world.services[name]
     bearer = await token(world.surroundings.issuer)
     process = await asyncio.create_subprocess_exec(
-        Path(sys.executable).with_name("schemathesis"), "run", f"{running.ops}/openapi.json",
+        Path(sys.executable).with_name("schemathesis"), "--config-file", _config(world, folder),
+        "run", f"{running.ops}/openapi.json",
         "--url", running.url, "--header", f"Authorization: Bearer {bearer}",
         "--phases", PHASES, "--max-examples", os.environ.get("MORTARBOARD_API_EXAMPLES", "20"),
         "--seed", os.environ.get("MORTARBOARD_API_SEED", "1"), "--continue-on-failure",
@@ -47,3 +51,15 @@ async def _schemathesis(world: Loop, name: str, folder: Path) -> tuple[int | Non
     )  # fmt: skip
     output, _ = await process.communicate()
     return process.returncode, output.decode(errors="replace")
+
+
+def _config(world: Loop, folder: Path) -> Path:
+    """Most paths name things that are there: without their ids nearly every answer would be a 404."""
+    known: dict[str, Any] = {f"{name}_id": world.ids[name] for name in IDS}
+    known["version"] = int(world.ids["version"])
+    lines = [f"[dictionaries.{name}]\nvalues = [{json.dumps(value)}]" for name, value in known.items()]
+    lines.append("[parameters]")
+    lines += [f'"path.{name}" = {{ dictionary = "{name}", probability = 0.7 }}' for name in known]
+    path = folder / "schemathesis.toml"
+    path.write_text("\n".join(lines))
+    return path
