@@ -8,25 +8,11 @@ from typing import Any
 
 import pytest
 
-from chassis.envelope import Received
-from contracts.event import Event
 from deploy.stack.services import Surroundings
-from dialog_svc.domain.retention import Retention
 from dialog_svc.outbound import dialog_store, index_store
-from dialog_svc.outbound.transcripts import TranscriptStore
 from dialog_svc.usecases.index_dialogs import index_dialogs
-from dialog_svc.usecases.take_in_chat import take_in_chat
-from tests.integration.dialog_world import START, said
+from tests.integration.dialog_world import START, said, take_in
 from tests.integration.kit import Kit, kit
-
-
-async def take_in(parts: Kit, *events: Event) -> None:
-    batch: list[Received[Any]] = [
-        Received(event, "acme", f"e{number}", "/chat", START, 0, "", 0, number)
-        for number, event in enumerate(events)
-    ]
-    async with parts.database.transaction() as transaction:
-        await take_in_chat(batch, transaction, TranscriptStore(parts.letters._objects, 1_000), Retention())
 
 
 async def listed(parts: Kit) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dialog_svc.outbound.dialog_store import Slot
 
 
 async def note_clocks(connection: Connection, newest: Mapping[int, object]) -> None:
-    """Note the newest ce_time taken from each partition; one that lies ahead counts as now."""
+    """Note the newest time taken from each partition; one that lies ahead counts as now."""
     partitions = sorted(newest)
     await connection.execute(
         """
