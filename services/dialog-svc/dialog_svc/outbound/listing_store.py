@@ -48,15 +48,24 @@ async def count_dialogs(
     return [row["found"] for row in rows]
 
 
-async def listed_values(connection: Connection, tenant: str, agent_id: str | None) -> list[Record]:
-    """Return (field, value) of what the tenant's dialogs, or an agent's, were ever listed with."""
+async def listed_values(connection: Connection, tenant: str, agent_id: str | None, most: int) -> list[Record]:
+    """Return (field, value) of what the tenant's dialogs, or an agent's, were ever listed with.
+
+    The first `most` values of each field.
+    """
     return await connection.fetch(
         """
-        SELECT DISTINCT field, value FROM listed_values
-        WHERE tenant_id = $1 AND ($2::text IS NULL OR agent_id = $2) ORDER BY field, value LIMIT 200
+        SELECT field, value FROM (
+            SELECT v.field, v.value, row_number() OVER (PARTITION BY v.field ORDER BY v.value) AS number
+            FROM (
+                SELECT DISTINCT field, value FROM listed_values
+                WHERE tenant_id = $1 AND ($2::text IS NULL OR agent_id = $2)
+            ) AS v
+        ) AS numbered WHERE number <= $3 ORDER BY field, value
         """,
         tenant,
         agent_id,
+        most,
     )
 
 

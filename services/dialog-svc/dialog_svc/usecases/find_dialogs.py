@@ -20,6 +20,7 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "has_functions": (True, False),
     "in_dataset": (True, False),
 }
+LABELS = {"channel", "outcome", "model"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,11 @@ async def count_dialogs(connection: Connection, tenant: str, search: Search) -> 
         if query is None:
             return [Count("", None, 0, more=False)]
     labels: dict[str, list[str]] = defaultdict(list)
-    for row in await store.listed_values(connection, tenant, search.filters.get("agent_id")):
+    for row in await store.listed_values(connection, tenant, search.filters.get("agent_id"), VALUES):
         labels[row["field"]].append(row["value"])
+    for name in LABELS & search.filters.keys():
+        if (value := search.filters[name]) not in labels[name]:
+            labels[name].append(value)  # who filters by it must see it
     wanted_values = list(_values(labels))
     variants = [search.filters, *({**search.filters, name: value} for name, value in wanted_values)]
     found = await store.count_dialogs(connection, variants, query, EXACT + 1)
@@ -76,7 +80,7 @@ def _values(labels: dict[str, list[str]]) -> Iterator[tuple[str, Any]]:
     for name, values in FIXED.items():
         yield from ((name, value) for value in values)
     for name in sorted(labels):
-        yield from ((name, value) for value in labels[name][:VALUES])
+        yield from ((name, value) for value in labels[name])
 
 
 async def _query(connection: Connection, words: str) -> str | None:
