@@ -15,6 +15,7 @@ MAX_WORD_BYTES = 60
 MAX_WORDS = 8_000  # of a dialog; so a document stays below what tsvector holds, 1 MiB
 MAX_TERMS = 16
 MIN_PREFIX = 3
+MIN_PART = 3  # of a number: what is shorter is looked for only where a number begins
 ALIKE = 0.7
 
 

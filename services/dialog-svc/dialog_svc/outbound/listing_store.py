@@ -76,7 +76,7 @@ async def stems(connection: Connection, words: Sequence[str]) -> list[Stem]:
 
 
 async def words_containing(connection: Connection, parts: Sequence[str]) -> dict[str, list[str]]:
-    """Return for each part of a number the known words that contain it further on, at most 100."""
+    """Return for each part of a number the known words that contain it further on, the first 100."""
     found: dict[str, list[str]] = {part: [] for part in parts}
     rows = await connection.fetch(
         "SELECT p.part, w.word FROM unnest($1::text[]) AS p (part), words_containing(p.part) AS w (word)",

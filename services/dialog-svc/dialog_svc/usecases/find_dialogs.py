@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chassis.database import Connection
-from dialog_svc.domain.search import to_query, wanted
+from dialog_svc.domain.search import MIN_PART, to_query, wanted
 from dialog_svc.outbound import listing_store as store
 from dialog_svc.outbound.dialog_store import Row
 
@@ -87,5 +87,6 @@ async def _query(connection: Connection, words: str) -> str | None:
     """Return the tsquery for what was typed, mistyped words and parts of numbers widened."""
     looked_for = wanted(words)
     stems = await store.stems(connection, looked_for.words) if looked_for.words else []
-    numbers = await store.words_containing(connection, looked_for.numbers) if looked_for.numbers else {}
-    return to_query(stems, numbers)
+    parts = [part for part in looked_for.numbers if len(part) >= MIN_PART]
+    known = await store.words_containing(connection, parts) if parts else {}
+    return to_query(stems, {part: known.get(part, []) for part in looked_for.numbers})
