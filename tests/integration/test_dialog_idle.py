@@ -14,6 +14,7 @@ from chassis.envelope import AnyReceived, encode_headers, new_headers
 from contracts.agents import AgentUpdated
 from contracts.chat import DialogRatedInChat
 from deploy.stack.services import Surroundings
+from dialog_svc.outbound import clock_store
 from dialog_svc.usecases.complete_silent import complete_silent
 from dialog_svc.usecases.index_dialogs import index_dialogs
 from tests.harness import bodies, instance, now, publish, publisher, service, until
@@ -222,6 +223,27 @@ async def test_what_the_first_message_says_counts_though_a_rating_came_before(
     assert sorted((one["dialog_id"], one["agent_id"], one["source"]) for one in idle) == [
         ("other", "shop", "live"), ("rated", "florist", "test"),
     ]  # fmt: skip
+
+
+async def test_endless_patience_and_dialogs_without_messages_keep_no_other_from_completing(
+    surroundings: Surroundings,
+) -> None:
+    async with kit(surroundings) as parts:
+        async with parts.database.transaction() as transaction:
+            await clock_store.upsert_agent(transaction.connection, "acme", "endless", 1, 2**63 - 1)
+        await take_in(parts, DialogRatedInChat(dialog_id="rated", rating="good", by="client"))
+        await take_in(parts, said("endless", 0, agent_id="endless"))
+        await take_in(parts, said("d1", 0))
+        await take_in(parts, said("clock", 0), at=START + HOUR)
+        async with parts.database.transaction() as transaction:
+            await index_dialogs(transaction.connection)
+        await complete_silent(parts.database, transcripts(parts), 1800, set())
+        async with parts.database.transaction() as transaction:
+            rows = await transaction.connection.fetch(
+                "SELECT d.dialog_id, d.ended_at IS NOT NULL AS ended FROM listings l "
+                "JOIN dialogs d USING (tenant_id, dialog_id)"
+            )
+    assert {row["dialog_id"]: row["ended"] for row in rows} == {"endless": False, "d1": True, "clock": False}
 
 
 async def test_a_dialog_that_cannot_be_completed_keeps_no_other_from_it(

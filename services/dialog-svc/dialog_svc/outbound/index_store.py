@@ -83,7 +83,10 @@ async def add_documents(connection: Connection, entries: Sequence[dict[str, Any]
 
 
 async def upsert_listings(connection: Connection, entries: Sequence[dict[str, Any]]) -> None:
-    """List the dialogs as they are; `models` and `has_functions` add to what is listed already."""
+    """List those of the dialogs that have a message as they are.
+
+    `models` and `has_functions` add to what is listed already.
+    """
     await connection.execute(
         """
         INSERT INTO listings AS l (tenant_id, dialog_id, shelf, agent_id, source, channel, outcome, rating,
@@ -96,6 +99,7 @@ async def upsert_listings(connection: Connection, entries: Sequence[dict[str, An
             tenant_id text, dialog_id text, models text[], has_functions boolean, indexed_to int)
         JOIN dialogs d ON d.tenant_id = u.tenant_id AND d.dialog_id = u.dialog_id
         LEFT JOIN members m ON m.tenant_id = u.tenant_id AND m.dialog_id = u.dialog_id
+        WHERE d.leaf_id IS NOT NULL
         ORDER BY d.tenant_id, d.dialog_id
         ON CONFLICT (tenant_id, dialog_id) DO UPDATE SET
             shelf = excluded.shelf, agent_id = excluded.agent_id, source = excluded.source,
