@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pydantic import ValidationError
 
 from chassis import observability
+from chassis.batch import Assignment
 from chassis.dead_letters import ShareLimit
 from chassis.envelope import UNKNOWN, decode, encode_headers, new_headers, read_headers
 from chassis.errors import Transient, describe, is_transient, where
@@ -170,3 +171,11 @@ def test_a_span_tells_the_kind_of_an_error_and_never_its_text(monkeypatch: pytes
     (span,) = exporter.get_finished_spans()
     assert span.status.description == "ValueError"
     assert "secret-text" not in span.to_json()
+
+
+async def test_what_was_read_between_a_rebalances_begin_and_end_is_not_settled() -> None:
+    assignment = Assignment()
+    await assignment.on_partitions_revoked([])
+    between = assignment.generation
+    await assignment.on_partitions_assigned([])
+    assert assignment.generation != between
