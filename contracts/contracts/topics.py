@@ -24,6 +24,8 @@ class Topic:
     max_compaction_lag_ms: int = DAY_MS
     carries_text: bool = False
     """Holds what people wrote in dialogs: segments of a day, so that retention means it."""
+    appended_time: bool = False
+    """Records bear the time at which the broker took them, not the one that their producer says."""
     max_message_bytes: int = 2 * MIB
     owner: str
     producers: tuple[str, ...]
@@ -51,6 +53,8 @@ class Topic:
             settings["retention.ms"] = str(self.retention_ms)
         if self.carries_text:
             settings["segment.ms"] = str(DAY_MS)
+        if self.appended_time:
+            settings["message.timestamp.type"] = "LogAppendTime"
         return settings
 
 
@@ -61,6 +65,7 @@ _ALL = (
         partitions=12,
         retention_ms=7 * DAY_MS,
         carries_text=True,
+        appended_time=True,
         owner="dialog-svc",
         producers=("chat-backend", "agent-svc"),
         consumers=("dialog-svc",),

@@ -48,6 +48,10 @@ def test_segments_with_text_last_a_day(name: str) -> None:
         assert letters.config()["segment.ms"] == str(DAY_MS)
 
 
+def test_the_broker_itself_says_when_it_took_a_chat_event() -> None:
+    assert TOPICS["chat.events"].config()["message.timestamp.type"] == "LogAppendTime"
+
+
 def test_every_group_has_a_place_for_its_dead_letters() -> None:
     letters = dead_letter_topics()
     assert set(letters) == {f"{t.name}.{group}.dlt" for t in TOPICS.values() for group in t.consumers}

@@ -7,12 +7,17 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from chassis.envelope import encode_headers, new_headers
+from chassis.envelope import UNKNOWN, Received, encode_headers, new_headers
+from chassis.objects import ObjectStore
 from contracts.chat import ChatMessage, FunctionCall, MessagePosted, ToolCall
 from contracts.event import Event
 from contracts.topics import message_key
 from deploy.stack.services import Surroundings
+from dialog_svc.domain.retention import Retention
+from dialog_svc.outbound.transcripts import TranscriptStore
+from dialog_svc.usecases.take_in_chat import take_in_chat
 from tests.harness import Running, now, until
+from tests.integration.kit import Kit
 
 START = now().replace(microsecond=0) - timedelta(days=1)
 
@@ -53,6 +58,23 @@ async def publish_at(
         headers=encode_headers(headers),
         partition=partition,
     )
+
+
+def transcripts(parts: Kit) -> TranscriptStore:
+    """Where transcripts of more than 1,000 bytes go."""
+    return TranscriptStore(ObjectStore(parts.settings.objects_url), 1_000)
+
+
+async def take_in(
+    parts: Kit, *events: Event, tenant: str = "acme", at: datetime = START, appended: datetime = UNKNOWN
+) -> None:
+    """Take a batch of partition 0 in, in this process."""
+    batch: list[Received[Any]] = [
+        Received(event, tenant, f"e{number}", "/chat", at, 0, "", 0, number, appended)
+        for number, event in enumerate(events)
+    ]
+    async with parts.database.transaction() as transaction:
+        await take_in_chat(batch, transaction, transcripts(parts), Retention())
 
 
 async def listed(running: Running, count: int, tenant: str = "acme", **query: Any) -> list[dict[str, Any]]:

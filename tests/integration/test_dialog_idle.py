@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chassis.database import Transaction
+from chassis.envelope import AnyReceived, encode_headers, new_headers
 from contracts.agents import AgentUpdated
 from contracts.chat import DialogRatedInChat
 from deploy.stack.services import Surroundings
+from dialog_svc.outbound import clock_store
+from dialog_svc.usecases.complete_silent import complete_silent
+from dialog_svc.usecases.index_dialogs import index_dialogs
 from tests.harness import bodies, instance, now, publish, publisher, service, until
-from tests.integration.dialog_world import START, listed, publish_at, said
+from tests.integration.dialog_world import START, listed, publish_at, said, take_in, transcripts
+from tests.integration.kit import chat_consumer, kit
 
 HOUR = timedelta(hours=1)
 
@@ -120,6 +127,59 @@ async def test_agents_say_how_long_their_dialogs_may_be_silent(
         assert sorted(await completed(surroundings, 2)) == [("hasty", "idle", 1), ("patient", "idle", 1)]
 
 
+async def test_a_fast_clock_early_in_a_backlog_makes_no_dialog_silent_that_goes_on_behind_it(
+    surroundings: Surroundings,
+) -> None:
+    async with kit(surroundings) as parts:
+
+        async def say(dialog: str, number: int, minutes: int, ahead: timedelta = timedelta()) -> None:
+            appended = START + timedelta(minutes=minutes)
+            await take_in(parts, said(dialog, number), at=appended + ahead, appended=appended)
+
+        async def completed_now() -> list[str]:
+            async with parts.database.transaction() as transaction:
+                await index_dialogs(transaction.connection)
+            await complete_silent(parts.database, transcripts(parts), 1800, set())
+            async with parts.database.transaction() as transaction:
+                rows = await transaction.connection.fetch(
+                    "SELECT dialog_id FROM dialogs WHERE ended_at IS NOT NULL ORDER BY dialog_id"
+                )
+            return [row["dialog_id"] for row in rows]
+
+        # all of it waited for a day, and none of these times lies ahead of our clock
+        await say("d1", 0, 0)
+        await say("fast", 0, 1, ahead=10 * HOUR)
+        assert await completed_now() == []
+        await say("d1", 1, 20)
+        await say("clock", 0, 45)
+        assert await completed_now() == ["fast"]
+        await say("clock", 1, 51)
+        assert await completed_now() == ["d1", "fast"]
+
+
+async def test_the_broker_says_when_it_took_an_event_not_its_producer(surroundings: Surroundings) -> None:
+    heard: list[timedelta] = []
+
+    async def fold(batch: Sequence[AnyReceived], _: Transaction) -> None:
+        heard.extend(one.appended - one.time for one in batch)
+
+    async with (
+        kit(surroundings) as parts,
+        parts.consuming(chat_consumer(fold)),
+        publisher(surroundings) as producer,
+    ):
+        event = said("d1", 0)
+        headers = encode_headers(new_headers(event, tenant="acme", source="/chat-backend"))
+        topic = surroundings.topic_prefix + event.TOPIC
+        await producer.send_and_wait(topic, event.body(), b"acme/d1", headers=headers, timestamp_ms=1)
+
+        async def taken() -> bool:
+            return bool(heard)
+
+        await until(taken)
+    assert abs(heard[0]) < HOUR
+
+
 async def test_an_event_from_the_future_makes_no_other_dialog_silent(
     surroundings: Surroundings, tmp_path: Path
 ) -> None:
@@ -163,6 +223,27 @@ async def test_what_the_first_message_says_counts_though_a_rating_came_before(
     assert sorted((one["dialog_id"], one["agent_id"], one["source"]) for one in idle) == [
         ("other", "shop", "live"), ("rated", "florist", "test"),
     ]  # fmt: skip
+
+
+async def test_endless_patience_and_dialogs_without_messages_keep_no_other_from_completing(
+    surroundings: Surroundings,
+) -> None:
+    async with kit(surroundings) as parts:
+        async with parts.database.transaction() as transaction:
+            await clock_store.upsert_agent(transaction.connection, "acme", "endless", 1, 2**63 - 1)
+        await take_in(parts, DialogRatedInChat(dialog_id="rated", rating="good", by="client"))
+        await take_in(parts, said("endless", 0, agent_id="endless"))
+        await take_in(parts, said("d1", 0))
+        await take_in(parts, said("clock", 0), at=START + HOUR)
+        async with parts.database.transaction() as transaction:
+            await index_dialogs(transaction.connection)
+        await complete_silent(parts.database, transcripts(parts), 1800, set())
+        async with parts.database.transaction() as transaction:
+            rows = await transaction.connection.fetch(
+                "SELECT d.dialog_id, d.ended_at IS NOT NULL AS ended FROM listings l "
+                "JOIN dialogs d USING (tenant_id, dialog_id)"
+            )
+    assert {row["dialog_id"]: row["ended"] for row in rows} == {"endless": False, "d1": True, "clock": False}
 
 
 async def test_a_dialog_that_cannot_be_completed_keeps_no_other_from_it(

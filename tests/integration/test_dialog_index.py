@@ -8,25 +8,11 @@ from typing import Any
 
 import pytest
 
-from chassis.envelope import Received
-from contracts.event import Event
 from deploy.stack.services import Surroundings
-from dialog_svc.domain.retention import Retention
 from dialog_svc.outbound import dialog_store, index_store
-from dialog_svc.outbound.transcripts import TranscriptStore
 from dialog_svc.usecases.index_dialogs import index_dialogs
-from dialog_svc.usecases.take_in_chat import take_in_chat
-from tests.integration.dialog_world import START, said
+from tests.integration.dialog_world import START, said, take_in
 from tests.integration.kit import Kit, kit
-
-
-async def take_in(parts: Kit, *events: Event) -> None:
-    batch: list[Received[Any]] = [
-        Received(event, "acme", f"e{number}", "/chat", START, 0, "", 0, number)
-        for number, event in enumerate(events)
-    ]
-    async with parts.database.transaction() as transaction:
-        await take_in_chat(batch, transaction, TranscriptStore(parts.letters._objects, 1_000), Retention())
 
 
 async def listed(parts: Kit) -> dict[str, Any]:
@@ -89,7 +75,7 @@ async def test_only_new_messages_are_read_and_what_they_say_is_added(surrounding
         await take_in(parts, said("d1", 2, text="roses", at=START + timedelta(hours=1)))
         async with parts.database.transaction() as transaction:
             (one,) = await index_store.unlisted_dialogs(transaction.connection, 10)
-            new = await index_store.new_messages(transaction.connection, [one])
+            new = await index_store.new_messages(transaction.connection, [one], 500)
         assert [row["position"] for row in new] == [2]
         await take_in(parts, said("d1", 3, "assistant", model="a"))
         await index(parts)
@@ -109,3 +95,23 @@ async def test_a_dialog_of_very_many_words_is_listed_all_the_same(surroundings: 
             await take_in(parts, said("d1", part, text=text))
             await index(parts)
         assert await listed(parts) == {"d1": (4, [])}
+
+
+async def test_a_dialog_of_very_many_messages_is_indexed_in_turns(
+    surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dialog_svc.usecases.index_dialogs.MESSAGES", 2)
+    async with kit(surroundings) as parts:
+        await take_in(parts, *(said("d1", number, text=f"word{number}") for number in range(5)))
+        await take_in(parts, said("d2", 0))
+        places = []
+        for _ in range(3):
+            await index(parts)
+            async with parts.database.transaction() as transaction:
+                row = await transaction.connection.fetchrow(
+                    "SELECT l.indexed_to, d.words FROM listings l "
+                    "JOIN search_documents d USING (tenant_id, dialog_id, shelf) WHERE dialog_id = 'd1'"
+                )
+            assert row is not None
+            places.append((row["indexed_to"], row["words"].count("word"), await waiting(parts)))
+    assert places == [(2, 2, ["d1"]), (4, 4, ["d1"]), (5, 5, [])]

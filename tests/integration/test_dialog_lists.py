@@ -221,3 +221,23 @@ async def test_ratings_are_summed_by_the_model_that_answered(
     ]
     of_shop = (await api.get("/v1/dialogs/ratings", params={"agent_id": "shop"})).json()["items"]
     assert {"model": "a", **both(0, 1)} in of_shop
+
+
+async def test_many_values_of_one_filter_hide_no_other_and_the_one_asked_for_is_there(
+    surroundings: Surroundings, dialog_svc: Any
+) -> None:
+    channels = [f"c{number:03}" for number in range(210)]
+    async with publisher(surroundings) as producer:
+        await publish(producer, surroundings, [said("d1", 0, "assistant", model="gpt-4o", channel="c209")])
+    await listed(dialog_svc, 1)
+    async with surroundings.databases.connection(surroundings.database) as admin:
+        await admin.execute(
+            "INSERT INTO dialog_svc.listed_values SELECT 'acme', 'shop', 'channel', unnest($1::text[]) "
+            "ON CONFLICT DO NOTHING",
+            channels,
+        )
+    api = await dialog_svc.client()
+    found = (await api.get("/v1/dialogs/counts", params={"channel": "c209"})).json()["filters"]
+    assert [one["value"] for one in found["channel"]] == [*channels[:20], "c209"]
+    assert found["channel"][-1]["count"] == 1
+    assert found["model"] == [{"value": "gpt-4o", "count": 1, "more": False}]

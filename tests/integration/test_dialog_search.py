@@ -99,6 +99,19 @@ async def test_search_pages_follow_the_order_and_the_filters(
     assert (ids(second["items"]), second["next_cursor"]) == (["d6", "d8"], None)
 
 
+async def test_a_part_of_very_many_numbers_finds_the_same_ones_each_time(
+    surroundings: Surroundings, dialog_svc: Any
+) -> None:
+    events = [said(f"d{number}", 0, text=f"order 1{number:03}777") for number in range(1, 121)]
+    async with publisher(surroundings) as producer:
+        await publish(producer, surroundings, [*events, said("short", 0, text="x77y 77")])
+    await listed(dialog_svc, 121, limit=200)
+    first_hundred = {f"d{number}" for number in range(1, 101)}
+    for _ in range(2):
+        assert set(ids(await listed(dialog_svc, 100, q="777", limit=200))) == first_hundred
+    assert ids(await listed(dialog_svc, 1, q="77")) == ["short"]
+
+
 PLANS = [
     ("SELECT * FROM search_dialogs('{}', '''роз'' & ''x77''', 'newest', NULL, 51)", "tenant_id_words_idx"),
     ("SELECT * FROM words_containing('4999')", "tenant_id_word_idx"),

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 import pytest
+from aiokafka import ConsumerRecord
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import ValidationError
 
 from chassis import observability
+from chassis.batch import Assignment
 from chassis.dead_letters import ShareLimit
-from chassis.envelope import read_headers
+from chassis.envelope import UNKNOWN, decode, encode_headers, new_headers, read_headers
 from chassis.errors import Transient, describe, is_transient, where
 from chassis.health import Health
 from chassis.objects import ForeignUriError, ObjectStore, tenant_prefix
 from chassis.observability import mask
 from chassis.settings import KeyedSettings, Settings, masked
-from contracts.chat import MessagePosted
+from contracts.chat import DialogRatedInChat, MessagePosted
 
 REQUIRED: dict[str, Any] = {
     "database_url": "postgresql://u:hidden-password@h/db",
@@ -34,6 +37,17 @@ REQUIRED: dict[str, Any] = {
 def test_headers_that_are_not_text_are_left_out() -> None:
     headers = [("a", b"1"), ("b", None), ("c", b"\xff"), ("d", b"x" * 600), ("e", "é".encode())]
     assert read_headers(headers) == {"a": "1", "e": "é"}
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "appended"),
+    [(1_500, datetime(1970, 1, 1, 0, 0, 1, 500_000, UTC)), (-1, UNKNOWN), (2**63 - 1, UNKNOWN)],
+)
+def test_a_record_says_when_the_broker_took_it_whatever_it_bears(timestamp: int, appended: datetime) -> None:
+    event = DialogRatedInChat(dialog_id="d1", rating="good", by="client")
+    headers = encode_headers(new_headers(event, tenant="acme", source="/chat"))
+    record = ConsumerRecord("chat.events", 0, 7, timestamp, 0, b"k", event.body(), None, 1, 1, headers)
+    assert decode(record, 1_000).appended == appended
 
 
 def test_settings_show_no_secret_and_name_a_wrong_part() -> None:
@@ -157,3 +171,11 @@ def test_a_span_tells_the_kind_of_an_error_and_never_its_text(monkeypatch: pytes
     (span,) = exporter.get_finished_spans()
     assert span.status.description == "ValueError"
     assert "secret-text" not in span.to_json()
+
+
+async def test_what_was_read_between_a_rebalances_begin_and_end_is_not_settled() -> None:
+    assignment = Assignment()
+    await assignment.on_partitions_revoked([])
+    between = assignment.generation
+    await assignment.on_partitions_assigned([])
+    assert assignment.generation != between

@@ -9,7 +9,7 @@ import pytest
 from chassis.errors import Problem
 from dialog_svc.domain.dialog import Completion, Dialog, Post
 from dialog_svc.domain.retention import FOR_EVER, Retention
-from dialog_svc.domain.search import MAX_WORD_BYTES, MAX_WORDS, Stem, to_query, wanted, words_of
+from dialog_svc.domain.search import MAX_WORD_BYTES, MAX_WORDS, Stem, Wanted, to_query, wanted, words_of
 from dialog_svc.inbound.requests import make_cursor, read_cursor
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -32,6 +32,15 @@ def test_digits_in_groups_are_looked_for_as_one_number() -> None:
     assert wanted("заказ 912 345-67") == wanted("Заказ 91234567")
     assert wanted("2 розы").numbers == ("2",)
     assert wanted("розы 5x").words == ("розы",)
+
+
+def test_a_number_in_groups_is_not_cut_out_of_another() -> None:
+    assert wanted("12-345 и 9912-345-67").numbers == ("12345", "991234567")
+
+
+@pytest.mark.parametrize("token", ["7" * 2_100, "ж" * 512, "1 " * 100, "x1" * 40])
+def test_what_no_document_can_hold_finds_nothing(token: str) -> None:
+    assert wanted(f"роза {token}") == Wanted((), ())
 
 
 def test_an_unknown_word_is_taken_as_a_beginning_or_as_mistyped() -> None:
@@ -85,6 +94,7 @@ def test_a_cursor_comes_back_as_the_place_that_it_was_made_of() -> None:
         make_cursor("newest", NOON.replace(tzinfo=None), "d1"),
         make_cursor("newest", 7, "d1"),
         make_cursor("newest", NOON, "d\x00"),
+        make_cursor("newest", NOON, "d\ud800"),
     ],
 )  # fmt: skip
 def test_a_cursor_of_another_list_is_refused(cursor: str) -> None:

@@ -52,7 +52,8 @@ class Batch:
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
     """Lets a running batch finish before its partitions go to another member.
 
-    `generation` rises with each rebalance: a batch that was read ahead under an older one is not settled.
+    `generation` rises when a rebalance begins and when it is over: a batch that was read ahead under an
+    older one is not settled.
     """
 
     def __init__(self) -> None:
@@ -67,5 +68,5 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
             self.busy.release()
 
     async def on_partitions_assigned(self, assigned: object) -> None:  # noqa: ARG002
-        """Nothing to do: positions are the group's committed ones."""
-        return
+        """Settle nothing that was read between the two; positions are the group's committed ones."""
+        self.generation += 1

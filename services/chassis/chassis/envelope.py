@@ -15,6 +15,7 @@ from contracts.registry import EVENTS
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 MAX_HEADER = 512
+UNKNOWN = datetime.max.replace(tzinfo=UTC)
 
 
 class BadRecordError(Permanent):
@@ -51,6 +52,8 @@ class Received(NamedTuple, Generic[E_co]):  # made for each record: a tuple take
     traceparent: str
     partition: int = 0
     offset: int = 0
+    appended: datetime = UNKNOWN
+    """When the broker took it, where the topic's records bear that time; UNKNOWN lies behind all times."""
 
 
 def read_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
@@ -81,6 +84,13 @@ def _time(text: str, tenant: str) -> datetime:
     except (ValueError, OverflowError):
         pass
     raise BadRecordError("header ce_time is not an RFC 3339 time", "headers.ce_time", tenant)
+
+
+def _appended(milliseconds: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds >= 0 else UNKNOWN
+    except (ValueError, OverflowError, OSError):
+        return UNKNOWN
 
 
 def decode(record: Record, max_body: int) -> Received[Event]:
@@ -114,6 +124,7 @@ def decode(record: Record, max_body: int) -> Received[Event]:
         traceparent=headers.get("traceparent", ""),
         partition=record.partition,
         offset=record.offset,
+        appended=_appended(record.timestamp),
     )
 
 

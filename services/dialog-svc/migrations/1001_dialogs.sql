@@ -20,7 +20,7 @@ CREATE TABLE dialogs (
     branch text,               -- message that began the active branch; null: the first one
     revision int NOT NULL DEFAULT 0,
     partition int NOT NULL DEFAULT -1,  -- of chat.events, that its newest message came from
-    heard_at timestamptz NOT NULL DEFAULT 'epoch',  -- ce_time of its newest message
+    heard_at timestamptz NOT NULL DEFAULT 'epoch',  -- when its newest message was said
     shelf int NOT NULL,        -- where its text lies: retention class and month, see shelves
     unlisted_since timestamptz DEFAULT clock_timestamp(),  -- null: listings shows this state
     PRIMARY KEY (tenant_id, dialog_id)
@@ -75,7 +75,7 @@ CREATE TABLE ratings (
 );
 SELECT protect_tenant_table('ratings');
 
--- Newest ce_time taken from each partition of chat.events, noted with the batch: by it a dialog is silent.
+-- Newest time of an event taken from each partition of chat.events, noted with the batch: by it a dialog is silent.
 CREATE TABLE clocks (
     partition int PRIMARY KEY,
     newest timestamptz NOT NULL

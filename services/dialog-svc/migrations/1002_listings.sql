@@ -161,13 +161,13 @@ SET pg_trgm.similarity_threshold = 0.2 AS $$
     FROM stemmed s
 $$;
 
--- The words of this tenant's documents that contain a part of a number but do not begin with it, at most 100.
+-- The words of this tenant's documents that contain a part of a number but do not begin with it, the first 100.
 CREATE FUNCTION words_containing(part text) RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = dialog_svc, public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
     SELECT DISTINCT v.word FROM vocabulary v
     WHERE v.tenant_id = current_setting('app.tenant') AND v.word LIKE '%' || part || '%'
       AND NOT starts_with(v.word, part)
-    LIMIT 100
+    ORDER BY v.word LIMIT 100
 $$;
 
 -- Good and bad ratings a model: of its answers, and of the dialogs in which it answered.

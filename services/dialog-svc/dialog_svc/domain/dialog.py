@@ -57,8 +57,9 @@ class Rating:
 class Dialog:
     """The state of one dialog while a batch is folded into it.
 
-    `shelf` is where its text lies; `keep_days` chooses it for a new dialog. `heard_at` is the ce_time
-    of its newest message, and `partition` the one that it came from.
+    `shelf` is where its text lies; `keep_days` chooses it for a new dialog. `heard_at` is when
+    its newest message was said, by ce_time and at the latest when the broker took it, and `partition`
+    the one that it came from.
     """
 
     tenant: str
@@ -123,7 +124,7 @@ class Dialog:
             self.happened.append(Completion(self.leaf, "idle", self.outcome, self.last_at, open=False))
 
     def hear(self, partition: int, at: datetime) -> None:
-        """Note where its newest message came from, and that message's ce_time."""
+        """Note where its newest message came from, and when that was said."""
         self.partition = partition
         self.heard_at = max(self.heard_at, at)
 

@@ -15,6 +15,7 @@ MAX_WORD_BYTES = 60
 MAX_WORDS = 8_000  # of a dialog; so a document stays below what tsvector holds, 1 MiB
 MAX_TERMS = 16
 MIN_PREFIX = 3
+MIN_PART = 3  # of a number: what is shorter is looked for only where a number begins
 ALIKE = 0.7
 
 
@@ -45,20 +46,29 @@ def words_of(texts: Iterable[str]) -> list[str]:
     found: dict[str, None] = {}
     for text in map(plain, texts):
         found |= dict.fromkeys(WORD.findall(text))
-        found |= dict.fromkeys(number for _, number in _grouped(text))
+        found |= dict.fromkeys(filter(None, map(_number, GROUPED.findall(text))))
         if len(found) > MAX_WORDS:
             break
     return [word for word in found if len(word.encode()) <= MAX_WORD_BYTES][:MAX_WORDS]
 
 
 def wanted(asked: str) -> Wanted:
-    """Return the words and numbers that are looked for; digits in groups are one number."""
-    text = plain(asked)
-    numbers = []
-    for stretch, number in _grouped(text):
+    """Return the words and numbers that are looked for; digits in groups are one number.
+
+    Nothing when one of them is so long that no document has it.
+    """
+    numbers: list[str] = []
+
+    def take_number(match: re.Match[str]) -> str:
+        number = _number(match.group())
+        if number is None:
+            return match.group()
         numbers.append(number)
-        text = text.replace(stretch, " ")
-    tokens = WORD.findall(text)
+        return " "
+
+    tokens = WORD.findall(GROUPED.sub(take_number, plain(asked)))
+    if any(len(token.encode()) > MAX_WORD_BYTES for token in [*tokens, *numbers]):
+        return Wanted((), ())
     words = [token for token in tokens if not _has_digit(token)]
     numbers += [token for token in tokens if _has_digit(token)]
     return Wanted(tuple(dict.fromkeys(words))[:MAX_TERMS], tuple(dict.fromkeys(numbers))[:MAX_TERMS])
@@ -83,10 +93,10 @@ def _forms(stem: Stem) -> list[str]:
     return beginning + [_quoted(one) for one in get_close_matches(stem.text, stem.alike, 5, ALIKE)]
 
 
-def _grouped(text: str) -> list[tuple[str, str]]:
-    """Return (as written, digits only) of each stretch of digits in groups that is long enough."""
-    found = [(match, re.sub(r"\D", "", match)) for match in GROUPED.findall(text)]
-    return [(match, number) for match, number in found if match != number and len(number) >= NUMBER_DIGITS]
+def _number(stretch: str) -> str | None:
+    """Return the digits of a stretch, None when it is in one group anyway or too short for a number."""
+    digits = re.sub(r"\D", "", stretch)
+    return digits if digits != stretch and len(digits) >= NUMBER_DIGITS else None
 
 
 def _has_digit(token: str) -> bool:

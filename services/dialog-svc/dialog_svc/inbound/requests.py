@@ -97,6 +97,7 @@ def read_cursor(cursor: str, sort: Sort) -> Place:
         kind, value, dialog_id = json.loads(base64.b64decode(cursor.encode(), altchars=b"-_", validate=True))
         if kind != sort or not isinstance(dialog_id, str) or "\x00" in dialog_id:
             raise bad_cursor()
+        dialog_id.encode()  # no lone surrogates: PostgreSQL takes none
         return _sort_value(sort, value), dialog_id
     except (ValueError, TypeError, OverflowError):
         raise bad_cursor() from None

@@ -7,9 +7,12 @@ from collections.abc import Collection, Mapping
 from chassis.database import Connection
 from dialog_svc.outbound.dialog_store import Slot
 
+LONGEST_SILENCE = 3_153_600_000
+"""A century in seconds: whoever says more means never, and an interval could not hold it."""
+
 
 async def note_clocks(connection: Connection, newest: Mapping[int, object]) -> None:
-    """Note the newest ce_time taken from each partition; one that lies ahead counts as now."""
+    """Note the newest time taken from each partition; one that lies ahead counts as now."""
     partitions = sorted(newest)
     await connection.execute(
         """
@@ -61,10 +64,10 @@ async def lock_silent(
         WHERE l.open AND d.ended_at IS NULL AND d.leaf_id IS NOT NULL
           -- by the listing, which may be behind: finds the few to look at
           AND l.heard_at < (SELECT max(newest) FROM clocks)
-              - make_interval(secs => (SELECT least(min(idle_seconds), $1) FROM agents))
-          AND l.heard_at < c.newest - make_interval(secs => coalesce(a.idle_seconds, $1))
+              - make_interval(secs => (SELECT least(min(idle_seconds), $1, $5) FROM agents))
+          AND l.heard_at < c.newest - make_interval(secs => least(coalesce(a.idle_seconds, $1), $5))
           -- by the dialog itself, under its lock
-          AND d.heard_at < c.newest - make_interval(secs => coalesce(a.idle_seconds, $1))
+          AND d.heard_at < c.newest - make_interval(secs => least(coalesce(a.idle_seconds, $1), $5))
           AND NOT EXISTS (
               SELECT FROM unnest($3::text[], $4::text[]) AS x (tenant_id, dialog_id)
               WHERE x.tenant_id = d.tenant_id AND x.dialog_id = d.dialog_id
@@ -76,5 +79,6 @@ async def lock_silent(
         limit,
         [slot[0] for slot in but],
         [slot[1] for slot in but],
+        LONGEST_SILENCE,
     )
     return sorted((row["tenant_id"], row["dialog_id"]) for row in rows)

@@ -32,20 +32,25 @@ async def unlisted_dialogs(connection: Connection, limit: int) -> list[Record]:
     )
 
 
-async def new_messages(connection: Connection, dialogs: Sequence[Record]) -> list[Record]:
-    """Return (tenant, dialog, position, message) of the messages that are not indexed yet."""
+async def new_messages(connection: Connection, dialogs: Sequence[Record], most: int) -> list[Record]:
+    """Return (tenant, dialog, position, message) of the first `most` of each that are not indexed yet."""
     return await connection.fetch(
         """
         SELECT m.tenant_id, m.dialog_id, m.position, m.message
         FROM unnest($1::text[], $2::text[], $3::int[], $4::int[])
             AS w (tenant_id, dialog_id, shelf, indexed_to)
-        JOIN messages m ON m.tenant_id = w.tenant_id AND m.dialog_id = w.dialog_id AND m.shelf = w.shelf
-            AND m.position >= w.indexed_to
+        CROSS JOIN LATERAL (
+            SELECT * FROM messages s
+            WHERE s.tenant_id = w.tenant_id AND s.dialog_id = w.dialog_id AND s.shelf = w.shelf
+              AND s.position >= w.indexed_to
+            ORDER BY s.position LIMIT $5
+        ) AS m
         """,
         [row["tenant_id"] for row in dialogs],
         [row["dialog_id"] for row in dialogs],
         [row["shelf"] for row in dialogs],
         [row["indexed_to"] for row in dialogs],
+        most,
     )
 
 
@@ -78,7 +83,10 @@ async def add_documents(connection: Connection, entries: Sequence[dict[str, Any]
 
 
 async def upsert_listings(connection: Connection, entries: Sequence[dict[str, Any]]) -> None:
-    """List the dialogs as they are; `models` and `has_functions` add to what is listed already."""
+    """List those of the dialogs that have a message as they are.
+
+    `models` and `has_functions` add to what is listed already.
+    """
     await connection.execute(
         """
         INSERT INTO listings AS l (tenant_id, dialog_id, shelf, agent_id, source, channel, outcome, rating,
@@ -91,6 +99,7 @@ async def upsert_listings(connection: Connection, entries: Sequence[dict[str, An
             tenant_id text, dialog_id text, models text[], has_functions boolean, indexed_to int)
         JOIN dialogs d ON d.tenant_id = u.tenant_id AND d.dialog_id = u.dialog_id
         LEFT JOIN members m ON m.tenant_id = u.tenant_id AND m.dialog_id = u.dialog_id
+        WHERE d.leaf_id IS NOT NULL
         ORDER BY d.tenant_id, d.dialog_id
         ON CONFLICT (tenant_id, dialog_id) DO UPDATE SET
             shelf = excluded.shelf, agent_id = excluded.agent_id, source = excluded.source,

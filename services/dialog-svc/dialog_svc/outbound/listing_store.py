@@ -48,15 +48,24 @@ async def count_dialogs(
     return [row["found"] for row in rows]
 
 
-async def listed_values(connection: Connection, tenant: str, agent_id: str | None) -> list[Record]:
-    """Return (field, value) of what the tenant's dialogs, or an agent's, were ever listed with."""
+async def listed_values(connection: Connection, tenant: str, agent_id: str | None, most: int) -> list[Record]:
+    """Return (field, value) of what the tenant's dialogs, or an agent's, were ever listed with.
+
+    The first `most` values of each field.
+    """
     return await connection.fetch(
         """
-        SELECT DISTINCT field, value FROM listed_values
-        WHERE tenant_id = $1 AND ($2::text IS NULL OR agent_id = $2) ORDER BY field, value LIMIT 200
+        SELECT field, value FROM (
+            SELECT v.field, v.value, row_number() OVER (PARTITION BY v.field ORDER BY v.value) AS number
+            FROM (
+                SELECT DISTINCT field, value FROM listed_values
+                WHERE tenant_id = $1 AND ($2::text IS NULL OR agent_id = $2)
+            ) AS v
+        ) AS numbered WHERE number <= $3 ORDER BY field, value
         """,
         tenant,
         agent_id,
+        most,
     )
 
 
@@ -67,7 +76,7 @@ async def stems(connection: Connection, words: Sequence[str]) -> list[Stem]:
 
 
 async def words_containing(connection: Connection, parts: Sequence[str]) -> dict[str, list[str]]:
-    """Return for each part of a number the known words that contain it further on, at most 100."""
+    """Return for each part of a number the known words that contain it further on, the first 100."""
     found: dict[str, list[str]] = {part: [] for part in parts}
     rows = await connection.fetch(
         "SELECT p.part, w.word FROM unnest($1::text[]) AS p (part), words_containing(p.part) AS w (word)",

@@ -10,7 +10,7 @@ from dialog_svc.outbound import dialog_store as store
 from dialog_svc.outbound.transcripts import TranscriptStore
 from dialog_svc.usecases.publish_dialog import publish_dialogs
 
-BATCH = 100
+BATCH = 10
 
 
 async def complete_silent(

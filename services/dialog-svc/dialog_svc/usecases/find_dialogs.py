@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chassis.database import Connection
-from dialog_svc.domain.search import to_query, wanted
+from dialog_svc.domain.search import MIN_PART, to_query, wanted
 from dialog_svc.outbound import listing_store as store
 from dialog_svc.outbound.dialog_store import Row
 
@@ -20,6 +20,7 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "has_functions": (True, False),
     "in_dataset": (True, False),
 }
+LABELS = {"channel", "outcome", "model"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,11 @@ async def count_dialogs(connection: Connection, tenant: str, search: Search) -> 
         if query is None:
             return [Count("", None, 0, more=False)]
     labels: dict[str, list[str]] = defaultdict(list)
-    for row in await store.listed_values(connection, tenant, search.filters.get("agent_id")):
+    for row in await store.listed_values(connection, tenant, search.filters.get("agent_id"), VALUES):
         labels[row["field"]].append(row["value"])
+    for name in LABELS & search.filters.keys():
+        if (value := search.filters[name]) not in labels[name]:
+            labels[name].append(value)  # who filters by it must see it
     wanted_values = list(_values(labels))
     variants = [search.filters, *({**search.filters, name: value} for name, value in wanted_values)]
     found = await store.count_dialogs(connection, variants, query, EXACT + 1)
@@ -76,12 +80,13 @@ def _values(labels: dict[str, list[str]]) -> Iterator[tuple[str, Any]]:
     for name, values in FIXED.items():
         yield from ((name, value) for value in values)
     for name in sorted(labels):
-        yield from ((name, value) for value in labels[name][:VALUES])
+        yield from ((name, value) for value in labels[name])
 
 
 async def _query(connection: Connection, words: str) -> str | None:
     """Return the tsquery for what was typed, mistyped words and parts of numbers widened."""
     looked_for = wanted(words)
     stems = await store.stems(connection, looked_for.words) if looked_for.words else []
-    numbers = await store.words_containing(connection, looked_for.numbers) if looked_for.numbers else {}
-    return to_query(stems, numbers)
+    parts = [part for part in looked_for.numbers if len(part) >= MIN_PART]
+    known = await store.words_containing(connection, parts) if parts else {}
+    return to_query(stems, {part: known.get(part, []) for part in looked_for.numbers})

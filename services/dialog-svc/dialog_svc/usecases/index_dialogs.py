@@ -12,26 +12,29 @@ from dialog_svc.outbound import index_store as store
 from dialog_svc.outbound.dialog_store import Row
 
 BATCH = 200
+MESSAGES = 500  # of a dialog in one turn
 
 
 async def index_dialogs(connection: Connection) -> bool:
     """Index up to `BATCH` dialogs, those that wait longest; returns whether there may be more.
 
-    Intake is never waited for: a dialog that changes meanwhile is indexed again at the next turn.
+    Intake is never waited for: a dialog that changes meanwhile is indexed again at the next turn. So is
+    one with `MESSAGES` or more new messages, from where this turn leaves off.
     """
     await store.lock_index(connection)
     dialogs = await store.unlisted_dialogs(connection, BATCH)
     if not dialogs:
         return False
     said: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in await store.new_messages(connection, dialogs):
+    for row in await store.new_messages(connection, dialogs, MESSAGES):
         said[row["tenant_id"], row["dialog_id"]].append(row)
     entries = [_entry(one, said[one["tenant_id"], one["dialog_id"]]) for one in dialogs]
     await store.add_documents(connection, entries)
     await store.upsert_listings(connection, entries)
     await store.add_values(connection, entries)
-    await store.mark_listed(connection, dialogs)
-    return len(dialogs) == BATCH
+    whole = [one for one in dialogs if len(said[one["tenant_id"], one["dialog_id"]]) < MESSAGES]
+    await store.mark_listed(connection, whole)
+    return len(dialogs) == BATCH or len(whole) < len(dialogs)
 
 
 def _entry(dialog: Row, rows: Sequence[Row]) -> dict[str, Any]:

@@ -35,10 +35,15 @@ async def take_in_chat(
 def _newest(batch: Sequence[AnyReceived]) -> dict[int, datetime]:
     newest: dict[int, datetime] = {}
     for received in batch:
-        seen = newest.get(received.partition)
-        if seen is None or received.time > seen:
-            newest[received.partition] = received.time
+        seen, heard = newest.get(received.partition), _heard(received)
+        if seen is None or heard > seen:
+            newest[received.partition] = heard
     return newest
+
+
+def _heard(received: AnyReceived) -> datetime:
+    """Return the event's ce_time, but none after the broker took it: no producer's clock turns ours on."""
+    return min(received.time, received.appended)
 
 
 async def _place_messages(groups: Groups, connection: Connection, retention: Retention) -> list[Dialog]:
@@ -118,7 +123,7 @@ def _fold(dialog: Dialog, events: Sequence[AnyReceived], nodes: dict[str, Node])
             node = dialog.post(_post(event), nodes)
             if node is not None:
                 nodes[node.id] = node
-                dialog.hear(received.partition, received.time)
+                dialog.hear(received.partition, _heard(received))
         elif isinstance(event, DialogEnded):
             dialog.agent_id = dialog.agent_id or event.agent_id
             dialog.end(event.outcome, event.at)
