@@ -17,7 +17,7 @@ from deploy.stack.services import Surroundings
 from tests.harness import Running, bodies, instance, service, until
 from tests.integration.test_dataset_editor import dataset_named, other_agent
 from tests.integration.test_dataset_intake import erased
-from tests.integration.test_dataset_svc import agent, completed, dataset_of, patch, send, take
+from tests.integration.test_dataset_svc import agent, changed, completed, dataset_of, patch, send, take
 from tests.shared_data import SHARED, dialogs, messages_of
 
 GOOD = {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]}
@@ -157,6 +157,21 @@ async def test_an_import_names_each_bad_line_and_takes_all_or_what_is_good(
     assert (broken.status_code, broken.json()["code"]) == (422, "not_json")
     whole = await imported(api, dataset, lines(*[GOOD] * 1_100))
     assert (whole["state"], whole["done"], await count(api, dataset)) == ("done", 1_100, 1_100)
+
+
+async def test_all_or_nothing_takes_back_what_it_stored_before_a_repeat_far_below(
+    surroundings: Surroundings, dataset_svc: Running
+) -> None:
+    await send(surroundings, agent())
+    api = await dataset_svc.client()
+    dataset = await dataset_of(api)
+    same = {**GOOD, "dialog_id": "d"}
+    refused = await imported(api, dataset, lines(same, *[GOOD] * 1_100, same), format="json")
+    assert (refused["state"], refused["undo"], await count(api, dataset)) == ("refused", None, 0)
+    assert (refused["failed"], refused["done"], refused["undone"], refused["kept"]) == (1, 1_000, 1_000, 0)
+    assert [(one["line"], one["code"]) for one in refused["failures"]] == [(1_102, "already_in_dataset")]
+    assert list(surroundings.objects.rglob("imports/*")) == []
+    assert [one["state"] for one in await changed(surroundings, 2)] == ["saved", "removed"]
 
 
 async def test_what_is_exported_comes_back_as_it_was(

@@ -150,6 +150,34 @@ async def test_an_undo_that_meets_an_erasure_brings_no_text_back(
     assert (str(left["example_id"]), left["state"], left["before"]) == (ids[1], "undone", "{}")
 
 
+async def test_checking_a_file_waits_for_no_dialog_but_storing_does(surroundings: Surroundings) -> None:
+    objects = ObjectStore(surroundings.objects.as_uri())
+    body = lines({**GOOD, "dialog_id": "d"})
+    async with database_of(surroundings) as database:
+        stored = await objects.put("tenants/acme/imports/file.jsonl", body)
+        async with database.transaction() as transaction:
+            dataset = await agent_store.ensure_dataset(transaction.connection, "acme", "shop")
+            operation_id = await begin_import(
+                transaction, tenant="acme", by="me", dataset_id=dataset,
+                options=Options("json", "all_or_nothing", None), stored=stored,
+            )  # fmt: skip
+        importer = Importer(database, objects, read_line)
+
+        async def operation() -> Any:
+            async with database.transaction() as transaction:
+                return await operation_store.get(transaction.connection, "acme", operation_id)
+
+        async with database.transaction() as batch:
+            await candidate_store.share_dialogs(batch.connection, [("acme", "d")])
+            await asyncio.wait_for(importer.take_turn(await operation()), 60)
+            checked = await operation()
+            assert (checked["state"], checked["position"]["checked"]) == ("running", True)
+            storing = asyncio.create_task(importer.take_turn(checked))
+            await until(lambda: waits_for_a_lock(surroundings, storing))
+        await storing
+        assert (await operation())["state"] == "done"
+
+
 def any_operation(chance: random.Random, ids: list[str]) -> dict[str, Any]:
     """Some operation, often one that cannot be done."""
     target = {"message_id": chance.choice([*ids, "nowhere"])}
