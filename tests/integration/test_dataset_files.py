@@ -231,6 +231,35 @@ async def test_an_openai_file_goes_from_one_agent_to_another(
     assert json.loads(line)["messages"][0] == {"role": "system", "content": "p"}
 
 
+async def test_a_copy_that_comes_back_goes_with_the_dialog_that_it_came_of(
+    surroundings: Surroundings, dataset_svc: Running
+) -> None:
+    await send(surroundings, agent(), other_agent(), completed("d"), completed("e"))
+    api = await dataset_svc.client()
+    dataset, other = await dataset_of(api), await dataset_named(api, "other")
+    for dialog in ("d", "e"):
+        wanted = {"from_example_id": await take(api, dataset, dialog)}
+        made = await api.post(f"/v1/datasets/{other}/examples", json=wanted)
+        assert (await api.post(f"/v1/examples/{made.json()['id']}/save")).status_code == 200
+    file = (await api.get(f"/v1/datasets/{other}/export?format=json")).content
+    assert [json.loads(one)["copied_dialog_id"] for one in file.splitlines()] == ["d", "e"]
+    await api.post(f"/v1/datasets/{other}/examples/bulk", json={"filter": {}, "action": "remove"})
+    assert (await imported(api, other, file, format="json"))["done"] == 2
+    await send(surroundings, erased("d"))
+
+    async def gone() -> bool:
+        return (await count(api, other)) == 1
+
+    await until(gone)
+    async with surroundings.databases.connection(surroundings.database) as admin:
+        left = await admin.fetch("SELECT dialog_id FROM dataset_svc.example_revisions")
+    assert {row["dialog_id"] for row in left} == {"e"}
+    again = await imported(api, other, file, format="json", mode="best_effort")
+    assert (again["done"], [(one["line"], one["code"]) for one in again["failures"]]) == (
+        1, [(1, "dialog_erased")],
+    )  # fmt: skip
+
+
 async def test_a_half_uploaded_import_leaves_nothing(
     surroundings: Surroundings, dataset_svc: Running
 ) -> None:

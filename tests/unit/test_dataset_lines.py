@@ -43,6 +43,12 @@ def test_our_form_brings_everything_back() -> None:
     assert (taken.ratings, taken.note, len(taken.original)) == ({"": {"client": "bad"}}, "n", 2)
 
 
+def test_a_copy_names_the_dialog_that_it_came_of() -> None:
+    copy, own = read_line(raw(copied_dialog_id="d"), "json"), read_line(raw(dialog_id="d"), "json")
+    assert (copy.dialog_id, copy.origin, own.origin) == (None, "d", "d")
+    assert read_line(raw(), "json").origin is None
+
+
 @pytest.mark.parametrize(
     ("line", "form", "code", "field"),
     [
@@ -56,6 +62,7 @@ def test_our_form_brings_everything_back() -> None:
         (raw([{**TURNS[0], "id": "x"}, {**TURNS[1], "id": "x"}]), "openai", "invalid_line", None),
         (raw([{**TURNS[0], "hint": [{"start": 1, "end": 9}]}]), "json", "invalid_line", "messages.0"),
         (raw(tags=["sk-secret,"]), "json", "invalid_line", "tags.0"),
+        (raw(dialog_id="d", copied_dialog_id="e"), "json", "invalid_line", None),
         (raw([{**TURNS[0], "sk-secretsecretsecret": 1}]), "openai", "invalid_line", "messages.0.sk-secr…"),
     ],
 )  # fmt: skip

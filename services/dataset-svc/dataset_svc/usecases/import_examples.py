@@ -217,22 +217,21 @@ async def _refused(
 
     With `lock` it stays so until the transaction ends.
     """
-    named = {one.line: (one.incoming.dialog_id, one.incoming.branch) for one in rows}
-    dialogs = {line: (dialog, branch) for line, (dialog, branch) in named.items() if dialog is not None}
-    if not dialogs:
+    origins = {one.line: (tenant, one.incoming.origin) for one in rows if one.incoming.origin}
+    if not origins:
         return {}
-    slots = [(tenant, dialog) for dialog, _ in dialogs.values()]
+    slots = list(origins.values())
     if lock:
         await candidate_store.lock_dialogs(connection, slots)
     erased = await candidate_store.erased(connection, slots)
+    refused = {line: problems.dialog_erased() for line, slot in origins.items() if slot in erased}
+    named = {one.line: (one.incoming.dialog_id, one.incoming.branch) for one in rows}
+    dialogs = {line: (dialog, branch) for line, (dialog, branch) in named.items() if dialog is not None}
     taken = await import_store.known_dialogs(connection, tenant, dataset_id, list(dialogs.values()))
-    refused: dict[int, Problem] = {}
-    for line, (dialog, branch) in dialogs.items():
-        if (tenant, dialog) in erased:
-            refused[line] = problems.dialog_erased()
-        elif (dialog, branch) in taken:
-            refused[line] = already_there()
-        taken.add((dialog, branch))
+    for line, dialog in dialogs.items():
+        if dialog in taken:
+            refused.setdefault(line, already_there())
+        taken.add(dialog)
     return refused
 
 
