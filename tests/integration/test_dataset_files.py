@@ -284,6 +284,21 @@ async def test_a_half_uploaded_import_leaves_nothing(
     assert (await count(api, dataset), list(surroundings.objects.rglob("imports/*"))) == (0, [])
 
 
+async def test_an_import_that_cannot_begin_leaves_no_file(surroundings: Surroundings, tmp_path: Path) -> None:
+    await send(surroundings, agent())
+    async with service(surroundings, "dataset-svc", tmp_path, parts="http,consumers") as front:
+        api = await front.client()
+        url = f"/v1/datasets/{await dataset_of(api)}/import"
+        async with surroundings.databases.connection(surroundings.database) as admin:
+            await admin.execute("ALTER TABLE dataset_svc.operations RENAME TO elsewhere")
+        assert (await api.post(url, content=lines(GOOD))).status_code == 500
+        assert list(surroundings.objects.rglob("imports/*")) == []
+        async with surroundings.databases.connection(surroundings.database) as admin:
+            await admin.execute("ALTER TABLE dataset_svc.elsewhere RENAME TO operations")
+        assert (await api.post(url, content=lines(GOOD))).status_code == 202
+        assert len(list(surroundings.objects.rglob("imports/*"))) == 1
+
+
 async def test_an_import_that_crashed_goes_on_where_it_was(
     surroundings: Surroundings, tmp_path: Path
 ) -> None:
