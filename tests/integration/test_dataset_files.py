@@ -17,7 +17,7 @@ from deploy.stack.services import Surroundings
 from tests.harness import Running, bodies, instance, service, until
 from tests.integration.test_dataset_editor import dataset_named, other_agent
 from tests.integration.test_dataset_intake import erased
-from tests.integration.test_dataset_svc import agent, completed, dataset_of, patch, send, take
+from tests.integration.test_dataset_svc import agent, changed, completed, dataset_of, patch, send, take
 from tests.shared_data import SHARED, dialogs, messages_of
 
 GOOD = {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]}
@@ -159,6 +159,21 @@ async def test_an_import_names_each_bad_line_and_takes_all_or_what_is_good(
     assert (whole["state"], whole["done"], await count(api, dataset)) == ("done", 1_100, 1_100)
 
 
+async def test_all_or_nothing_takes_back_what_it_stored_before_a_repeat_far_below(
+    surroundings: Surroundings, dataset_svc: Running
+) -> None:
+    await send(surroundings, agent())
+    api = await dataset_svc.client()
+    dataset = await dataset_of(api)
+    same = {**GOOD, "dialog_id": "d"}
+    refused = await imported(api, dataset, lines(same, *[GOOD] * 1_100, same), format="json")
+    assert (refused["state"], refused["undo"], await count(api, dataset)) == ("refused", None, 0)
+    assert (refused["failed"], refused["done"], refused["undone"], refused["kept"]) == (1, 1_000, 1_000, 0)
+    assert [(one["line"], one["code"]) for one in refused["failures"]] == [(1_102, "already_in_dataset")]
+    assert list(surroundings.objects.rglob("imports/*")) == []
+    assert [one["state"] for one in await changed(surroundings, 2)] == ["saved", "removed"]
+
+
 async def test_what_is_exported_comes_back_as_it_was(
     surroundings: Surroundings, dataset_svc: Running
 ) -> None:
@@ -216,6 +231,35 @@ async def test_an_openai_file_goes_from_one_agent_to_another(
     assert json.loads(line)["messages"][0] == {"role": "system", "content": "p"}
 
 
+async def test_a_copy_that_comes_back_goes_with_the_dialog_that_it_came_of(
+    surroundings: Surroundings, dataset_svc: Running
+) -> None:
+    await send(surroundings, agent(), other_agent(), completed("d"), completed("e"))
+    api = await dataset_svc.client()
+    dataset, other = await dataset_of(api), await dataset_named(api, "other")
+    for dialog in ("d", "e"):
+        wanted = {"from_example_id": await take(api, dataset, dialog)}
+        made = await api.post(f"/v1/datasets/{other}/examples", json=wanted)
+        assert (await api.post(f"/v1/examples/{made.json()['id']}/save")).status_code == 200
+    file = (await api.get(f"/v1/datasets/{other}/export?format=json")).content
+    assert [json.loads(one)["copied_dialog_id"] for one in file.splitlines()] == ["d", "e"]
+    await api.post(f"/v1/datasets/{other}/examples/bulk", json={"filter": {}, "action": "remove"})
+    assert (await imported(api, other, file, format="json"))["done"] == 2
+    await send(surroundings, erased("d"))
+
+    async def gone() -> bool:
+        return (await count(api, other)) == 1
+
+    await until(gone)
+    async with surroundings.databases.connection(surroundings.database) as admin:
+        left = await admin.fetch("SELECT dialog_id FROM dataset_svc.example_revisions")
+    assert {row["dialog_id"] for row in left} == {"e"}
+    again = await imported(api, other, file, format="json", mode="best_effort")
+    assert (again["done"], [(one["line"], one["code"]) for one in again["failures"]]) == (
+        1, [(1, "dialog_erased")],
+    )  # fmt: skip
+
+
 async def test_a_half_uploaded_import_leaves_nothing(
     surroundings: Surroundings, dataset_svc: Running
 ) -> None:
@@ -238,6 +282,21 @@ async def test_a_half_uploaded_import_leaves_nothing(
     await until(noticed)
     assert (await api.get(f"/v1/datasets/{dataset}/operations")).json()["items"] == []
     assert (await count(api, dataset), list(surroundings.objects.rglob("imports/*"))) == (0, [])
+
+
+async def test_an_import_that_cannot_begin_leaves_no_file(surroundings: Surroundings, tmp_path: Path) -> None:
+    await send(surroundings, agent())
+    async with service(surroundings, "dataset-svc", tmp_path, parts="http,consumers") as front:
+        api = await front.client()
+        url = f"/v1/datasets/{await dataset_of(api)}/import"
+        async with surroundings.databases.connection(surroundings.database) as admin:
+            await admin.execute("ALTER TABLE dataset_svc.operations RENAME TO elsewhere")
+        assert (await api.post(url, content=lines(GOOD))).status_code == 500
+        assert list(surroundings.objects.rglob("imports/*")) == []
+        async with surroundings.databases.connection(surroundings.database) as admin:
+            await admin.execute("ALTER TABLE dataset_svc.elsewhere RENAME TO operations")
+        assert (await api.post(url, content=lines(GOOD))).status_code == 202
+        assert len(list(surroundings.objects.rglob("imports/*"))) == 1
 
 
 async def test_an_import_that_crashed_goes_on_where_it_was(

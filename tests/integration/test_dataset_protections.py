@@ -19,7 +19,7 @@ from dataset_svc.domain.dialog import Candidate
 from dataset_svc.inbound.lines import read_line
 from dataset_svc.outbound import agent_store, candidate_store, example_store, operation_store
 from dataset_svc.usecases.import_examples import Importer, Options, begin_import
-from dataset_svc.usecases.save_example import save_example
+from dataset_svc.usecases.save_example import remove_example, save_example
 from dataset_svc.usecases.undo_operation import remember, undo_operation
 from deploy.stack.services import Surroundings
 from tests.harness import service, until
@@ -41,6 +41,13 @@ async def database_of(surroundings: Surroundings) -> AsyncIterator[Database]:
         await database.close()
 
 
+async def waits_for_a_lock(surroundings: Surroundings, task: asyncio.Task[Any]) -> bool:
+    """Whether somebody waits for a lock; `task`, which should, has not ended."""
+    assert not task.done(), f"did not wait: {task.result()}"
+    async with surroundings.databases.connection(surroundings.database) as admin:
+        return bool(await admin.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+
 async def test_a_cap_and_the_batch_with_its_dialog_do_not_miss_each_other(
     surroundings: Surroundings, tmp_path: Path
 ) -> None:
@@ -54,18 +61,39 @@ async def test_a_cap_and_the_batch_with_its_dialog_do_not_miss_each_other(
         async with database.transaction() as batch:
             await candidate_store.share_dialogs(batch.connection, [("acme", "d")])
             asked = asyncio.create_task(api.post(url, json={"dialog_id": "d", "revision": 1}))
-
-            async def waits() -> Any:
-                assert not asked.done(), f"the cap did not wait for the batch: {asked.result().text}"
-                async with surroundings.databases.connection(surroundings.database) as admin:
-                    return await admin.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
-
-            await until(waits)
+            await until(lambda: waits_for_a_lock(surroundings, asked))
             messages = b'[{"id": "m0", "role": "assistant", "content": "hello"}]'
             came = Candidate("d", 1, "", "shop", "live", None, 1, datetime.now(UTC), messages)
             await candidate_store.put_candidates(batch.connection, [("acme", came)])
             assert await candidate_store.take_pending(batch.connection, [("acme", came)]) == []
         assert (await asked).status_code == 201
+
+
+@pytest.mark.parametrize(("ends_as", "found"), [("removed", "existing"), ("gone", "created")])
+async def test_a_cap_waits_for_what_becomes_of_its_example(
+    surroundings: Surroundings, tmp_path: Path, ends_as: str, found: str
+) -> None:
+    await send(surroundings, agent(), completed("d"))
+    async with (
+        service(surroundings, "dataset-svc", tmp_path) as running,
+        database_of(surroundings) as database,
+    ):
+        api = await running.client()
+        dataset = await dataset_of(api)
+        example = await take(api, dataset, "d")
+        wanted = {"dialog_id": "d", "revision": 1}
+        async with database.transaction() as other:
+            row = await example_store.lock(other.connection, "acme", UUID(example))
+            assert row is not None
+            if ends_as == "removed":
+                await remove_example(other, tenant="acme", by="me", row=row)
+            else:
+                await example_store.delete(other.connection, "acme", row["id"])
+            asked = asyncio.create_task(api.post(f"/v1/datasets/{dataset}/examples", json=wanted))
+            await until(lambda: waits_for_a_lock(surroundings, asked))
+        opened = (await asked).json()
+        assert opened["existing"] is (found == "existing")
+        assert (await api.get(f"/v1/examples/{opened['id']}")).json()["state"] == "draft"
 
 
 async def test_a_stretch_that_two_processes_read_is_imported_once(surroundings: Surroundings) -> None:
@@ -112,13 +140,7 @@ async def test_an_undo_that_meets_an_erasure_brings_no_text_back(
         async with database.transaction() as erasure:
             gone = await example_store.delete_of_dialogs(erasure.connection, slots)
             undoing = asyncio.create_task(undo())
-
-            async def waits() -> Any:
-                assert not undoing.done(), "the undo did not wait for the erasure"
-                async with surroundings.databases.connection(surroundings.database) as admin:
-                    return await admin.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted")
-
-            await until(waits)
+            await until(lambda: waits_for_a_lock(surroundings, undoing))
             await operation_store.forget_examples(erasure.connection, [("acme", row["id"]) for row in gone])
         await undoing
         undone = (await api.get(f"/v1/operations/{weighed['id']}")).json()
@@ -126,6 +148,34 @@ async def test_an_undo_that_meets_an_erasure_brings_no_text_back(
         async with surroundings.databases.connection(surroundings.database) as admin:
             (left,) = await admin.fetch("SELECT * FROM dataset_svc.operation_items")
     assert (str(left["example_id"]), left["state"], left["before"]) == (ids[1], "undone", "{}")
+
+
+async def test_checking_a_file_waits_for_no_dialog_but_storing_does(surroundings: Surroundings) -> None:
+    objects = ObjectStore(surroundings.objects.as_uri())
+    body = lines({**GOOD, "dialog_id": "d"})
+    async with database_of(surroundings) as database:
+        stored = await objects.put("tenants/acme/imports/file.jsonl", body)
+        async with database.transaction() as transaction:
+            dataset = await agent_store.ensure_dataset(transaction.connection, "acme", "shop")
+            operation_id = await begin_import(
+                transaction, tenant="acme", by="me", dataset_id=dataset,
+                options=Options("json", "all_or_nothing", None), stored=stored,
+            )  # fmt: skip
+        importer = Importer(database, objects, read_line)
+
+        async def operation() -> Any:
+            async with database.transaction() as transaction:
+                return await operation_store.get(transaction.connection, "acme", operation_id)
+
+        async with database.transaction() as batch:
+            await candidate_store.share_dialogs(batch.connection, [("acme", "d")])
+            await asyncio.wait_for(importer.take_turn(await operation()), 60)
+            checked = await operation()
+            assert (checked["state"], checked["position"]["checked"]) == ("running", True)
+            storing = asyncio.create_task(importer.take_turn(checked))
+            await until(lambda: waits_for_a_lock(surroundings, storing))
+        await storing
+        assert (await operation())["state"] == "done"
 
 
 def any_operation(chance: random.Random, ids: list[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from chassis.errors import Problem
 from chassis.objects import ObjectStore
 from dataset_svc.domain.message import Span
+from dataset_svc.inbound import json_array
 from dataset_svc.inbound.json_array import as_lines
 from dataset_svc.inbound.lines import read_line
 from dataset_svc.usecases import import_examples
@@ -42,6 +43,12 @@ def test_our_form_brings_everything_back() -> None:
     assert (taken.ratings, taken.note, len(taken.original)) == ({"": {"client": "bad"}}, "n", 2)
 
 
+def test_a_copy_names_the_dialog_that_it_came_of() -> None:
+    copy, own = read_line(raw(copied_dialog_id="d"), "json"), read_line(raw(dialog_id="d"), "json")
+    assert (copy.dialog_id, copy.origin, own.origin) == (None, "d", "d")
+    assert read_line(raw(), "json").origin is None
+
+
 @pytest.mark.parametrize(
     ("line", "form", "code", "field"),
     [
@@ -55,6 +62,7 @@ def test_our_form_brings_everything_back() -> None:
         (raw([{**TURNS[0], "id": "x"}, {**TURNS[1], "id": "x"}]), "openai", "invalid_line", None),
         (raw([{**TURNS[0], "hint": [{"start": 1, "end": 9}]}]), "json", "invalid_line", "messages.0"),
         (raw(tags=["sk-secret,"]), "json", "invalid_line", "tags.0"),
+        (raw(dialog_id="d", copied_dialog_id="e"), "json", "invalid_line", None),
         (raw([{**TURNS[0], "sk-secretsecretsecret": 1}]), "openai", "invalid_line", "messages.0.sk-secr…"),
     ],
 )  # fmt: skip
@@ -110,6 +118,32 @@ async def test_an_array_becomes_a_line_for_each_element_and_lines_stay_as_they_a
     lines = b"\n" + raw() + b"\n{\n[1]"
     assert await in_pieces(lines, size) == lines
     assert await in_pieces(b"[]", size) == b""
+
+
+@pytest.mark.parametrize("size", [1, 10_000])
+async def test_a_byte_order_mark_before_lines_is_left_out(size: int) -> None:
+    assert await in_pieces(b"\xef\xbb\xbf" + raw() + b"\n", size) == raw() + b"\n"
+    assert await in_pieces(b"\xef\xbb\xbf", size) == b""
+
+
+async def test_an_element_longer_than_a_line_is_refused_before_it_has_arrived(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(json_array, "MAX_LINE", 64)
+    monkeypatch.setattr(json_array, "PIECE", 16)
+    short = b'"' + b"x" * 60 + b'"'
+    assert len(await in_pieces(b"[" + b", ".join([short] * 9) + b"]", 10_000)) == 9 * 63
+    arrived = 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        nonlocal arrived
+        for piece in [b'[1, "', *[b"x" * 10] * 100, b'"]']:
+            arrived += len(piece)
+            yield piece
+
+    with pytest.raises(Problem) as refused:
+        [one async for one in as_lines(chunks())]
+    assert (refused.value.code, arrived < 110) == ("element_too_long", True)
 
 
 @pytest.mark.parametrize("file", [b"[1, 2", b"[1 2]", b"[1]]", b'["\xff"]', b"[" + b"1" * 40 + b"]"])

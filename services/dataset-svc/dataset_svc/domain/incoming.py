@@ -11,7 +11,10 @@ from dataset_svc.domain.message import Messages
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """An example as a file describes it; `saved` is what counts in the dataset, None for a draft."""
+    """An example as a file describes it; `saved` is what counts in the dataset, None for a draft.
+
+    A copy has no dialog of its own but a `copied_dialog_id`, whose erasure takes it along.
+    """
 
     original: Messages
     draft: Messages
@@ -24,3 +27,9 @@ class Incoming:
     ratings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     note: str = ""
     tags: tuple[str, ...] = ()
+    copied_dialog_id: str | None = None
+
+    @property
+    def origin(self) -> str | None:
+        """The dialog that the words came of."""
+        return self.dialog_id or self.copied_dialog_id

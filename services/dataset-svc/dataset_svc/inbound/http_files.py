@@ -13,7 +13,6 @@ from uuid_utils.compat import uuid7
 
 from chassis.auth import Caller
 from chassis.database import Database, Transaction
-from chassis.errors import Problem
 from chassis.http import CallerDep
 from chassis.idempotency import once
 from chassis.objects import ObjectStore, Stored, tenant_prefix
@@ -55,6 +54,7 @@ def add_endpoints(
             if await agent_store.get_dataset(transaction.connection, caller.tenant, dataset_id) is None:
                 raise problems.no_dataset()
         stored = await _upload(objects, caller.tenant, request)
+        committing = False
         try:
             async with database.tenant_transaction(caller.tenant) as transaction:
                 _, begun = await once(
@@ -62,8 +62,10 @@ def add_endpoints(
                     request=f"{stored.sha256} {options}".encode(),
                     act=lambda: _begin(transaction, caller, dataset_id, options, stored),
                 )  # fmt: skip
-        except Problem:
-            await objects.delete(stored.uri, caller.tenant)
+                committing = True
+        except BaseException:
+            if not committing:  # else the commit may have come through, and the import needs its file
+                await objects.delete(stored.uri, caller.tenant)
             raise
         if begun["uri"] != stored.uri:
             await objects.delete(stored.uri, caller.tenant)  # the same file again

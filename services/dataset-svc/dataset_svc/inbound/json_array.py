@@ -9,14 +9,19 @@ import ijson
 import orjson
 
 from chassis.errors import Problem, Text
+from dataset_svc.usecases.import_examples import MAX_LINE
 
-BLANKS, MOST_BLANKS = b" \t\r\n\xef\xbb\xbf", 65_536
+BOM = b"\xef\xbb\xbf"
+BLANKS, MOST_BLANKS = b" \t\r\n" + BOM, 65_536
+PIECE = 65_536
+"""Bytes that are parsed at once: by so much an element may be longer than a line before it is refused."""
 
 
 async def as_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Yield the file as lines: as it came, or one line for each element of the array that it is.
 
-    Raises a 422 Problem where an array is not JSON; memory holds one element and one piece.
+    A byte order mark at the beginning is left out. Raises a 422 Problem where an array is not JSON or an
+    element is longer than a line may be; memory holds one element and one piece.
     """
     convert: Elements | None = None
     begun, held = False, b""
@@ -28,11 +33,11 @@ async def as_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         first = held.lstrip(BLANKS)
         if begun := bool(first) or len(held) > MOST_BLANKS:
             convert = Elements() if first.startswith(b"[") else None
-            yield convert.lines(first) if convert else held
+            yield convert.lines(first) if convert else held.removeprefix(BOM)
     if convert:
         yield convert.end()
     elif not begun:
-        yield held
+        yield held.removeprefix(BOM)
 
 
 class Elements:
@@ -41,14 +46,21 @@ class Elements:
     def __init__(self) -> None:
         self._found: Any = ijson.sendable_list()
         self._parser = ijson.items_coro(self._found, "item", use_float=True)
+        self._open = 0  # bytes since the piece in which an element ended last
 
     def lines(self, chunk: bytes) -> bytes:
         """Return the elements that end in this piece of the file, a line each."""
         try:
-            self._parser.send(chunk)
-            return self._taken()
+            return b"".join(self._piece(chunk[at : at + PIECE]) for at in range(0, len(chunk), PIECE))
         except (ijson.JSONError, orjson.JSONEncodeError, StopIteration):
             raise not_json() from None
+
+    def _piece(self, piece: bytes) -> bytes:
+        self._parser.send(piece)
+        self._open = len(piece) if self._found else self._open + len(piece)
+        if self._open > MAX_LINE + PIECE:
+            raise element_too_long()
+        return self._taken()
 
     def end(self) -> bytes:
         """Return the elements that the end of the file completes."""
@@ -62,6 +74,17 @@ class Elements:
         written = b"".join(orjson.dumps(one) + b"\n" for one in self._found)
         del self._found[:]
         return written
+
+
+def element_too_long() -> Problem:
+    """Return the refusal of an array with an element that no example could be."""
+    return Problem(
+        422,
+        "element_too_long",
+        Text(f"An element of the array has more than {MAX_LINE} bytes.",
+             f"В элементе массива больше {MAX_LINE} байт."),
+        action=Text("Leave it out or make it shorter.", "Уберите или сократите его."),
+    )  # fmt: skip
 
 
 def not_json() -> Problem:

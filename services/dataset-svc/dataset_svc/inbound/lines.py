@@ -80,6 +80,7 @@ class OurLine(OpenAiLine):
     state: Literal["draft", "saved"] = "saved"
     dialog_id: OpaqueId | None = None
     branch: OpaqueId | None = None
+    copied_dialog_id: OpaqueId | None = None
     source: Literal["live", "test"] | None = None
     origin_revision: Version | None = None
     ratings: Annotated[Ratings, Field(max_length=edits.MAX_MESSAGES)] = Field(default_factory=dict)
@@ -92,6 +93,8 @@ class OurLine(OpenAiLine):
     def _more_ids(self) -> OurLine:
         for messages in (self.original, self.saved):
             check_ids(messages or [])
+        if self.dialog_id is not None and self.copied_dialog_id is not None:
+            raise ValueError("a copy has no dialog of its own")
         return self
 
     def incoming(self) -> Incoming:
@@ -105,7 +108,7 @@ class OurLine(OpenAiLine):
             _messages(self.original) if self.original else _without_weights(draft), draft,
             _messages(self.saved) if self.saved else draft,
             self.state, self.dialog_id, self.branch or "", self.source, self.origin_revision, ratings,
-            self.note, labels.retag((), self.tags, ()),
+            self.note, labels.retag((), self.tags, ()), self.copied_dialog_id,
         )  # fmt: skip
 
 

@@ -104,7 +104,7 @@ def _copied(row: Row) -> dict[str, Any] | None:
 
 def operation(row: Row) -> dict[str, Any]:
     """Return how far an operation is, and the call that undoes it where one can."""
-    undoable = row["state"] in {"done", "refused"} and row["done"] > 0
+    undoable = row["state"] in {"done", "refused"} and row["done"] > row["undone"] + row["kept"]
     return {
         "id": str(row["id"]),
         "dataset_id": str(row["dataset_id"]),

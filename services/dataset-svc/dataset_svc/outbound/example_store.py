@@ -19,8 +19,7 @@ async def find_by_dialog(
 ) -> Record | None:
     """Return the example of a dialog's branch."""
     return await connection.fetchrow(
-        "SELECT id, state, dialog_id FROM examples "
-        "WHERE tenant_id = $1 AND dataset_id = $2 AND dialog_id = $3 AND branch = $4",
+        "SELECT id FROM examples WHERE tenant_id = $1 AND dataset_id = $2 AND dialog_id = $3 AND branch = $4",
         tenant,
         dataset_id,
         dialog_id,
@@ -33,8 +32,7 @@ async def find_copy(
 ) -> Record | None:
     """Return the example that was copied from another one."""
     return await connection.fetchrow(
-        "SELECT id, state, dialog_id FROM examples "
-        "WHERE tenant_id = $1 AND dataset_id = $2 AND copied_example_id = $3",
+        "SELECT id FROM examples WHERE tenant_id = $1 AND dataset_id = $2 AND copied_example_id = $3",
         tenant,
         dataset_id,
         copied_example_id,

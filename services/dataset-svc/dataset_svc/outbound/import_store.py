@@ -52,16 +52,16 @@ async def insert_examples(
     """Store examples, those with a `saved` as saved ones whose first revision follows."""
     await connection.execute(
         """
-        INSERT INTO examples (tenant_id, id, dataset_id, dialog_id, branch, origin_revision, origin_count,
-            source, ratings, note, tags, state, original, draft, saved_revision, saved_draft, teaches,
-            answers, changed_by)
-        SELECT $1, u.id, $2, u.dialog_id, u.branch, u.origin_revision, u.origin_count, u.source, u.ratings,
-            u.note, ARRAY(SELECT jsonb_array_elements_text(u.tags)), u.state, u.original, u.draft,
-            u.saved_revision, u.saved_draft, u.teaches, u.answers, $3
+        INSERT INTO examples (tenant_id, id, dataset_id, dialog_id, copied_dialog_id, branch,
+            origin_revision, origin_count, source, ratings, note, tags, state, original, draft,
+            saved_revision, saved_draft, teaches, answers, changed_by)
+        SELECT $1, u.id, $2, u.dialog_id, u.copied_dialog_id, u.branch, u.origin_revision, u.origin_count,
+            u.source, u.ratings, u.note, ARRAY(SELECT jsonb_array_elements_text(u.tags)), u.state,
+            u.original, u.draft, u.saved_revision, u.saved_draft, u.teaches, u.answers, $3
         FROM json_to_recordset($4::json) AS u (
-            id uuid, dialog_id text, branch text, origin_revision bigint, origin_count bigint, source text,
-            ratings jsonb, note text, tags jsonb, state text, original jsonb, draft jsonb,
-            saved_revision bigint, saved_draft bigint, teaches int, answers int)
+            id uuid, dialog_id text, copied_dialog_id text, branch text, origin_revision bigint,
+            origin_count bigint, source text, ratings jsonb, note text, tags jsonb, state text,
+            original jsonb, draft jsonb, saved_revision bigint, saved_draft bigint, teaches int, answers int)
         """,
         tenant,
         dataset_id,
@@ -76,6 +76,7 @@ def _example(row: NewRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "dialog_id": incoming.dialog_id,
+        "copied_dialog_id": incoming.copied_dialog_id,
         "branch": incoming.branch,
         "origin_revision": incoming.origin_revision,
         "origin_count": len(incoming.original),
@@ -98,7 +99,7 @@ async def insert_revisions(connection: Connection, tenant: str, by: str, rows: S
     saved = [
         {
             "id": row.id,
-            "dialog_id": row.incoming.dialog_id,
+            "dialog_id": row.incoming.origin,
             "origin_revision": row.incoming.origin_revision,
             "origin_count": len(row.incoming.original),
             **row.saved,

@@ -1,7 +1,8 @@
 """Import examples from a file of lines: read a stretch, check it off the event loop, store it, go on.
 
 How far an import has come commits with what it stored, so a crash loses and repeats nothing. In
-all-or-nothing the whole file is gone through once before the first line is stored.
+all-or-nothing the whole file is gone through once before the first line is stored; what only shows
+while storing (a dialog named twice, or erased meanwhile) lets what was stored be taken back.
 """
 
 from __future__ import annotations
@@ -161,51 +162,76 @@ async def _settle(
     transaction: Transaction, operation: Row, stretch: Stretch, checked: dict[int, Checked]
 ) -> bool:
     """Store what a stretch became and how far the import is; returns whether it is over."""
-    connection, tenant, arguments = transaction.connection, operation["tenant_id"], operation["arguments"]
-    checking = arguments["mode"] == "all_or_nothing" and not operation["position"].get("checked")
+    connection, tenant = transaction.connection, operation["tenant_id"]
+    whole = is_whole(operation)
+    checking = whole and not operation["position"].get("checked")
     rows = [one for one in checked.values() if isinstance(one, NewRow)]
-    refused = await _refused(connection, tenant, operation["dataset_id"], rows)
+    refused = await _refused(connection, tenant, operation["dataset_id"], rows, lock=not checking)
     bad = {number: one for number, one in checked.items() if isinstance(one, Problem)} | refused
     await operation_store.put_failures(
         connection, tenant, operation["id"],
         [failure(number, None, problem) for number, problem in sorted(bad.items())],
     )  # fmt: skip
-    good = [] if checking else [one for one in rows if one.line not in refused]
+    good = [] if checking or (whole and bad) else [one for one in rows if one.line not in refused]
     await _store(transaction, operation, good)
-    at_end = stretch.offset >= arguments["bytes"]
-    state, position = "running", {"line": stretch.line, "offset": stretch.offset}
-    if not checking:
-        state, position["checked"] = "done" if at_end else "running", True
-    elif at_end and operation["failed"] + len(bad):
-        state = "refused"
-    elif at_end:
-        position = {"line": 0, "offset": 0, "checked": True}
+    state, position = _next(operation, stretch, checking=checking, bad=len(bad))
     await operation_store.advance(
         connection, tenant, operation["id"], state=state, position=position,
         total=max(stretch.line, operation["total"]), done=len(good), failed=len(bad),
     )  # fmt: skip
+    if whole and bad and not checking:
+        await refuse_whole(connection, operation, position)
+        return True
     return state != "running"
 
 
+def _next(operation: Row, stretch: Stretch, *, checking: bool, bad: int) -> tuple[str, dict[str, Any]]:
+    """Return the state of an import after a stretch, and where it goes on."""
+    at_end = stretch.offset >= operation["arguments"]["bytes"]
+    here: dict[str, Any] = {"line": stretch.line, "offset": stretch.offset}
+    if not checking:
+        return "done" if at_end else "running", here | {"checked": True}
+    if at_end and operation["failed"] + bad:
+        return "refused", here
+    return "running", {"line": 0, "offset": 0, "checked": True} if at_end else here
+
+
+def is_whole(operation: Row) -> bool:
+    """Whether this is an import of all or nothing."""
+    return bool(operation["action"] == IMPORT and operation["arguments"]["mode"] == "all_or_nothing")
+
+
+async def refuse_whole(connection: Connection, operation: Row, position: Mapping[str, Any]) -> None:
+    """Refuse an import of all or nothing: the next turns take back what it stored."""
+    tenant, operation_id = operation["tenant_id"], operation["id"]
+    await operation_store.advance(
+        connection, tenant, operation_id, state="undoing", position={**position, "refused": True}
+    )
+    await operation_store.begin_undo(connection, tenant, operation_id, operation["asked_by"])
+
+
 async def _refused(
-    connection: Connection, tenant: str, dataset_id: UUID, rows: Sequence[NewRow]
+    connection: Connection, tenant: str, dataset_id: UUID, rows: Sequence[NewRow], *, lock: bool
 ) -> dict[int, Problem]:
-    """Return the lines whose dialog was erased or is in the dataset already, with why."""
+    """Return the lines whose dialog was erased or is in the dataset already, with why.
+
+    With `lock` it stays so until the transaction ends.
+    """
+    origins = {one.line: (tenant, one.incoming.origin) for one in rows if one.incoming.origin}
+    if not origins:
+        return {}
+    slots = list(origins.values())
+    if lock:
+        await candidate_store.lock_dialogs(connection, slots)
+    erased = await candidate_store.erased(connection, slots)
+    refused = {line: problems.dialog_erased() for line, slot in origins.items() if slot in erased}
     named = {one.line: (one.incoming.dialog_id, one.incoming.branch) for one in rows}
     dialogs = {line: (dialog, branch) for line, (dialog, branch) in named.items() if dialog is not None}
-    if not dialogs:
-        return {}
-    slots = [(tenant, dialog) for dialog, _ in dialogs.values()]
-    await candidate_store.lock_dialogs(connection, slots)
-    erased = await candidate_store.erased(connection, slots)
     taken = await import_store.known_dialogs(connection, tenant, dataset_id, list(dialogs.values()))
-    refused: dict[int, Problem] = {}
-    for line, (dialog, branch) in dialogs.items():
-        if (tenant, dialog) in erased:
-            refused[line] = problems.dialog_erased()
-        elif (dialog, branch) in taken:
-            refused[line] = already_there()
-        taken.add((dialog, branch))
+    for line, dialog in dialogs.items():
+        if dialog in taken:
+            refused.setdefault(line, already_there())
+        taken.add(dialog)
     return refused
 
 

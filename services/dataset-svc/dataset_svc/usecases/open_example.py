@@ -96,8 +96,7 @@ async def create_from_candidate(
     """Make the example of a candidate, or open the one that its dialog's branch has."""
     connection, dialog_id = transaction.connection, candidate["dialog_id"]
     known = await example_store.find_by_dialog(connection, tenant, dataset_id, dialog_id, candidate["branch"])
-    if known is not None:
-        await _reopen(transaction, tenant, by, known)
+    if known is not None and await _reopen(transaction, tenant, by, known["id"]):
         return Opened(known["id"], "existing")
     messages = load(await messages_of(candidate, tenant, objects))
     slot = (tenant, dialog_id)
@@ -146,8 +145,7 @@ async def open_copy(
     if source["dataset_id"] == dataset_id:
         raise problems.same_dataset()
     known = await example_store.find_copy(connection, tenant, dataset_id, from_example_id)
-    if known is not None:
-        await _reopen(transaction, tenant, by, known)
+    if known is not None and await _reopen(transaction, tenant, by, known["id"]):
         return Opened(known["id"], "existing")
     example_id = uuid7()
     await example_store.insert_copy(
@@ -157,13 +155,17 @@ async def open_copy(
     return Opened(example_id, "created")
 
 
-async def _reopen(transaction: Transaction, tenant: str, by: str, known: Row) -> None:
-    """Let a removed example be worked on again."""
+async def _reopen(transaction: Transaction, tenant: str, by: str, example_id: UUID) -> bool:
+    """Let an example be worked on again if it was removed; returns whether it is still there."""
+    known = await example_store.lock(transaction.connection, tenant, example_id)
+    if known is None:
+        return False
     if known["state"] == "removed":
         await example_store.set_columns(
-            transaction.connection, tenant, known["id"], {"state": "draft", "removed_from": None}, by
+            transaction.connection, tenant, example_id, {"state": "draft", "removed_from": None}, by
         )
-        await _note(transaction, tenant, by, "example.reopened", known["id"], known["dialog_id"])
+        await _note(transaction, tenant, by, "example.reopened", example_id, known["dialog_id"])
+    return True
 
 
 async def _insert(

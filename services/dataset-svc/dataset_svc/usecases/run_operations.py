@@ -7,7 +7,7 @@ from chassis.errors import is_transient
 from dataset_svc.outbound import operation_store
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.change_examples import take_turn
-from dataset_svc.usecases.import_examples import IMPORT, Importer
+from dataset_svc.usecases.import_examples import IMPORT, Importer, is_whole, refuse_whole
 from dataset_svc.usecases.undo_operation import take_back
 
 TURN_SECONDS = 30.0
@@ -48,6 +48,9 @@ class OperationRunner:
     async def _give_up(self, claimed: Row) -> None:
         """End an operation that no turn can bring further, so that it blocks nobody."""
         async with self._database.transaction() as transaction:
+            if claimed["state"] == "running" and is_whole(claimed):
+                await refuse_whole(transaction.connection, claimed, claimed["position"])
+                return
             await operation_store.advance(
                 transaction.connection, claimed["tenant_id"], claimed["id"], state="refused",
                 position=claimed["position"],

@@ -63,7 +63,10 @@ async def undo_operation(transaction: Transaction, *, tenant: str, by: str, oper
 
 
 async def take_back(transaction: Transaction, tenant: str, operation_id: UUID) -> list[Failure]:
-    """Undo the next few examples of an operation; returns what could not be."""
+    """Undo the next few examples of an operation; returns what could not be.
+
+    An import of all or nothing that failed while storing ends as refused.
+    """
     connection = transaction.connection
     operation = await operation_store.lock(connection, tenant, operation_id)
     if operation is None or operation["state"] != "undoing":
@@ -76,8 +79,9 @@ async def take_back(transaction: Transaction, tenant: str, operation_id: UUID) -
         failures += [failed] if failed else []
     if failures:
         await operation_store.put_failures(connection, tenant, operation_id, failures)
+    over = "refused" if operation["position"].get("refused") else "undone"
     await operation_store.advance(
-        connection, tenant, operation_id, state="undoing" if len(items) > TURN else "undone",
+        connection, tenant, operation_id, state="undoing" if len(items) > TURN else over,
         position=operation["position"], undone=min(len(items), TURN) - len(failures), kept=len(failures),
     )  # fmt: skip
     return failures
