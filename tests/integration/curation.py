@@ -31,6 +31,7 @@ from dataset_svc.usecases.save_example import remove_example, save_example
 from dataset_svc.usecases.take_agent import take_agent
 from dataset_svc.usecases.write_version import Freezer
 from deploy.stack.prepared import Prepared
+from tests.harness import until
 
 TENANT = "acme"
 
@@ -155,6 +156,20 @@ class Curation:
             row = await version_store.get(transaction.connection, TENANT, dataset, version)
         assert row is not None
         return dict(row)
+
+    async def somebody_waits(self) -> None:
+        """Return once a transaction waits for the lock of another one."""
+
+        async def found() -> bool:
+            async with self.database.transaction() as transaction:
+                return bool(
+                    await transaction.connection.fetchval(
+                        "SELECT count(*) FROM pg_stat_activity "
+                        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                    )
+                )
+
+        await until(found)
 
     def path(self, file: dict[str, Any]) -> Path:
         """Where an object lies."""

@@ -15,7 +15,9 @@ from dataset_svc.domain.edits import EditText, SetWeight
 from dataset_svc.domain.message import Message, Messages
 from dataset_svc.outbound import check_store, finding_store
 from dataset_svc.usecases.check_examples import Checker, catch_up
+from dataset_svc.usecases.edit_example import edit_example, lock_example
 from dataset_svc.usecases.fix_example import fix_example
+from dataset_svc.usecases.save_example import save_example
 from dataset_svc.usecases.take_agent import take_agent
 from deploy.stack.prepared import Prepared
 from tests.damage import DAMAGES, SOUND, TOOLS
@@ -139,6 +141,26 @@ async def test_functions_that_change_during_a_check_are_not_missed(curation: Cur
         await curation.check()
     await curation.check()
     assert await curation.codes(dataset) == {"function_unknown": 1}
+
+
+async def test_functions_that_change_while_somebody_saves_wait_for_the_example(curation: Curation) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    first, _ = await curation.take(dataset, talk(1), talk(2))
+    await curation.check()
+    async with curation.database.transaction() as transaction:
+        await lock_example(transaction.connection, TENANT, first)
+        changing = asyncio.create_task(curation.agent(tools=[], version=2))
+        await curation.somebody_waits()
+        # were its place in the queue taken already, each would wait for the other
+        await edit_example(
+            transaction, tenant=TENANT, by="olga", example_id=first, seen=None,
+            operations=[EditText("a3", "At Oslo.")],
+        )  # fmt: skip
+        row = await lock_example(transaction.connection, TENANT, first)
+        await save_example(transaction, tenant=TENANT, by="olga", row=row)
+    await changing
+    await curation.check()
+    assert await curation.codes(dataset) == {"function_unknown": 2}
 
 
 async def test_a_dismissed_warning_holds_for_this_content_only(curation: Curation) -> None:

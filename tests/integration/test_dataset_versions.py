@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -21,11 +22,12 @@ from dataset_svc.outbound.catalogue import Catalogue
 from dataset_svc.usecases.compare_versions import compare_versions
 from dataset_svc.usecases.freeze_version import FreezeSettings, preview_split
 from dataset_svc.usecases.request_training import TrainSettings, request_training
+from dataset_svc.usecases.take_agent import take_agent
 from dataset_svc.usecases.write_version import Freezer
 from deploy.simulator.validate import validate_file
 from deploy.stack.prepared import Prepared
 from tests.damage import SOUND, TOOLS
-from tests.integration.curation import TENANT, Curation, curating
+from tests.integration.curation import TENANT, Curation, agent_of, curating
 
 
 @pytest.fixture
@@ -73,6 +75,20 @@ async def test_what_blocks_a_freeze_names_it_and_an_exclusion_lets_it_go_on(cura
     version = await curation.freeze(dataset, 1, exclude=tuple(examples))
     assert (version["state"], version["examples"]) == ("ready", 1)
     assert [(one["code"], one["examples"]) for one in version["warnings"]] == [("answer_speaks_of_hint", 1)]
+
+
+async def test_another_version_of_the_agent_that_comes_during_a_freeze_waits_or_is_waited_for(
+    curation: Curation,
+) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    await curation.take(dataset, *talks(12))
+    await curation.check()
+    async with curation.database.transaction() as transaction:
+        await take_agent(transaction, tenant=TENANT, agent=agent_of("shop", [], "Second.", 2))
+        freezing = asyncio.create_task(refusal(curation, dataset, 1))
+        await curation.somebody_waits()
+    # it read the agent and what is due only when the other was committed
+    assert (await freezing).code == "errors_block_freezing"
 
 
 async def test_the_files_hold_the_split_that_was_shown_and_duplicates_train(curation: Curation) -> None:

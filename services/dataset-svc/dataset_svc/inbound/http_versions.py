@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from fastapi import APIRouter, Body, Header, Path, Query, Response
 
 from chassis.auth import Caller
 from chassis.database import Database, Transaction
+from chassis.errors import Problem
 from chassis.http import CallerDep
 from chassis.idempotency import once
 from dataset_svc.domain import problems
@@ -63,13 +64,17 @@ def add_endpoints(routes: APIRouter, database: Database, catalogue: Catalogue, p
         """Freeze the saved examples: 201 when done at once, 202 while it goes on, or at once with `train`."""
         if wanted.train is not None and "train" not in caller.scopes:
             raise problems.train_scope_missing()
-        await _checked(database, caller.tenant, dataset_id, patience)
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            _, begun = await once(
-                transaction.connection, tenant=caller.tenant, key=key, endpoint=f"freeze {dataset_id}",
-                request=wanted.model_dump_json().encode(),
-                act=lambda: _begin(transaction, caller, dataset_id, wanted, catalogue),
-            )  # fmt: skip
+
+        async def begin() -> dict[str, Any]:
+            async with database.tenant_transaction(caller.tenant) as transaction:
+                _, answer = await once(
+                    transaction.connection, tenant=caller.tenant, key=key, endpoint=f"freeze {dataset_id}",
+                    request=wanted.model_dump_json().encode(),
+                    act=lambda: _begin(transaction, caller, dataset_id, wanted, catalogue),
+                )  # fmt: skip
+            return answer
+
+        begun = await _once_checked(database, caller.tenant, dataset_id, patience, begin)
         patience.wake_freezers()
         seconds = 0.0 if wanted.train else patience.seconds
         row = await _settled(database, caller.tenant, dataset_id, begun["version"], seconds)
@@ -183,13 +188,32 @@ async def _train(
     return 202, {"run_id": str(run_id), "dataset_id": str(dataset_id), "version": version}
 
 
-async def _checked(database: Database, tenant: str, dataset_id: UUID, patience: Patience) -> None:
-    """Wait until nothing is left to check, but not for ever: freezing says itself what is pending."""
+async def _once_checked(
+    database: Database,
+    tenant: str,
+    dataset_id: UUID,
+    patience: Patience,
+    begin: Callable[[], Awaitable[dict[str, Any]]],
+) -> dict[str, Any]:
+    """Freeze once nothing is left to check, again when more came meanwhile; the patience is of both."""
     until = time.monotonic() + patience.seconds
+    while True:
+        await _checked(database, tenant, dataset_id, patience, until)
+        try:
+            return await begin()
+        except Problem as problem:
+            if problem.code != "checks_pending" or time.monotonic() >= until:
+                raise
+
+
+async def _checked(
+    database: Database, tenant: str, dataset_id: UUID, patience: Patience, until: float
+) -> None:
+    """Wait until nothing is left to check, but not for ever: freezing says itself what is pending."""
     while True:
         async with database.tenant_transaction(tenant) as transaction:
             pending = await catch_up(transaction, tenant=tenant, dataset_id=dataset_id)
-        if not pending or time.monotonic() > until:
+        if not pending or time.monotonic() >= until:
             return
         patience.wake_checker()
         await asyncio.sleep(LOOK_AGAIN)

@@ -75,14 +75,21 @@ async def count_due(connection: Connection, tenant: str, dataset_id: UUID) -> in
 async def queue_dataset(
     connection: Connection, tenant: str, dataset_id: UUID, longer_than: int | None
 ) -> None:
-    """Queue a dataset's examples, all or those whose checked copy has more tokens than that."""
+    """Queue a dataset's examples, all or those whose checked copy has more tokens than that.
+
+    Their locks come first, in order of id, as they do for whoever changes an example.
+    """
     await connection.execute(
         """
+        WITH locked AS MATERIALIZED (
+            SELECT e.tenant_id, e.dataset_id, e.id FROM examples e
+            LEFT JOIN example_checks c ON c.tenant_id = e.tenant_id AND c.example_id = e.id
+            WHERE e.tenant_id = $1 AND e.dataset_id = $2 AND e.state <> 'removed'
+              AND ($3::bigint IS NULL OR c.tokens > $3)
+            ORDER BY e.id FOR NO KEY UPDATE OF e
+        )
         INSERT INTO check_queue (tenant_id, dataset_id, example_id)
-        SELECT e.tenant_id, e.dataset_id, e.id FROM examples e
-        LEFT JOIN example_checks c ON c.tenant_id = e.tenant_id AND c.example_id = e.id
-        WHERE e.tenant_id = $1 AND e.dataset_id = $2 AND e.state <> 'removed'
-          AND ($3::bigint IS NULL OR c.tokens > $3)
+        SELECT tenant_id, dataset_id, id FROM locked
         ON CONFLICT DO NOTHING
         """,
         tenant,

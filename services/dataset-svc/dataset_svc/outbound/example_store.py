@@ -137,7 +137,7 @@ async def delete(connection: Connection, tenant: str, example_id: UUID) -> None:
 async def lock(connection: Connection, tenant: str, example_id: UUID) -> Record | None:
     """Return an example and let nobody else change it in this transaction."""
     return await connection.fetchrow(
-        "SELECT * FROM examples WHERE tenant_id = $1 AND id = $2 FOR UPDATE", tenant, example_id
+        "SELECT * FROM examples WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE", tenant, example_id
     )
 
 

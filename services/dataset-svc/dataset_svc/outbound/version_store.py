@@ -61,7 +61,9 @@ async def lock_dataset(connection: Connection, tenant: str, dataset_id: UUID) ->
     """Let one transaction at a time number this dataset's versions; False when there is no such dataset."""
     return bool(
         await connection.fetchval(
-            "SELECT true FROM datasets WHERE tenant_id = $1 AND id = $2 FOR UPDATE", tenant, dataset_id
+            "SELECT true FROM datasets WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE",
+            tenant,
+            dataset_id,
         )
     )
 

@@ -12,7 +12,7 @@ from chassis.database import Connection, Transaction
 from dataset_svc.domain import check_problems, problems
 from dataset_svc.domain.checks.agent import agent_errors
 from dataset_svc.domain.split import default_share, threshold
-from dataset_svc.outbound import agent_store, finding_store, version_store
+from dataset_svc.outbound import agent_store, check_store, finding_store, version_store
 from dataset_svc.outbound.catalogue import Catalogue
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.check_examples import catch_up
@@ -63,11 +63,15 @@ async def begin_version(
 ) -> int:
     """Number a new version and pin what it holds; returns the number.
 
+    It takes the dataset's turn first: no check and no other version of the agent comes between what is read
+    here and what is pinned.
+
     Raises a Problem without dataset or agent, while checks are pending, when an example that would be in it
     has an error, or below the catalogue's minimum for the base model (the agent's when not named) in the
     training file.
     """
     connection = transaction.connection
+    await check_store.wait_turn(connection, tenant, dataset_id)
     if not await version_store.lock_dataset(connection, tenant, dataset_id):
         raise problems.no_dataset()
     agent = await agent_store.agent_of_dataset(connection, tenant, dataset_id)
