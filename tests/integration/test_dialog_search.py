@@ -66,6 +66,7 @@ async def test_words_are_found_by_stem_by_typo_and_by_part_of_a_number(
     assert wrong == {}
     counts = (await api.get("/v1/dialogs/counts", params={"q": "роза"})).json()
     assert counts["count"] == 1
+    assert [one["count"] for one in counts["filters"]["source"]] == [1, 0], "live, test"
 
 
 async def test_what_is_said_later_and_in_function_calls_is_found_too(

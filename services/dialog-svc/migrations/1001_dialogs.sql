@@ -75,7 +75,8 @@ CREATE TABLE ratings (
 );
 SELECT protect_tenant_table('ratings');
 
--- Newest time of an event taken from each partition of chat.events, noted with the batch: by it a dialog is silent.
+-- Newest time of an event taken from each partition of chat.events, noted with the batch: by it a dialog is
+-- silent.
 CREATE TABLE clocks (
     partition int PRIMARY KEY,
     newest timestamptz NOT NULL

@@ -140,6 +140,25 @@ SET search_path = dialog_svc, public, pg_temp SET plan_cache_mode = force_custom
     END
 $$;
 
+-- How many of the dialogs that match have each value of each filter, in one pass over them.
+CREATE FUNCTION count_values(filter jsonb, query tsquery) RETURNS TABLE (field text, value text, found bigint)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = dialog_svc, public, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+    WITH matches AS (
+        SELECT * FROM matching_dialogs(filter) WHERE query IS NULL
+        UNION ALL
+        SELECT * FROM found_dialogs(filter, query) WHERE query IS NOT NULL
+    )
+    SELECT v.field, v.value, count(*)
+    FROM matches l CROSS JOIN LATERAL (
+        VALUES ('rating', l.rating), ('source', l.source), ('channel', l.channel), ('outcome', l.outcome),
+               ('has_functions', l.has_functions::text), ('in_dataset', l.in_dataset::text)
+        UNION ALL SELECT 'model', x FROM unnest(l.models) AS x
+    ) AS v (field, value)
+    WHERE v.value IS NOT NULL
+    GROUP BY v.field, v.value
+$$;
+
 -- The stem of each word that has one, whether any document holds it, and if none does, what is like it.
 -- Two letters exchanged in a short word leave it little similarity, hence the low threshold; the caller
 -- chooses among the words. (The setting is known once the extension is loaded.)
@@ -201,14 +220,14 @@ $$;
 DO $$ DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['list_dialogs', 'search_dialogs', 'count_dialogs', 'stems', 'words_containing',
-                                'ratings_by_model', 'listing_lag'] LOOP
+    FOREACH name IN ARRAY ARRAY['list_dialogs', 'search_dialogs', 'count_dialogs', 'count_values', 'stems',
+                                'words_containing', 'ratings_by_model', 'listing_lag'] LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %I TO %I, %I',
             name, current_schema(), current_schema() || '_http');
     END LOOP;
 END $$;
 
 -- migrate:down
-DROP FUNCTION listing_lag, ratings_by_model, words_containing, stems, count_dialogs, search_dialogs, list_dialogs,
-    comes_after, found_dialogs, matching_dialogs;
+DROP FUNCTION listing_lag, ratings_by_model, words_containing, stems, count_values, count_dialogs, search_dialogs,
+    list_dialogs, comes_after, found_dialogs, matching_dialogs;
 DROP TABLE vocabulary, search_documents, listed_values, listings;

@@ -48,6 +48,11 @@ async def count_dialogs(
     return [row["found"] for row in rows]
 
 
+async def count_values(connection: Connection, filters: Filter, query: str | None) -> list[Record]:
+    """Return (field, value as text, found) of each value that dialogs which match have."""
+    return await connection.fetch("SELECT * FROM count_values($1, $2::text::tsquery)", filters, query)
+
+
 async def listed_values(connection: Connection, tenant: str, agent_id: str | None, most: int) -> list[Record]:
     """Return (field, value) of what the tenant's dialogs, or an agent's, were ever listed with.
 

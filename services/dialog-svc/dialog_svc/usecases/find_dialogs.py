@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "has_functions": (True, False),
     "in_dataset": (True, False),
 }
+Place = tuple[str, Any]  # a filter and one of its values
 LABELS = {"channel", "outcome", "model"}
 
 
@@ -60,23 +61,43 @@ async def count_dialogs(connection: Connection, tenant: str, search: Search) -> 
         query = await _query(connection, search.words)
         if query is None:
             return [Count("", None, 0, more=False)]
+    places = list(_values(await _labels(connection, tenant, search.filters)))
+    (total,) = await store.count_dialogs(connection, [search.filters], query, EXACT + 1)
+    found = await _count_at_once(connection, search.filters, query, places) if total <= EXACT else {}
+    others = [place for place in places if place not in found]
+    variants = [{**search.filters, name: value} for name, value in others]
+    found |= zip(others, await store.count_dialogs(connection, variants, query, EXACT + 1), strict=True)
+    return [_count("", None, total), *(_count(*place, found[place]) for place in places)]
+
+
+async def _labels(connection: Connection, tenant: str, filters: store.Filter) -> dict[str, list[str]]:
     labels: dict[str, list[str]] = defaultdict(list)
-    for row in await store.listed_values(connection, tenant, search.filters.get("agent_id"), VALUES):
+    for row in await store.listed_values(connection, tenant, filters.get("agent_id"), VALUES):
         labels[row["field"]].append(row["value"])
-    for name in LABELS & search.filters.keys():
-        if (value := search.filters[name]) not in labels[name]:
+    for name in LABELS & filters.keys():
+        if (value := filters[name]) not in labels[name]:
             labels[name].append(value)  # who filters by it must see it
-    wanted_values = list(_values(labels))
-    variants = [search.filters, *({**search.filters, name: value} for name, value in wanted_values)]
-    found = await store.count_dialogs(connection, variants, query, EXACT + 1)
-    places = [("", None), *wanted_values]
-    return [
-        Count(name, value, min(number, EXACT), more=number > EXACT)
-        for (name, value), number in zip(places, found, strict=True)
-    ]
+    return labels
 
 
-def _values(labels: dict[str, list[str]]) -> Iterator[tuple[str, Any]]:
+async def _count_at_once(
+    connection: Connection, filters: store.Filter, query: str | None, places: Iterable[Place]
+) -> dict[Place, int]:
+    """Count for the filters that are not set, which all look at the same dialogs."""
+    rows = await store.count_values(connection, filters, query)
+    known = {(row["field"], row["value"]): row["found"] for row in rows}
+    return {
+        (name, value): known.get((name, str(value).lower() if isinstance(value, bool) else value), 0)
+        for name, value in places
+        if name not in filters
+    }
+
+
+def _count(name: str, value: Any, number: int) -> Count:
+    return Count(name, value, min(number, EXACT), more=number > EXACT)
+
+
+def _values(labels: dict[str, list[str]]) -> Iterator[Place]:
     for name, values in FIXED.items():
         yield from ((name, value) for value in values)
     for name in sorted(labels):
