@@ -235,6 +235,25 @@ async def test_as_recorded_what_another_agent_answered_stands_with_the_current_v
     assert [one["messages"][0]["content"] for one in lines] == ["Second."] * 9
 
 
+async def test_as_recorded_functions_that_changed_block_only_what_stands_with_the_current_ones(
+    curation: Curation,
+) -> None:
+    dataset = await curation.agent(tools=TOOLS, prompt="First.", version=1)
+    await curation.take_dialogs(dataset, *(talk(number, version=1) for number in range(5)))
+    (current,) = await curation.take_dialogs(dataset, talk(5, version=2))
+    (own,) = await curation.take(dataset, talk(6))
+    await curation.agent(tools=[], prompt="Second.", version=2)
+    await curation.check()
+    blocked = await refusal(curation, dataset, 1)
+    assert [(one["code"], one["examples"]) for one in blocked.extra["errors"]] == [("function_unknown", 7)]
+    blocked = await refusal(curation, dataset, 1, agent="as_recorded")
+    (error,) = blocked.extra["errors"]
+    assert (error["code"], set(error["first"])) == ("function_unknown", {str(current), str(own)})
+    recorded = await curation.freeze(dataset, agent="as_recorded", exclude=(current, own))
+    lines = curation.lines(recorded["manifest"]["files"]["training"])
+    assert [one["tools"] for one in lines] == [TOOLS] * 5
+
+
 async def test_versions_differ_by_example_and_message_and_never_change(curation: Curation) -> None:
     dataset = await curation.agent(tools=TOOLS)
     examples = await curation.take(dataset, *talks(12))
