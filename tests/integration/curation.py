@@ -146,11 +146,18 @@ class Curation:
 
     async def freeze(self, dataset: UUID, least: int = 1, **settings: Any) -> dict[str, Any]:
         """Freeze a version; returns its row once it is written."""
+        return await self.written(dataset, await self.begin(dataset, least, **settings))
+
+    async def begin(self, dataset: UUID, least: int = 1, **settings: Any) -> int:
+        """Pin a version; returns its number."""
         async with self.database.transaction() as transaction:
-            version = await begin_version(
+            return await begin_version(
                 transaction, tenant=TENANT, by="olga", dataset_id=dataset, catalogue=Catalogue(default=least),
                 wanted=FreezeSettings(**settings),
             )  # fmt: skip
+
+    async def written(self, dataset: UUID, version: int) -> dict[str, Any]:
+        """Let the worker write what is pinned; returns the version's row."""
         await Freezer(self.database, self.objects, lease=60).freeze_next()
         async with self.database.transaction() as transaction:
             row = await version_store.get(transaction.connection, TENANT, dataset, version)

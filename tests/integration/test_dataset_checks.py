@@ -163,6 +163,32 @@ async def test_functions_that_change_while_somebody_saves_wait_for_the_example(c
     assert await curation.codes(dataset) == {"function_unknown": 2}
 
 
+async def test_a_slice_is_bounded_by_bytes_and_a_request_leaves_what_is_large_to_the_worker(
+    curation: Curation,
+) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    words = "word " * 150_000  # 750 kB, original and draft twice that
+    large = [(replace(SOUND[0], content=f"{words} {number}"), *SOUND[1:]) for number in range(5)]
+    await curation.take(dataset, *large, save=False)
+    async with curation.database.tenant_transaction(TENANT) as transaction:
+        assert await catch_up(transaction, tenant=TENANT, dataset_id=dataset) == 5
+    assert await Checker(curation.database, curation.side).check_next()
+    assert await due(curation, dataset) == 3  # 4 MiB hold two of 1.5 MB
+    assert await curation.check() == 2
+    (small,) = await curation.take(dataset, SOUND)
+    await curation.edit(small, EditText("a3", "As you hinted."))
+    async with curation.database.tenant_transaction(TENANT) as transaction:
+        assert await catch_up(transaction, tenant=TENANT, dataset_id=dataset) == 0
+
+
+async def test_an_example_that_is_larger_than_a_slice_is_checked_alone(curation: Curation) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    huge = (replace(SOUND[0], content="word " * 500_000), *SOUND[1:])
+    await curation.take(dataset, huge, SOUND, save=False)
+    assert await curation.check() == 2
+    assert await due(curation, dataset) == 0
+
+
 async def test_a_dismissed_warning_holds_for_this_content_only(curation: Curation) -> None:
     dataset = await curation.agent(tools=TOOLS)
     (example,) = await curation.take(dataset, SOUND, edits=[EditText("a3", "At Sino, as you hinted.")])

@@ -23,7 +23,7 @@ from dataset_svc.usecases.compare_versions import compare_versions
 from dataset_svc.usecases.freeze_version import FreezeSettings, preview_split
 from dataset_svc.usecases.request_training import TrainSettings, request_training
 from dataset_svc.usecases.take_agent import take_agent
-from dataset_svc.usecases.write_version import Freezer
+from dataset_svc.usecases.write_version import ErasedMeanwhileError, Freezer
 from deploy.simulator.validate import validate_file
 from deploy.stack.prepared import Prepared
 from tests.damage import SOUND, TOOLS
@@ -235,6 +235,25 @@ async def test_as_recorded_what_another_agent_answered_stands_with_the_current_v
     assert [one["messages"][0]["content"] for one in lines] == ["Second."] * 9
 
 
+async def test_as_recorded_functions_that_changed_block_only_what_stands_with_the_current_ones(
+    curation: Curation,
+) -> None:
+    dataset = await curation.agent(tools=TOOLS, prompt="First.", version=1)
+    await curation.take_dialogs(dataset, *(talk(number, version=1) for number in range(5)))
+    (current,) = await curation.take_dialogs(dataset, talk(5, version=2))
+    (own,) = await curation.take(dataset, talk(6))
+    await curation.agent(tools=[], prompt="Second.", version=2)
+    await curation.check()
+    blocked = await refusal(curation, dataset, 1)
+    assert [(one["code"], one["examples"]) for one in blocked.extra["errors"]] == [("function_unknown", 7)]
+    blocked = await refusal(curation, dataset, 1, agent="as_recorded")
+    (error,) = blocked.extra["errors"]
+    assert (error["code"], set(error["first"])) == ("function_unknown", {str(current), str(own)})
+    recorded = await curation.freeze(dataset, agent="as_recorded", exclude=(current, own))
+    lines = curation.lines(recorded["manifest"]["files"]["training"])
+    assert [one["tools"] for one in lines] == [TOOLS] * 5
+
+
 async def test_versions_differ_by_example_and_message_and_never_change(curation: Curation) -> None:
     dataset = await curation.agent(tools=TOOLS)
     examples = await curation.take(dataset, *talks(12))
@@ -284,6 +303,86 @@ async def test_a_takeover_writes_the_same_bytes_and_the_one_that_lost_leaves_not
     assert {name: one["sha256"] for name, one in files.items()} == {
         name: one["sha256"] for name, one in done["manifest"]["files"].items()
     }
+    assert {name.split(".")[0] for name in objects(curation)} == {f"v1-{row['epoch']}"}
+
+
+def objects(curation: Curation) -> list[str]:
+    """The names of all that versions left in object storage."""
+    return sorted(one.name for one in curation.folder.rglob("v*.jsonl"))
+
+
+async def again(curation: Curation) -> None:
+    """Let whoever comes next claim what is being frozen."""
+    async with curation.database.transaction() as transaction:
+        await transaction.connection.execute("UPDATE dataset_versions SET claimed_until = '-infinity'")
+
+
+async def test_an_erasure_while_a_version_is_written_makes_it_start_again(curation: Curation) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    examples = await curation.take(dataset, *talks(12))
+    await curation.check()
+    freezer = Freezer(curation.database, curation.objects, lease=60)
+    listed = freezer._listed
+
+    async def erasing(*around: Any) -> AsyncIterator[bytes]:
+        async for lines in listed(*around):
+            yield lines
+        async with curation.database.transaction() as transaction:
+            await transaction.connection.execute(
+                "DELETE FROM example_revisions WHERE example_id = $1", examples[0]
+            )
+
+    freezer._listed = erasing  # type: ignore[method-assign,assignment]
+    await curation.begin(dataset)
+    with pytest.raises(ErasedMeanwhileError):
+        await freezer.freeze_next()
+    assert objects(curation) == []
+    await again(curation)
+    version = await curation.written(dataset, 1)
+    assert (version["state"], version["epoch"], version["manifest"]["examples"]) == ("ready", 2, 11)
+    assert objects(curation) == ["v1-2.examples.jsonl", "v1-2.jsonl"]
+
+
+async def test_what_a_crash_left_goes_with_the_next_attempt_or_when_it_is_given_up(
+    curation: Curation,
+) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    await curation.take(dataset, *talks(12))
+    await curation.check()
+    for version in (1, 2):
+        await curation.begin(dataset)
+        folder = f"tenants/{TENANT}/datasets/{dataset}"
+        await curation.objects.put(f"{folder}/v{version}-1.jsonl", b"of a crash")
+        async with curation.database.transaction() as transaction:
+            await transaction.connection.execute(
+                "UPDATE dataset_versions SET epoch = $1 WHERE version = $2",
+                1 if version == 1 else 100,
+                version,
+            )
+        state = (await curation.written(dataset, version))["state"]
+        assert state == ("ready" if version == 1 else "failed")
+    assert objects(curation) == ["v1-2.examples.jsonl", "v1-2.jsonl"]
+
+
+async def test_a_version_keeps_its_files_when_only_the_answer_to_its_commit_was_lost(
+    curation: Curation,
+) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    await curation.take(dataset, *talks(12))
+    await curation.check()
+    freezer = Freezer(curation.database, curation.objects, lease=60)
+    freeze = freezer._freeze
+
+    async def lost(claimed: Any) -> None:
+        await freeze(claimed)
+        raise ConnectionResetError
+
+    freezer._freeze = lost  # type: ignore[method-assign]
+    await curation.begin(dataset)
+    with pytest.raises(ConnectionResetError):
+        await freezer.freeze_next()
+    version = await curation.written(dataset, 1)
+    assert (version["state"], len(curation.lines(version["manifest"]["files"]["training"]))) == ("ready", 12)
 
 
 async def _overtaken(curation: Curation, slow: Freezer) -> None:

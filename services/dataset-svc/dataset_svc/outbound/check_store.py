@@ -37,29 +37,41 @@ async def try_turn(connection: Connection, tenant: str, dataset_id: UUID) -> boo
     )
 
 
-async def take_due(connection: Connection, tenant: str, dataset_id: UUID, limit: int) -> list[UUID]:
+async def take_due(
+    connection: Connection, tenant: str, dataset_id: UUID, limit: int, size: int, *, one_at_least: bool
+) -> list[UUID]:
     """Take examples out of the queue, locked; those that somebody changes just now stay in it.
+
+    Up to `limit` of them whose originals and drafts are `size` bytes together; with `one_at_least` the first
+    one whatever its size.
 
     The lock comes before the queue, as it does for whoever changes an example: else the two could wait
     for each other, or a change that is not committed yet could miss its check.
     """
     rows = await connection.fetch(
         """
-        WITH free AS (
-            SELECT e.id FROM examples e
+        WITH free AS MATERIALIZED (
+            SELECT e.id, octet_length(e.original::text) + octet_length(e.draft::text) AS size FROM examples e
             WHERE e.tenant_id = $1 AND e.id = ANY (ARRAY(
                 SELECT example_id FROM check_queue WHERE tenant_id = $1 AND dataset_id = $2
                 ORDER BY example_id LIMIT $3
             ))
             FOR NO KEY UPDATE OF e SKIP LOCKED
+        ), few AS (
+            SELECT id FROM (
+                SELECT id, sum(size) OVER running AS sum, row_number() OVER running AS number FROM free
+                WINDOW running AS (ORDER BY id)
+            ) f WHERE sum <= $4 OR (number = 1 AND $5)
         )
         DELETE FROM check_queue
-        WHERE tenant_id = $1 AND dataset_id = $2 AND example_id = ANY (ARRAY(SELECT id FROM free))
+        WHERE tenant_id = $1 AND dataset_id = $2 AND example_id = ANY (ARRAY(SELECT id FROM few))
         RETURNING example_id
         """,
         tenant,
         dataset_id,
         limit,
+        size,
+        one_at_least,
     )
     return [row["example_id"] for row in rows]
 

@@ -11,9 +11,19 @@ from chassis.database import Connection
 
 
 async def counts(
-    connection: Connection, tenant: str, dataset_id: UUID, *, saved_only: bool, without: Sequence[UUID] = ()
+    connection: Connection,
+    tenant: str,
+    dataset_id: UUID,
+    *,
+    saved_only: bool,
+    without: Sequence[UUID] = (),
+    current_version: int | None = None,
 ) -> list[Record]:
-    """Return per code: how many examples, findings and dismissed ones, and the first few examples."""
+    """Return per code: how many examples, findings and dismissed ones, and the first few examples.
+
+    With `current_version` examples stand as recorded: those of another version have its functions, so what
+    was found by the current ones does not concern them.
+    """
     return await connection.fetch(
         """
         WITH relevant AS (
@@ -23,6 +33,8 @@ async def counts(
               AND d.code = f.code AND d.content_sha256 = c.content_sha256
             WHERE f.tenant_id = $1 AND f.dataset_id = $2 AND (NOT $3 OR c.state = 'saved')
               AND f.example_id <> ALL($4)
+              AND ($5::bigint IS NULL OR coalesce(c.answered_under, $5) = $5
+                OR f.code NOT IN ('function_unknown', 'arguments_mismatch'))
         ), numbered AS (
             SELECT code, severity, example_id, is_dismissed, count(*) AS findings,
                 row_number() OVER (PARTITION BY code, is_dismissed ORDER BY example_id) AS number
@@ -37,6 +49,7 @@ async def counts(
         dataset_id,
         saved_only,
         without,
+        current_version,
     )
 
 

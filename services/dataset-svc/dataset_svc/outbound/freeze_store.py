@@ -151,6 +151,38 @@ async def finish(connection: Connection, claimed: Record, manifest: dict[str, An
     )
 
 
+async def is_ready(connection: Connection, claimed: Record) -> bool:
+    """Whether this very claim made the version ready."""
+    return bool(
+        await connection.fetchval(
+            """
+            SELECT true FROM dataset_versions
+            WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3 AND epoch = $4 AND state = 'ready'
+            """,
+            claimed["tenant_id"],
+            claimed["dataset_id"],
+            claimed["version"],
+            claimed["epoch"],
+        )
+    )
+
+
+async def count_present(connection: Connection, claimed: Record) -> int:
+    """Return how many of the pinned examples no erasure has taken."""
+    count: int = await connection.fetchval(
+        """
+        SELECT count(*) FROM version_examples v
+        JOIN example_revisions r
+          ON r.tenant_id = v.tenant_id AND r.example_id = v.example_id AND r.revision = v.revision
+        WHERE v.tenant_id = $1 AND v.dataset_id = $2 AND v.version = $3
+        """,
+        claimed["tenant_id"],
+        claimed["dataset_id"],
+        claimed["version"],
+    )
+    return count
+
+
 async def fail(connection: Connection, claimed: Record, code: str) -> bool:
     """Give the version up; False when the claim was lost."""
     return bool(

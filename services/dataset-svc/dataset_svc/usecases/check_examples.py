@@ -17,10 +17,10 @@ from dataset_svc.outbound import agent_store, check_store
 from dataset_svc.outbound.row import Row
 from dataset_svc.outbound.side_process import SideProcess
 
-AT_ONCE = 32
-"""Examples that a request checks itself, some 5 ms; the rest is the worker's."""
-SLICE = 64
-"""Examples in one transaction of the worker: whoever changes one of them waits as long, some 25 ms."""
+AT_ONCE, SMALL = 32, 256 * 1024
+"""Examples, and bytes of them, that a request checks itself, some 5 ms; the rest is the worker's."""
+SLICE, LARGE = 64, 4 * 1024 * 1024
+"""Examples, and bytes, in one transaction of the worker: who changes one waits as long, some 25 ms."""
 PAUSE = 0.02
 """Seconds between slices that are not small: requests of others come first."""
 FIRST = UUID(int=0)
@@ -35,7 +35,9 @@ async def catch_up(transaction: Transaction, *, tenant: str, dataset_id: UUID) -
     if not 0 < due <= AT_ONCE:
         return due
     await check_store.wait_turn(connection, tenant, dataset_id)
-    if await check_slice(connection, tenant, dataset_id, due, _here) == due:
+    taken = await check_store.take_due(connection, tenant, dataset_id, due, SMALL, one_at_least=False)
+    await _check_taken(connection, tenant, dataset_id, taken, _here)
+    if len(taken) == due:
         return 0
     return await check_store.count_due(connection, tenant, dataset_id)
 
@@ -64,27 +66,28 @@ class Checker:
             self._last = (found["tenant_id"], found["dataset_id"])
             if not await check_store.try_turn(connection, *self._last):
                 return False
-            taken = await check_slice(connection, *self._last, SLICE, self._compute)
-        if taken > AT_ONCE:
+            taken = await check_store.take_due(connection, *self._last, SLICE, LARGE, one_at_least=True)
+            await _check_taken(connection, *self._last, taken, self._compute)
+        if len(taken) > AT_ONCE:
             await asyncio.sleep(PAUSE)
-        return taken > 0
+        return bool(taken)
 
     async def _compute(self, copies: Sequence[Copy], prompt: str, tools: str | None) -> list[Checked]:
-        if len(copies) <= AT_ONCE:
+        size = sum(len(one.messages) + len(one.original) for one in copies)
+        if len(copies) <= AT_ONCE and size <= SMALL:
             return check_copies(copies, prompt, tools)
         return await self._side.run(check_copies, copies, prompt, tools)
 
 
-async def check_slice(
-    connection: Connection, tenant: str, dataset_id: UUID, limit: int, compute: Compute
-) -> int:
-    """Check up to `limit` examples that are due and store what was found; returns how many were taken.
+async def _check_taken(
+    connection: Connection, tenant: str, dataset_id: UUID, due: Sequence[UUID], compute: Compute
+) -> None:
+    """Check examples that were taken out of the queue, and store what was found.
 
     The caller has the dataset's turn.
     """
-    due = await check_store.take_due(connection, tenant, dataset_id, limit)
     if not due:
-        return 0
+        return
     agent = await agent_store.agent_of_dataset(connection, tenant, dataset_id)
     rows = await check_store.copies(connection, tenant, due)
     checked = await compute(
@@ -93,7 +96,6 @@ async def check_slice(
         orjson.dumps(agent["tools"]).decode() if agent else None,
     )
     await _store(connection, tenant, dataset_id, due, rows, checked)
-    return len(due)
 
 
 async def _store(

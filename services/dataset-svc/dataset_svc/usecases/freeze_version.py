@@ -108,13 +108,15 @@ async def _sound(
     connection: Connection, tenant: str, dataset_id: UUID, agent: Row, wanted: FreezeSettings
 ) -> list[dict[str, Any]]:
     """Return the warnings that stand; raises a Problem when an error or an unknown version stands."""
+    as_recorded = wanted.agent == "as_recorded"
     counts = await finding_store.counts(
-        connection, tenant, dataset_id, saved_only=True, without=wanted.exclude
-    )
+        connection, tenant, dataset_id, saved_only=True, without=wanted.exclude,
+        current_version=agent["version"] if as_recorded else None,
+    )  # fmt: skip
     wrong = [*agent_errors(agent["prompt"], agent["tools"]), *_told(counts, "error")]
     if wrong:
         raise check_problems.errors_block(wrong)
-    if wanted.agent == "as_recorded":
+    if as_recorded:
         unknown = await version_store.unknown_versions(
             connection, tenant, dataset_id, agent["agent_id"], wanted.exclude
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 from chassis.database import Database, Transaction
-from chassis.errors import LeaseLostError
+from chassis.errors import LeaseLostError, Transient
 from chassis.objects import ObjectStore, Stored, tenant_prefix
 from dataset_svc.domain.checks.copy import EXAMPLE_CONTEXT
 from dataset_svc.domain.line import frame
@@ -23,6 +23,11 @@ SLICE = 5.0
 MAX_ATTEMPTS = 100
 RETRY_AFTER = 10.0
 PARTS = {"training": "", "validation": ".validation"}
+EXAMPLES = ".examples"
+
+
+class ErasedMeanwhileError(Transient):
+    """What was written holds an example that was erased; the version has to be written again."""
 
 
 @dataclass(slots=True)
@@ -54,7 +59,8 @@ class Freezer:
         try:
             await self._freeze(claimed)
         except BaseException:
-            await self._release(claimed)
+            if not await self._release(claimed):
+                await self._delete(claimed, [claimed["epoch"]])
             raise
         return True
 
@@ -69,25 +75,22 @@ class Freezer:
                 stored = await self._put(claimed, suffix, self._lines(claimed, of_part, totals[part]))
                 files[part] = _file(stored, totals[part])
         if totals["training"].examples < claimed["settings"]["min_examples"]:  # erased meanwhile
-            await self._delete(claimed, files)
             await self._give_up(claimed, "too_few_examples")
             return
-        listed = await self._put(claimed, ".examples", self._listed(claimed, stretches))
+        listed = await self._put(claimed, EXAMPLES, self._listed(claimed, stretches))
         found = manifest(claimed, files, totals, listed, stretches)
+        # before the version is ready: then nobody comes back for what a crash left
+        await self._delete(claimed, range(1, claimed["epoch"]))
         async with self._database.transaction() as transaction:
-            counts = await freeze_store.finish(transaction.connection, claimed, found)
-            if counts:
-                await _publish(transaction, claimed)
-        if not counts:
-            await self._delete(claimed, {**files, "examples": {"uri": listed.uri}})
+            if not await freeze_store.finish(transaction.connection, claimed, found):
+                raise LeaseLostError("another process froze this version")
+            if await freeze_store.count_present(transaction.connection, claimed) != found["examples"]:
+                raise ErasedMeanwhileError("an erasure took examples while they were written")
+            await _publish(transaction, claimed)
 
     async def _put(self, claimed: Row, suffix: str, chunks: AsyncGenerator[bytes, None]) -> Stored:
-        key = (
-            f"{tenant_prefix(claimed['tenant_id'])}datasets/{claimed['dataset_id']}/"
-            f"v{claimed['version']}-{claimed['epoch']}{suffix}.jsonl"
-        )
         async with aclosing(chunks):
-            return await self._objects.put_stream(key, chunks)
+            return await self._objects.put_stream(_key(claimed, claimed["epoch"], suffix), chunks)
 
     async def _lines(
         self, claimed: Row, stretches: Sequence[Row], totals: Totals
@@ -148,18 +151,31 @@ class Freezer:
             if not await freeze_store.prolong(transaction.connection, claimed, self._lease):
                 raise LeaseLostError("another process freezes this version now")
 
-    async def _release(self, claimed: Row) -> None:
+    async def _release(self, claimed: Row) -> bool:
+        """Let it be tried again soon; True when it is ready after all, and only the answer was lost."""
         async with self._database.transaction() as transaction:
             await freeze_store.prolong(transaction.connection, claimed, RETRY_AFTER)
+            return await freeze_store.is_ready(transaction.connection, claimed)
 
-    async def _delete(self, claimed: Row, files: dict[str, Any]) -> None:
-        for file in files.values():
-            await self._objects.delete(file["uri"], claimed["tenant_id"])
+    async def _delete(self, claimed: Row, epochs: Iterable[int]) -> None:
+        """Delete whatever these epochs wrote: nothing will refer to it."""
+        for epoch in epochs:
+            for suffix in (*PARTS.values(), EXAMPLES):
+                await self._objects.delete(_key(claimed, epoch, suffix), claimed["tenant_id"])
 
     async def _give_up(self, claimed: Row, code: str) -> None:
         async with self._database.transaction() as transaction:
             if await freeze_store.fail(transaction.connection, claimed, code):
                 await freeze_store.end_requests(transaction.connection, claimed)
+        await self._delete(claimed, range(1, claimed["epoch"] + 1))
+
+
+def _key(claimed: Row, epoch: int, suffix: str) -> str:
+    """Return where an epoch writes a file: whoever comes after it knows what to delete."""
+    return (
+        f"{tenant_prefix(claimed['tenant_id'])}datasets/{claimed['dataset_id']}/"
+        f"v{claimed['version']}-{epoch}{suffix}.jsonl"
+    )
 
 
 async def _publish(transaction: Transaction, claimed: Row) -> None:
