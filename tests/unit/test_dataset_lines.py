@@ -14,8 +14,8 @@ from dataset_svc.domain.message import Span
 from dataset_svc.inbound import json_array
 from dataset_svc.inbound.json_array import as_lines
 from dataset_svc.inbound.lines import read_line
-from dataset_svc.usecases import import_examples
-from dataset_svc.usecases.import_examples import read_stretch
+from dataset_svc.usecases import read_stretch as reading
+from dataset_svc.usecases.read_stretch import read_stretch
 
 TURNS: list[dict[str, Any]] = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
 
@@ -79,9 +79,9 @@ def test_a_bad_line_is_refused_by_code_and_field(
 async def test_a_file_is_read_in_stretches_of_whole_lines_and_one_too_long_is_skipped(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch, ending: bytes
 ) -> None:
-    monkeypatch.setattr(import_examples, "LINES", 3)
-    monkeypatch.setattr(import_examples, "WINDOW", 16)
-    monkeypatch.setattr(import_examples, "MAX_LINE", 64)
+    monkeypatch.setattr(reading, "LINES", 3)
+    monkeypatch.setattr(reading, "WINDOW", 16)
+    monkeypatch.setattr(reading, "MAX_LINE", 64)
     lines = [b"1", b"", b"three", b"4", b"x" * 200, b"six " * 8, b"7"]
     objects = ObjectStore(tmp_path.as_uri())
     stored = await objects.put("tenants/acme/file", b"\n".join(lines) + ending)

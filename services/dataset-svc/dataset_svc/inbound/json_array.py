@@ -9,7 +9,7 @@ import ijson
 import orjson
 
 from chassis.errors import Problem, Text
-from dataset_svc.usecases.import_examples import MAX_LINE
+from dataset_svc.usecases.read_stretch import MAX_LINE
 
 BOM = b"\xef\xbb\xbf"
 BLANKS, MOST_BLANKS = b" \t\r\n" + BOM, 65_536

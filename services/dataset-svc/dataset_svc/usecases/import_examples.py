@@ -27,10 +27,10 @@ from dataset_svc.outbound import agent_store, candidate_store, example_store, im
 from dataset_svc.outbound.import_store import NewRow
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.change_examples import failure
+from dataset_svc.usecases.read_stretch import Stretch, line_too_long, read_stretch
 from dataset_svc.usecases.save_example import ready_to_save
 
 IMPORT = "import"
-LINES, WINDOW, MAX_LINE = 500, 1024 * 1024, 8 * 1024 * 1024
 ReadLine = Callable[[bytes, str], Incoming]
 Checked = NewRow | Problem
 
@@ -46,15 +46,6 @@ class Options:
     def json(self) -> dict[str, Any]:
         """Return them as an operation keeps them."""
         return {"format": self.format, "mode": self.mode, "state": self.state}
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Whole lines of the file with their numbers, and where the next one begins; None: too long a line."""
-
-    lines: Sequence[tuple[int, bytes | None]]
-    line: int
-    offset: int
 
 
 async def begin_import(
@@ -117,36 +108,6 @@ class Importer:
             except Problem as problem:
                 checked[number] = problem
         return checked
-
-
-async def read_stretch(
-    objects: ObjectStore, tenant: str, arguments: Mapping[str, Any], line: int, offset: int
-) -> Stretch:
-    """Return the next lines of the file, at most 500 and about 1 MiB."""
-    uri, size = arguments["uri"], arguments["bytes"]
-    window = b""
-    while b"\n" not in window and offset + len(window) < size and len(window) < MAX_LINE:
-        length = min(WINDOW, size - offset - len(window))
-        window += await objects.read_range(uri, tenant, offset + len(window), length)
-    at_end = offset + len(window) >= size
-    if b"\n" not in window and not at_end:
-        return Stretch([(line + 1, None)], line + 1, await _next_line(objects, tenant, uri, size, offset))
-    parts = window.split(b"\n", LINES)
-    rest = parts.pop()
-    if at_end and len(parts) < LINES and rest:
-        parts, rest = [*parts, rest], b""
-    numbered = [(line + n, raw) for n, raw in enumerate(parts, 1)]
-    return Stretch(numbered, line + len(parts), offset + len(window) - len(rest))
-
-
-async def _next_line(objects: ObjectStore, tenant: str, uri: str, size: int, offset: int) -> int:
-    """Return where the line after one that is too long begins."""
-    while offset < size:
-        window = await objects.read_range(uri, tenant, offset, min(WINDOW, size - offset))
-        if (at := window.find(b"\n")) >= 0:
-            return offset + at + 1
-        offset += len(window)
-    return size
 
 
 def _row(number: int, incoming: Incoming, state: str | None) -> NewRow:
@@ -249,14 +210,6 @@ async def _store(transaction: Transaction, operation: Row, rows: Sequence[NewRow
     for dialog_id, example_id in saved.items():
         event = DatasetChanged(dialog_id=dialog_id, example_id=example_id, state="saved")
         transaction.publish(event, tenant=tenant)
-
-
-def line_too_long() -> Problem:
-    """Return the refusal of a line that no example could be."""
-    return Problem(
-        422, "line_too_long",
-        Text(f"The line has more than {MAX_LINE} bytes.", f"В строке больше {MAX_LINE} байт."),
-    )  # fmt: skip
 
 
 def already_there() -> Problem:
