@@ -85,6 +85,11 @@ class Dialog:
     added: list[tuple[Node, Post]] = field(default_factory=list)
     happened: list[Completion | Rating] = field(default_factory=list)
 
+    @property
+    def facts(self) -> tuple[str, str, str | None, str | None]:
+        """What `know` takes over."""
+        return self.agent_id, self.source, self.channel, self.client
+
     def know(self, agent_id: str, source: str, channel: str | None, client: str | None) -> None:
         """Take over what its first message says of it; a rating or an end may have come before."""
         self.agent_id, self.source, self.channel, self.client = agent_id, source, channel, client

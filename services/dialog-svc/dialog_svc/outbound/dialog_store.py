@@ -77,22 +77,26 @@ async def _insert_new(connection: Connection, dialogs: Sequence[Dialog]) -> None
     )
 
 
-async def choose_shelves(connection: Connection, dialogs: Sequence[Dialog]) -> None:
-    """Put dialogs that have no text yet onto this month's shelf of their `keep_days`."""
+async def put_facts(connection: Connection, dialogs: Sequence[Dialog]) -> None:
+    """Write what the first message told of dialogs that were there before it, and choose their shelf.
+
+    They have no text yet: it will lie on this month's shelf of their `keep_days`.
+    """
     if not dialogs:
         return
     rows = await connection.fetch(
         """
-        UPDATE dialogs d SET shelf = (
-            SELECT max(s.shelf) FROM shelves s WHERE s.kept = u.keep_days AND s.month <= now()
-        )
-        FROM unnest($1::text[], $2::text[], $3::int[]) AS u (tenant_id, dialog_id, keep_days)
+        UPDATE dialogs d SET agent_id = u.agent_id, source = u.source, channel = u.channel, client = u.client,
+            shelf = (SELECT max(s.shelf) FROM shelves s WHERE s.kept = u.keep_days AND s.month <= now())
+        FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[])
+            AS u (tenant_id, dialog_id, keep_days, agent_id, source, channel, client)
         WHERE d.tenant_id = u.tenant_id AND d.dialog_id = u.dialog_id
         RETURNING d.tenant_id, d.dialog_id, d.shelf
         """,
         [dialog.tenant for dialog in dialogs],
         [dialog.id for dialog in dialogs],
         [dialog.keep_days for dialog in dialogs],
+        *map(list, zip(*(dialog.facts for dialog in dialogs), strict=True)),
     )
     shelves = {(row["tenant_id"], row["dialog_id"]): row["shelf"] for row in rows}
     for dialog in dialogs:
@@ -171,10 +175,6 @@ async def update_dialogs(connection: Connection, dialogs: Sequence[Dialog]) -> N
         {
             "tenant_id": dialog.tenant,
             "dialog_id": dialog.id,
-            "agent_id": dialog.agent_id,
-            "source": dialog.source,
-            "channel": dialog.channel,
-            "client": dialog.client,
             "started_at": dialog.started_at,
             "last_at": dialog.last_at,
             "ended_at": dialog.ended_at,
@@ -192,17 +192,15 @@ async def update_dialogs(connection: Connection, dialogs: Sequence[Dialog]) -> N
     ]
     await connection.execute(
         """
-        UPDATE dialogs d SET agent_id = u.agent_id, source = u.source, channel = u.channel,
-            client = u.client, started_at = u.started_at, last_at = u.last_at, ended_at = u.ended_at,
+        UPDATE dialogs d SET started_at = u.started_at, last_at = u.last_at, ended_at = u.ended_at,
             outcome = u.outcome, rating = u.rating, message_count = u.message_count,
             next_position = u.next_position, leaf_id = u.leaf_id, branch = u.branch, revision = u.revision,
             partition = u.partition, heard_at = least(u.heard_at, clock_timestamp()),
             unlisted_since = coalesce(d.unlisted_since, clock_timestamp())
         FROM json_to_recordset($1::json) AS u (
-            tenant_id text, dialog_id text, agent_id text, source text, channel text, client text,
-            started_at timestamptz, last_at timestamptz, ended_at timestamptz, outcome text, rating text,
-            message_count int, next_position int, leaf_id text, branch text, revision int, partition int,
-            heard_at timestamptz)
+            tenant_id text, dialog_id text, started_at timestamptz, last_at timestamptz, ended_at timestamptz,
+            outcome text, rating text, message_count int, next_position int, leaf_id text, branch text,
+            revision int, partition int, heard_at timestamptz)
         WHERE d.tenant_id = u.tenant_id AND d.dialog_id = u.dialog_id
         """,
         orjson.dumps(rows).decode(),

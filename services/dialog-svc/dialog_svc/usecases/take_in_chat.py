@@ -72,12 +72,12 @@ async def _fold_and_insert(
     changed, met = [dialogs[slot] for slot in groups], []
     for slot, events in groups.items():
         dialog = dialogs[slot]
-        agent_id = dialog.agent_id
+        before = dialog.facts
         _fold(dialog, events, known.get(slot, {}))
-        if dialog.agent_id != agent_id:
+        if dialog.facts != before:
             dialog.keep_days = retention.days(dialog.tenant, dialog.agent_id)
             met.append(dialog)
-    await store.choose_shelves(connection, met)
+    await store.put_facts(connection, met)
     await store.insert_messages(connection, changed)
     return changed
 
