@@ -90,13 +90,6 @@ MUTATIONS = (
         f"{CONSUMING}::test_a_bad_header_that_nobody_reads_costs_nothing",
     ),
     Mutation(
-        "a change of functions waits for the check under way",
-        "services/dataset-svc/dataset_svc/usecases/take_agent.py",
-        "    await check_store.wait_turn(connection, tenant, dataset_id)\n",
-        "",
-        f"{CHECKS}::test_functions_that_change_during_a_check_are_not_missed",
-    ),
-    Mutation(
         "an example is locked before it leaves the queue of checks",
         "services/dataset-svc/dataset_svc/outbound/check_store.py",
         "            FOR NO KEY UPDATE OF e SKIP LOCKED\n",
@@ -127,7 +120,7 @@ MUTATIONS = (
     Mutation(
         "a dialog that changes while it is listed",
         f"{DIALOGS}/index_store.py",
-        " AND d.xmin = u.version::xid",
+        "            WHERE d.xmin = u.version::xid\n",
         "",
         "tests/integration/test_dialog_index.py::test_a_dialog_that_changes_while_it_is_listed_is_listed_again",
     ),
