@@ -36,9 +36,7 @@ async def on_training_status(received: Received[TrainingStatus], transaction: Tr
 def consumers(objects: ObjectStore) -> list[Consumer]:
     """Return what dataset-svc does with each topic it reads."""
     return [
-        Consumer(
-            "dialog.completed", frozenset({DialogCompleted, DialogRated, DialogErased}), dialog_fold(objects)
-        ),
+        Consumer("dialog.completed", DIALOG_EVENTS, dialog_fold(objects)),
         Consumer.of("agent.updated", {AgentUpdated: on_agent_updated}),
         Consumer.of("training.status", {TrainingStatus: on_training_status}),
     ]
