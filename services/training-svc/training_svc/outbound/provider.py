@@ -7,7 +7,7 @@ the worker. Every error leaves as one of domain.errors, without the provider's w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -200,6 +200,21 @@ class Provider:
         """Return a job as it is now."""
         async with answered(self._timeout):
             return read_job(await self._client.fine_tuning.jobs.retrieve(job_id))
+
+    async def listed_jobs(self, wanted: Collection[str]) -> dict[str, Job]:
+        """Return those of the wanted jobs that the account's list shows, by id.
+
+        Newest first, and no further than looking at each job by itself would be cheaper.
+        """
+        found: dict[str, Job] = {}
+        async with answered(self._timeout):
+            page = await self._client.fine_tuning.jobs.list(limit=100)
+            for _ in range(len(wanted)):
+                found |= {one.id: read_job(one) for one in page.data if one.id in wanted}
+                if len(found) == len(wanted) or not page.has_next_page():
+                    break
+                page = await page.get_next_page()
+        return found
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job; one that has ended already is no error."""
