@@ -13,7 +13,6 @@ from agent_svc.domain.errors import no_agent, no_key, no_provider, no_version
 from agent_svc.inbound import gateway
 from agent_svc.outbound import agent_store as store
 from agent_svc.outbound import route_store
-from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.outbound.chat import Models
 from agent_svc.outbound.provider import Provider
 from agent_svc.usecases.activate_route import roll_back
@@ -22,6 +21,7 @@ from agent_svc.usecases.publish_agent import publish_agent
 from agent_svc.usecases.put_agent import put_agent
 from agent_svc.usecases.put_key import put_key
 from chassis import audit
+from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.http import CallerDep, add_audit
 from chassis.vault import SecretId, Vault

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
+from chassis.catalogue import Catalogue, is_address_of
 from chassis.database import Database
 from chassis.untrusted import UnsafeAddressError, check_address
 from chassis.vault import SecretId, Vault
 from training_svc.domain.errors import WaitsForOwnerError
 from training_svc.domain.run import Run
-from training_svc.outbound.catalogue import Catalogue
 from training_svc.outbound.provider import Provider
 from training_svc.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from openai import DefaultAsyncHttpxClient
+
+
+def _import_client() -> None:
+    import openai  # noqa: F401 -- for its effect: later imports of it are quick
 
 
 class Accounts:
@@ -32,25 +35,35 @@ class Accounts:
     async def open(self, run: Run) -> Provider:
         """Return the run's account; raises WaitsForOwnerError when the key or the provider is not there."""
         # a large import: in a thread, so that the leases of other runs are kept meanwhile
-        await asyncio.to_thread(import_module, "openai")
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+        await asyncio.to_thread(_import_client)
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Omit
 
         entry = self._catalogue.provider(run.request.provider)
         secret = await self._secret(run)
-        if entry is None or run.base_url is None:
+        if entry is None:
             raise WaitsForOwnerError("provider_unknown")
-        allowed = entry.allow_private and entry.base_url == run.base_url
+        if run.base_url is None:
+            raise WaitsForOwnerError("address_incomplete")
+        allowed = entry.allow_private and is_address_of(entry, run.base_url)
         try:
             await asyncio.to_thread(check_address, run.base_url, allow_private=allowed)
         except UnsafeAddressError:
             raise WaitsForOwnerError("provider_unknown") from None
         if self._http is None:
             self._http = DefaultAsyncHttpxClient(follow_redirects=False, trust_env=False)
+        client = AsyncOpenAI(
+            api_key=secret,
+            base_url=run.base_url,
+            http_client=self._http,
+            default_headers=cast("Any", {"Authorization": Omit(), **entry.auth.headers(secret)}),
+            default_query=dict(entry.query),
+        )
         return Provider(
-            AsyncOpenAI(api_key=secret, base_url=run.base_url, http_client=self._http),
+            client,
             timeout=self._settings.provider_timeout,
             upload_timeout=self._settings.upload_timeout,
-            top_level=entry.hyperparameters == "top_level",
+            entry=entry,
+            limits=self._catalogue.limits(entry.id, run.request.base_model),
         )
 
     async def _secret(self, run: Run) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chassis import observability as seen
+from chassis.catalogue import Catalogue
 from chassis.database import Database, Transaction
 from chassis.errors import LeaseLostError, describe, where
 from chassis.objects import ObjectStore
@@ -23,10 +24,10 @@ from training_svc.domain.errors import (
 from training_svc.domain.run import Run, failed, given_up, must_not_start, needs
 from training_svc.outbound import agent_store, run_store
 from training_svc.outbound.accounts import Accounts
-from training_svc.outbound.catalogue import Catalogue
 from training_svc.settings import TrainingSettings
 from training_svc.usecases.follow_run import follow_run
 from training_svc.usecases.hold import Hold
+from training_svc.usecases.start_run import pinned_address
 from training_svc.usecases.submit_run import confirm_run, submit_run
 from training_svc.usecases.upload_files import remove_files
 
@@ -85,21 +86,26 @@ class Driver:
             await submit_run(hold, provider, self.objects)
 
     async def _pin(self, hold: Hold) -> None:
-        """Pin the newest version of the key, when none is pinned or the pinned one was refused.
+        """Pin the address and the newest version of the key, when none is pinned or the key was refused.
 
         Never while a create is in doubt: under another account its job could not be found.
         """
         run = hold.run
         refused = run.attention is not None and run.attention.code.startswith("key_")
-        if run.step in {"creating", "confirming"} or not (run.key_version is None or refused):
+        if run.step in {"creating", "confirming"} or not (
+            run.key_version is None or run.base_url is None or refused
+        ):
             return
         async with self.database.transaction() as transaction:
             agent = await agent_store.get_agent(
                 transaction.connection, run.request.tenant, run.request.agent_id
             )
         version = agent.key_version(run.request.key_id) if agent else None
-        if version is not None and version != run.key_version:
-            await hold.record(lambda run, _: replace(run, key_version=version, attention=None))
+        address = run.base_url or pinned_address(self.catalogue, agent, run.request)
+        if version is not None and (version, address) != (run.key_version, run.base_url):
+            await hold.record(
+                lambda run, _: replace(run, key_version=version, base_url=address, attention=None)
+            )
 
     async def _tidy_up(self, hold: Hold) -> None:
         """Remove the files of a run that ended without a job."""
