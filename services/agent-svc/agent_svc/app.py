@@ -6,10 +6,10 @@ from typing import cast
 
 from agent_svc.inbound import events, http
 from agent_svc.inbound.gateway import Recorder
-from agent_svc.outbound.catalogue import read_catalogue
 from agent_svc.outbound.chat import Models
 from agent_svc.outbound.provider import Provider
 from agent_svc.settings import AgentSettings
+from chassis.catalogue import Catalogue
 from chassis.consumer import Consumer
 from chassis.service import Parts, Service, Surroundings
 from chassis.vault import Vault
@@ -23,7 +23,7 @@ def compose(surroundings: Surroundings) -> Parts:
     vault = Vault(settings.master_key_bytes())
     provider, models = Provider(settings.provider_timeout), Models(settings.provider_timeout)
     recorder = Recorder(surroundings.database)
-    catalogue = read_catalogue(settings.catalogue)
+    catalogue = Catalogue(settings.catalogue)
     return Parts(
         router=http.router(surroundings.database, vault, catalogue, provider, models, recorder),
         scopes=SCOPES,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import cast
 
+from chassis.catalogue import Catalogue
 from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
 from training_svc.inbound import http
 from training_svc.inbound.events import consumers
 from training_svc.outbound.accounts import Accounts
-from training_svc.outbound.catalogue import read_catalogue
 from training_svc.settings import TrainingSettings
 from training_svc.usecases.drive_run import Driver
 from training_svc.usecases.follow_account import Follower
@@ -23,7 +23,7 @@ LOOK_SELDOM = 10
 def compose(surroundings: Surroundings) -> Parts:
     """Return the parts of training-svc."""
     settings = cast(TrainingSettings, surroundings.settings)
-    catalogue = read_catalogue(settings.catalogue)
+    catalogue = Catalogue(settings.catalogue)
     accounts = Accounts(settings, catalogue, surroundings.database)
     driver = Driver(surroundings.database, surroundings.objects, accounts, catalogue, settings)
     follower = Follower(surroundings.database, accounts, catalogue, settings)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import IO, TYPE_CHECKING, Any
 
+from contracts.catalogue import Limits, ProviderEntry
 from training_svc.domain.errors import (
     KeyRefusedError,
     MissingError,
@@ -129,12 +130,19 @@ class Provider:
     """One owner's account at a provider."""
 
     def __init__(
-        self, client: AsyncOpenAI, *, timeout: float, upload_timeout: float, top_level: bool = False
+        self,
+        client: AsyncOpenAI,
+        *,
+        timeout: float,
+        upload_timeout: float,
+        entry: ProviderEntry,
+        limits: Limits,
     ) -> None:
         self._client = client.with_options(max_retries=0, timeout=timeout)
         self._timeout = timeout
         self._upload_timeout = upload_timeout
-        self._top_level = top_level
+        self._can = entry.capabilities
+        self._limits = limits
 
     async def files(self, prefix: str) -> list[ProviderFile]:
         """Return the training files whose name begins with `prefix`."""
@@ -192,7 +200,7 @@ class Provider:
             return read_job(answer)
 
     def _hyperparameters(self, method: str, values: dict[str, Any]) -> dict[str, Any]:
-        if self._top_level:
+        if self._can.hyperparameters == "top_level":
             return {"hyperparameters": values} if values else {}
         return {"method": {"type": method, method: {"hyperparameters": values} if values else {}}}
 

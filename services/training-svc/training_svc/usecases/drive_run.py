@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass, replace
 
 from chassis import observability as seen
+from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.errors import LeaseLostError
 from chassis.objects import ObjectStore
@@ -13,11 +14,10 @@ from training_svc.domain.errors import ProviderError, WaitsForOwnerError
 from training_svc.domain.run import given_up, must_not_start
 from training_svc.outbound import run_store
 from training_svc.outbound.accounts import Accounts
-from training_svc.outbound.catalogue import Catalogue
 from training_svc.settings import TrainingSettings
 from training_svc.usecases.follow_run import follow_run
 from training_svc.usecases.hold import Hold, kept
-from training_svc.usecases.pin_key import pin_key
+from training_svc.usecases.pin_account import pin_account
 from training_svc.usecases.postpone_run import postpone_run
 from training_svc.usecases.submit_run import confirm_run, submit_run
 from training_svc.usecases.upload_files import remove_files
@@ -63,7 +63,7 @@ class Driver:
         if hold.run.step in {"preparing", "uploading"} and must_not_start(hold.run):
             await hold.record(lambda run, _: given_up(run))
             return
-        await pin_key(self.database, hold)
+        await pin_account(self.database, self.catalogue, hold)
         provider = await self.accounts.open(hold.run)
         if hold.run.step == "following":
             await follow_run(hold, provider, self.database, self.catalogue, self.settings)

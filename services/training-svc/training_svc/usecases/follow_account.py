@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from chassis import observability as seen
+from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.errors import LeaseLostError
 from training_svc.domain.errors import ProviderError
@@ -13,12 +14,11 @@ from training_svc.domain.job import Job, followed
 from training_svc.domain.run import Run
 from training_svc.outbound import follow_store
 from training_svc.outbound.accounts import Accounts
-from training_svc.outbound.catalogue import Catalogue
 from training_svc.outbound.provider import Provider
 from training_svc.settings import TrainingSettings
 from training_svc.usecases.follow_run import follow_run, pause
 from training_svc.usecases.hold import Hold, kept
-from training_svc.usecases.pin_key import pin_key, waits_for_key
+from training_svc.usecases.pin_account import pin_account, waits_for_key
 from training_svc.usecases.postpone_run import postpone_run
 
 
@@ -55,7 +55,7 @@ class Follower:
         try:
             for hold in holds:
                 if waits_for_key(hold.run):
-                    await pin_key(self.database, hold)
+                    await pin_account(self.database, self.catalogue, hold)
             provider = await self.accounts.open(holds[0].run)
             jobs = await _jobs(provider, [hold.run for hold in holds])
         except ProviderError as error:

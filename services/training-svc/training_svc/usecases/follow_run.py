@@ -6,12 +6,12 @@ import random
 from dataclasses import replace
 from datetime import datetime
 
+from chassis.catalogue import Catalogue
 from chassis.database import Database, Transaction
 from training_svc.domain.errors import ProviderError
 from training_svc.domain.job import Job, JobEvent, followed, keep_one
 from training_svc.domain.run import Run
 from training_svc.outbound import run_store
-from training_svc.outbound.catalogue import Catalogue
 from training_svc.outbound.provider import Provider
 from training_svc.settings import TrainingSettings
 from training_svc.usecases.hold import Hold
