@@ -32,21 +32,6 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """What is known of a provider key, bound to an agent."""
-
-    key_id: str
-    provider: str
-    version: int
-    last4: str
-    fingerprint: str
-    training: str
-    infer: str
-    because: str | None
-    checked_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class SealedKey:
     """A provider key as it lies in the vault."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chassis.errors import Problem, Text, not_found
 
 
@@ -35,6 +37,40 @@ def no_key() -> Problem:
         action=Text(
             "Paste your provider key on the agent's page.", "Вставьте ключ провайдера на странице агента."
         ),
+    )
+
+
+def key_not_taken() -> Problem:
+    """Return the 422 for a pasted key that its provider refuses."""
+    return Problem(
+        422,
+        "key_refused",
+        Text("The provider does not take this key.", "Провайдер не принимает этот ключ."),
+        action=Text(
+            "Copy the key again from the provider's page, whole.",
+            "Скопируйте ключ со страницы провайдера ещё раз, целиком.",
+        ),
+        field="key",
+    )
+
+
+def models_would_stop(models: Sequence[str], *, other_organisation: bool) -> Problem:
+    """Return the 409 for a key by which models in service would stop answering; it names them."""
+    names = ", ".join(models)
+    whose = Text("The key is of another organisation.", "Ключ другой организации.")
+    what = Text(f"These models stop answering: {names}.", f"Перестанут отвечать модели: {names}.")
+    parts = [*([whose] if other_organisation else []), *([what] if models else [])]
+    return Problem(
+        409,
+        "models_would_stop",
+        Text(" ".join(one.en for one in parts), " ".join(one.ru for one in parts)),
+        action=Text(
+            "Send the key again with these models in accept_loss, or paste one of the same organisation.",
+            "Отправьте ключ ещё раз с этими моделями в accept_loss или вставьте ключ той же организации.",
+        ),
+        field="key",
+        models=list(models),
+        other_organisation=other_organisation,
     )
 
 

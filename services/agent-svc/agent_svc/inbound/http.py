@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from agent_svc.inbound import gateway, http_agents, http_keys, http_routes
 from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.outbound.chat import Models
-from agent_svc.outbound.provider import Provider
+from agent_svc.usecases.check_keys import KeyChecks
 from chassis.database import Database
 from chassis.http import add_audit
 from chassis.vault import Vault
@@ -25,7 +25,7 @@ def router(
     database: Database,
     vault: Vault,
     catalogue: Catalogue,
-    provider: Provider,
+    checks: KeyChecks,
     models: Models,
     recorder: gateway.Recorder,
 ) -> APIRouter:
@@ -33,7 +33,7 @@ def router(
     routes = APIRouter()
     gateway.add_gateway(routes, database, vault, catalogue, models, recorder)
     http_agents.add_endpoints(routes, database, catalogue)
-    http_keys.add_endpoints(routes, database, vault, catalogue, provider)
+    http_keys.add_endpoints(routes, database, vault, catalogue, checks)
     http_routes.add_endpoints(routes, database)
     add_audit(routes, database)
     return routes

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent_svc.domain.errors import no_agent, no_provider, no_version
 from agent_svc.inbound import views
 from agent_svc.outbound import agent_store as store
+from agent_svc.outbound import key_store
 from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.usecases.put_agent import put_agent
 from chassis.database import Database
-from chassis.http import CallerDep
+from chassis.http import CallerDep, language
 from contracts.agents import Tool
 
 SCOPES = {
@@ -73,6 +74,7 @@ def add_endpoints(routes: APIRouter, database: Database, catalogue: Catalogue) -
         async with database.tenant_transaction(caller.tenant) as transaction:
             agent, new = await put_agent(
                 transaction,
+                catalogue,
                 tenant=caller.tenant,
                 subject=caller.subject,
                 agent_id=agent_id,
@@ -82,14 +84,14 @@ def add_endpoints(routes: APIRouter, database: Database, catalogue: Catalogue) -
         return views.agent(agent, [])
 
     @routes.get("/v1/agents/{agent_id}")
-    async def get(caller: CallerDep, agent_id: str) -> dict[str, Any]:
+    async def get(caller: CallerDep, request: Request, agent_id: str) -> dict[str, Any]:
         """Return an agent and what is known of its keys."""
         async with database.tenant_transaction(caller.tenant) as transaction:
             agent = await store.get_agent(transaction.connection, caller.tenant, agent_id)
             if agent is None:
                 raise no_agent()
-            keys = await store.keys_of(transaction.connection, caller.tenant, agent_id)
-        return views.agent(agent, keys)
+            keys = await key_store.keys_of(transaction.connection, caller.tenant, agent_id)
+        return views.agent(agent, [views.key(key, catalogue, language(request)) for key in keys])
 
     @routes.get("/v1/agents/{agent_id}/versions")
     async def versions(caller: CallerDep, agent_id: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import yaml
@@ -16,8 +17,17 @@ class ProviderEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     id: str
+    name: str = ""
     base_url: str
     allow_private: bool = False
+    training_closes: date | None = None
+    organisation_header: str | None = None
+    """The header in which its answers name the organisation of the key."""
+
+    @property
+    def label(self) -> str:
+        """What owners call it."""
+        return self.name or self.id
 
     @model_validator(mode="after")
     def may_be_called(self) -> ProviderEntry:
@@ -46,6 +56,19 @@ class Catalogue(BaseModel):
         if entry is None:
             raise LookupError(name)
         return entry
+
+    def closes(self, name: str) -> date | None:
+        """Return the day from which a provider trains for nobody, None when that is not known."""
+        entry = self.provider(name)
+        return entry.training_closes if entry else None
+
+    def still_training(self, today: date, *, but: str) -> list[str]:
+        """Return what the other providers that train as of `today` are called."""
+        return [
+            entry.label
+            for entry in self.providers
+            if entry.id != but and (entry.training_closes is None or entry.training_closes > today)
+        ]
 
     def address(self, name: str) -> str:
         """Return the provider's base URL; raises UnsafeAddressError when it may not be called."""

@@ -7,6 +7,7 @@ from typing import Any
 from agent_svc.domain.agent import Agent
 from agent_svc.domain.errors import bad_tool
 from agent_svc.outbound import agent_store as store
+from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.usecases.publish_agent import publish_agent
 from chassis import audit
 from chassis.database import Transaction
@@ -15,7 +16,13 @@ from contracts.fingerprint import prompt_fingerprint
 
 
 async def put_agent(
-    transaction: Transaction, *, tenant: str, subject: str, agent_id: str, definition: dict[str, Any]
+    transaction: Transaction,
+    catalogue: Catalogue,
+    *,
+    tenant: str,
+    subject: str,
+    agent_id: str,
+    definition: dict[str, Any],
 ) -> tuple[Agent, bool]:
     """Store the definition as the newest version; returns the agent and whether it is new.
 
@@ -38,7 +45,7 @@ async def put_agent(
         fingerprint=prompt_fingerprint(definition["prompt"], definition["tools"]),
         by=subject,
     )
-    await publish_agent(transaction, tenant, agent_id)
+    await publish_agent(transaction, catalogue, tenant, agent_id)
     await audit.record(
         connection, tenant=tenant, subject=subject, action="agent.put", object_id=agent_id, version=version
     )
