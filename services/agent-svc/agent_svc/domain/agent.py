@@ -9,6 +9,8 @@ from typing import Any
 
 from contracts.routes import choose
 
+STALE_AT = 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class Agent:
@@ -29,6 +31,11 @@ class Agent:
     def tools(self) -> list[dict[str, Any]]:
         """The functions, in OpenAI's form."""
         return list(self.definition["tools"])
+
+    @property
+    def stale_at(self) -> float:
+        """From which share of changed prompt words on a model is stale."""
+        return float(self.definition.get("stale_at", STALE_AT))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from chassis.errors import Problem, Text, not_found
 
@@ -40,6 +41,46 @@ def no_key() -> Problem:
     )
 
 
+def etag(version: int) -> str:
+    """Return the ETag of a version."""
+    return f'"{version}"'
+
+
+def agent_changed(version: int, changes: Sequence[dict[str, Any]]) -> Problem:
+    """Return the 412 that names who changed the agent since the caller read it."""
+    return Problem(
+        412,
+        "agent_changed",
+        Text("Somebody changed this agent meanwhile.", "Этого агента тем временем изменили."),
+        action=Text("Read it again and repeat your change.", "Прочитайте его заново и повторите правку."),
+        field="If-Match",
+        headers={"ETag": etag(version)},
+        changes=list(changes),
+    )
+
+
+def agent_exists() -> Problem:
+    """Return the 412 for an agent that should be new and is not."""
+    return Problem(
+        412,
+        "agent_exists",
+        Text("There is an agent with this id.", "Агент с таким идентификатором уже есть."),
+        action=Text("Choose another id, or change that one.", "Выберите другой или измените этого."),
+        field="If-None-Match",
+    )
+
+
+def if_match_unusable() -> Problem:
+    """Return the refusal of a change that does not say what it was made on."""
+    return Problem(
+        428,
+        "if_match_required",
+        Text("The request carries no usable If-Match.", "В запросе нет годного If-Match."),
+        action=Text("Send the ETag that you read.", "Пришлите прочитанный ETag."),
+        field="If-Match",
+    )
+
+
 def key_not_taken() -> Problem:
     """Return the 422 for a pasted key that its provider refuses."""
     return Problem(
@@ -72,6 +113,21 @@ def models_would_stop(models: Sequence[str], *, other_organisation: bool) -> Pro
         models=list(models),
         other_organisation=other_organisation,
     )
+
+
+def bad_function_name(path: str, *, twice: bool) -> Problem:
+    """Return the 422 for a function whose name providers refuse, or that another one has."""
+    if twice:
+        what = Text("Two functions have this name.", "У двух функций одно имя.")
+    else:
+        what = Text(
+            "A function's name has 1 to 64 letters, digits, _ and -.",
+            "Имя функции — от 1 до 64 латинских букв, цифр, _ и -.",
+        )
+    return Problem(
+        422, "function_name_invalid", what, field=path,
+        action=Text("Give the function another name.", "Дайте функции другое имя."),
+    )  # fmt: skip
 
 
 def bad_tool(path: str, why: str) -> Problem:

@@ -54,13 +54,18 @@ async def get_version(connection: Connection, tenant: str, agent_id: str, versio
     )
 
 
-async def list_versions(connection: Connection, tenant: str, agent_id: str) -> list[Record]:
-    """Return all versions of an agent, newest first, without their definitions."""
+async def list_versions(
+    connection: Connection, tenant: str, agent_id: str, before: int | None, limit: int
+) -> list[Record]:
+    """Return versions of an agent older than `before`, newest first, without their definitions."""
     return await connection.fetch(
         "SELECT version, fingerprint, created_by, created_at FROM agent_versions "
-        "WHERE tenant_id = $1 AND agent_id = $2 ORDER BY version DESC LIMIT 500",
+        "WHERE tenant_id = $1 AND agent_id = $2 AND ($3::bigint IS NULL OR version < $3) "
+        "ORDER BY version DESC LIMIT $4",
         tenant,
         agent_id,
+        before,
+        limit,
     )
 
 
