@@ -58,6 +58,8 @@ class ProviderKey(Value):
     since: date | None = None
     missing_scope: Label | None = None
     checked_at: Timestamp | None = None
+    variables: Annotated[dict[Label, Label] | None, Field(exclude_if=absent)] = None
+    """What the provider's address needs of the tenant (the name of a resource), by the catalogue's names."""
 
 
 class AgentUpdated(Event):

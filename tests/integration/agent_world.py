@@ -29,11 +29,18 @@ SHOP: dict[str, Any] = {
 SECRET = "sk-canary-0123456789abcdef"
 PROVIDERS = """
 providers:
-  - {{id: openai, name: OpenAI, base_url: '{url}', allow_private: true, training_closes: 2999-01-06,
+  - {{id: openai, name: OpenAI, base_url: '{url}', allow_private: true,
       organisation_header: openai-organization}}
-  - {{id: azure, name: Azure, base_url: '{url}', allow_private: true}}
+  - {{id: azure, name: Azure, base_url: '{address}/{{part}}', allow_private: true,
+      variables: {{part: {{label: {{en: Part, ru: Часть}}}}}}}}
   - {{id: nebius, name: Nebius, base_url: '{url}', allow_private: true}}
-  - {{id: gone, name: Gone, base_url: '{url}', allow_private: true, training_closes: 2020-02-01}}
+  - {{id: gone, name: Gone, base_url: '{url}', allow_private: true,
+      closings: [{{since: 2020-02-01, whom: {{en: all, ru: все}}, everybody: true}}]}}
+base_models:
+  - {{id: gpt-4o-mini-2024-07-18, provider: openai, name: {{en: mini, ru: мини}}}}
+  - {{id: base, provider: azure, name: {{en: a, ru: а}}}}
+  - {{id: base, provider: nebius, name: {{en: n, ru: н}}}}
+  - {{id: base, provider: gone, name: {{en: g, ru: г}}}}
 """
 
 
@@ -130,7 +137,7 @@ async def agent_world(surroundings: Surroundings, folder: Path, **settings: str)
     """agent-svc with nothing in it yet; `settings` are further MORTARBOARD_ variables."""
     with RunningSimulator(folder / "simulator") as simulator:
         catalogue = folder / "catalogue.yaml"
-        catalogue.write_text(PROVIDERS.format(url=simulator.base_url))
+        catalogue.write_text(PROVIDERS.format(url=simulator.base_url, address=simulator.address))
         more = {"catalogue": str(catalogue), "tidy_every": "0.2", "check_poll": "0.2"} | settings
         async with service(surroundings, "agent-svc", folder, **more) as running:
             yield AgentWorld(surroundings, simulator, running)

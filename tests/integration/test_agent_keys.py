@@ -111,6 +111,21 @@ async def test_a_passed_closing_date_denies_training(world: AgentWorld) -> None:
     assert (await world.rows("SELECT training FROM agent_svc.keys"))[0]["training"] == "unverified"
 
 
+async def test_what_a_providers_address_needs_is_kept_with_the_key(world: AgentWorld) -> None:
+    await world.agent(provider="azure")
+    path = "/v1/agents/shop/keys/azure"
+    for variables in ({}, {"part": "v1", "more": "v1"}):
+        answer = await world.call("PUT", path, json={"key": SECRET, "variables": variables})
+        assert (answer.status_code, answer.json()["variables"]) == (422, ["part"])
+    odd = await world.call("PUT", path, json={"key": SECRET, "variables": {"part": "../v1"}})
+    assert odd.status_code == 422
+    assert (await world.key(provider="azure", variables={"part": "nowhere"}))["infer"] == "unverified"
+    key = await world.key(provider="azure", variables={"part": "v1"})
+    assert (key["infer"], key["variables"]) == ("yes", {"part": "v1"})
+    await world.tells(variables={"part": "v1"})
+    assert (await world.ok("POST", f"{path}/check"))["infer"] == "yes"
+
+
 async def test_a_refused_version_is_noted_and_one_replaced_since_is_not(world: AgentWorld) -> None:
     key = await world.key()
     await world.key(SECRET + "~2")

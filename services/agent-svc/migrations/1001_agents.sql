@@ -37,6 +37,7 @@ CREATE TABLE keys (
     missing_scope text,
     since timestamptz,                 -- when that was first seen
     organisation text,
+    variables jsonb NOT NULL DEFAULT '{}', -- what the provider's address needs of the tenant
     checked_at timestamptz,
     check_due timestamptz NOT NULL DEFAULT clock_timestamp(),
     told text NOT NULL DEFAULT '',     -- what agent.updated last said of it

@@ -95,6 +95,24 @@ def key_not_taken() -> Problem:
     )
 
 
+def address_incomplete(names: Sequence[str]) -> Problem:
+    """Return the 422 for a key without exactly the values that its provider's address needs."""
+    needed = ", ".join(names)
+    needs = Text(
+        f"The provider's address needs the values {needed}.",
+        f"Адресу провайдера нужны значения: {needed}.",
+    )
+    none = Text("The provider's address needs no values.", "Адресу провайдера не нужны значения.")
+    return Problem(
+        422,
+        "address_incomplete",
+        needs if names else none,
+        action=Text("Send exactly these in variables.", "Пришлите в variables ровно их."),
+        field="variables",
+        variables=list(names),
+    )
+
+
 def models_would_stop(models: Sequence[str], *, other_organisation: bool) -> Problem:
     """Return the 409 for a key by which models in service would stop answering; it names them."""
     names = ", ".join(models)

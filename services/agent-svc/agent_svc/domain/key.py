@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -34,6 +34,8 @@ class Key:
     organisation: str | None = None
     missing_scope: str | None = None
     since: datetime | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the provider's address needs of the tenant, by the catalogue's names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,9 @@ def after_probe(key: Key, probe: Probe, now: datetime, *, by_hand: bool = False)
     elif because in SEEN_BY_CHECKS or (by_hand and because not in OF_THE_ACCOUNT and training == "no"):
         training, because, scope, since = "unverified", None, None, None
     infer = key.infer if probe.infer == "unverified" else probe.infer
-    return Key(
-        key.key_id, key.provider, key.version, key.last4, key.fingerprint, training, infer, because, now,
-        probe.organisation or key.organisation, scope, since,
+    return replace(
+        key, training=training, because=because, missing_scope=scope, since=since, infer=infer,
+        checked_at=now, organisation=probe.organisation or key.organisation,
     )  # fmt: skip
 
 

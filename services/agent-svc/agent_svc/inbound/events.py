@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.usecases.activate_route import activate_route
 from agent_svc.usecases.note_key import note_refusal, note_run
+from chassis.catalogue import Catalogue
 from chassis.consumer import Consumer
 from chassis.database import Transaction
 from chassis.envelope import Received

@@ -12,10 +12,10 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from uuid_utils.compat import uuid7
 
-from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.outbound.chat import Models, Streaming
 from agent_svc.usecases.answer_chat import Plan, collect, plan_answer, record_answer
 from chassis import description
+from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.errors import Problem, Text, describe
 from chassis.http import CallerDep, language

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from agent_svc.inbound import gateway, http_agents, http_keys, http_routes, http_versions
-from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.outbound.chat import Models
 from agent_svc.usecases.check_keys import KeyChecks
+from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.http import add_audit
 from chassis.vault import Vault

@@ -12,8 +12,8 @@ from agent_svc.domain.errors import etag, if_match_unusable, no_agent, no_provid
 from agent_svc.inbound import views
 from agent_svc.outbound import agent_store as store
 from agent_svc.outbound import key_store
-from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.usecases.put_agent import put_agent
+from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.http import CallerDep, language
 from contracts.agents import Tool

@@ -8,16 +8,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from agent_svc.domain.errors import no_agent, no_key, no_provider
+from agent_svc.domain.errors import address_incomplete, no_agent, no_key, no_provider
 from agent_svc.domain.key import Key
 from agent_svc.inbound import views
 from agent_svc.outbound import agent_store, key_store
-from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.usecases import put_key as keys
 from agent_svc.usecases.check_keys import KeyChecks
 from agent_svc.usecases.note_key import note_probe
 from chassis import audit
 from chassis.auth import Caller
+from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.http import CallerDep, language
 from chassis.vault import SecretId, Vault
@@ -28,6 +28,8 @@ SCOPES = {
     "DELETE /v1/agents/{agent_id}/keys/{provider}": "keys:write",
     "POST /v1/agents/{agent_id}/keys/{provider}/check": "keys:write",
 }
+VariableName = Annotated[str, Field(min_length=1, max_length=32, pattern=NO_NUL)]
+VariableValue = Annotated[str, Field(pattern=r"^[a-z0-9-]{2,64}$")]
 ModelName = Annotated[str, Field(min_length=1, max_length=256, pattern=NO_NUL)]
 
 
@@ -35,13 +37,15 @@ class NewKey(BaseModel):
     """A provider key, pasted once.
 
     `accept_loss`: the models that may stop answering by it, as the refusal named them; needed also
-    (empty) for a key of another organisation.
+    (empty) for a key of another organisation. `variables`: what the provider's address needs, by the
+    catalogue's names.
     """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     key: SecretStr = Field(min_length=8, max_length=512)
     accept_loss: list[ModelName] | None = Field(None, max_length=64)
+    variables: dict[VariableName, VariableValue] = Field(default_factory=dict, max_length=16)
 
 
 def add_endpoints(
@@ -55,18 +59,20 @@ def add_endpoints(
     ) -> dict[str, Any]:
         """Take a provider key in, after asking the provider of it; it is never shown again."""
         entry = catalogue.provider(provider)
-        if entry is None:
+        if entry is None or entry.base_url is None:
             raise no_provider()
+        if set(new.variables) != set(entry.variables):
+            raise address_incomplete(sorted(entry.variables))
         secret = new.key.get_secret_value()
         async with database.tenant_transaction(caller.tenant) as transaction:
             serving = await keys.serving_by_key(transaction.connection, caller.tenant, agent_id, provider)
-        probe = await checks.provider.probe(entry, secret, serving)
+        probe = await checks.provider.probe(entry, new.variables, secret, serving)
         async with database.tenant_transaction(caller.tenant) as transaction:
             key = await keys.put_key(
                 transaction,
                 vault,
                 catalogue,
-                keys.NewKey(secret, probe, new.accept_loss),
+                keys.NewKey(secret, probe, new.variables, new.accept_loss),
                 tenant=caller.tenant,
                 subject=caller.subject,
                 agent_id=agent_id,

@@ -9,9 +9,9 @@ from agent_svc.domain.agent import Agent
 from agent_svc.domain.difference import Difference
 from agent_svc.domain.key import Key
 from agent_svc.domain.key_texts import told
-from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.usecases.measure_drift import Drift
 from agent_svc.usecases.publish_agent import standing_now
+from chassis.catalogue import Catalogue
 from chassis.errors import Text
 
 TRAIN_AGAIN = Text(
@@ -37,8 +37,9 @@ def key(one: Key, catalogue: Catalogue, language: str) -> dict[str, Any]:
     now = datetime.now(UTC)
     counts = standing_now(one, catalogue, now)
     entry = catalogue.provider(one.provider)
-    others = catalogue.still_training(now.date(), but=one.provider)
-    label = entry.label if entry else one.provider
+    training = catalogue.still_training(now.date())
+    others = [each.label(language) for each in training if each.id != one.provider]
+    label = entry.label(language) if entry else one.provider
     detail, action = told(counts, provider=label, others=others, scope=one.missing_scope)
     return {
         "key_id": one.key_id,
@@ -54,6 +55,7 @@ def key(one: Key, catalogue: Catalogue, language: str) -> dict[str, Any]:
         "missing_scope": one.missing_scope or None,
         "detail": detail.in_language(language),
         "action": action.in_language(language) if action else None,
+        "variables": dict(one.variables),
         "checked_at": one.checked_at.isoformat() if one.checked_at else None,
     }
 

@@ -34,6 +34,7 @@ def _key(row: Record) -> Key:
         organisation=row["organisation"],
         missing_scope=row["missing_scope"],
         since=row["since"],
+        variables=row["variables"],
     )
 
 
@@ -99,8 +100,8 @@ async def insert_key(connection: Connection, tenant: str, key: Key) -> None:
     await connection.execute(
         """
         INSERT INTO keys (tenant_id, key_id, provider, version, fingerprint, last4, training, infer, because,
-                          missing_scope, since, organisation, checked_at, check_due)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+                          missing_scope, since, organisation, checked_at, variables, check_due)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
                 clock_timestamp() + interval '1 day')
         """,
         tenant,
@@ -116,6 +117,7 @@ async def insert_key(connection: Connection, tenant: str, key: Key) -> None:
         key.since,
         key.organisation,
         key.checked_at,
+        dict(key.variables),
     )
 
 
@@ -124,7 +126,7 @@ async def update_key(connection: Connection, tenant: str, key: Key) -> None:
     await connection.execute(
         """
         UPDATE keys SET version = $3, fingerprint = $4, last4 = $5, training = $6, infer = $7, because = $8,
-                        missing_scope = $9, since = $10, organisation = $11, checked_at = $12
+                        missing_scope = $9, since = $10, organisation = $11, checked_at = $12, variables = $13
         WHERE tenant_id = $1 AND key_id = $2
         """,
         tenant,
@@ -139,6 +141,7 @@ async def update_key(connection: Connection, tenant: str, key: Key) -> None:
         key.since,
         key.organisation,
         key.checked_at,
+        dict(key.variables),
     )
 
 

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import aiohttp
 import orjson
 from yarl import URL
 
 from agent_svc.domain.key import Probe
-from agent_svc.outbound.catalogue import ProviderEntry
 from agent_svc.outbound.chat import PublicOnly
+from chassis.catalogue import filled_address
+from contracts.catalogue import ProviderEntry
 
 READABLE = ("files?purpose=fine-tune&limit=1", "fine_tuning/jobs?limit=1")
 """What a key that trains must be able to read."""
@@ -26,6 +27,14 @@ OK = 200
 _SCOPE = re.compile(r"missing scopes?:\s*([a-z0-9_.]+[a-z0-9_])", re.IGNORECASE)
 Answer = tuple[int, Any, str | None]
 """Status (0: none), JSON body, organisation."""
+
+
+class Account(NamedTuple):
+    """Where a key is asked about."""
+
+    entry: ProviderEntry
+    base_url: str
+    key: str
 
 
 class Provider:
@@ -40,18 +49,24 @@ class Provider:
         for session in self._sessions.values():
             await session.close()
 
-    async def probe(self, entry: ProviderEntry, key: str, models: Iterable[str] = ()) -> Probe:
-        """Return what the provider says of `key`; `models` are also asked for by name when not listed."""
-        status, body, organisation = await self._get(entry, key, "models")
+    async def probe(
+        self, entry: ProviderEntry, variables: Mapping[str, str], key: str, models: Iterable[str] = ()
+    ) -> Probe:
+        """Return what the provider says of `key`; `models` are also asked for by name when not listed.
+
+        `variables` complete its address; raises UnsafeAddressError for one that they do not complete.
+        """
+        account = Account(entry, filled_address(entry, variables), key)
+        status, body, organisation = await self._get(account, "models")
         scope = missing_scope(status, body)
         if status == UNAUTHORIZED and scope is None:
             return Probe(reached=True, refused=True)
         listed = _ids(body) if status == OK else None
         if listed is not None:
-            listed |= {one for one in models if one not in listed and await self._has(entry, key, one)}
+            listed |= {one for one in models if one not in listed and await self._has(account, one)}
         for path in READABLE:
             if scope is None and status:
-                refused, answer, _ = await self._get(entry, key, path)
+                refused, answer, _ = await self._get(account, path)
                 scope = missing_scope(refused, answer)
         return Probe(
             reached=bool(status) and (listed is not None or scope is not None),
@@ -60,8 +75,8 @@ class Provider:
             organisation=organisation,
         )
 
-    async def _has(self, entry: ProviderEntry, key: str, model: str) -> bool:
-        status, _, _ = await self._get(entry, key, f"models/{URL.build(path=model).raw_path}")
+    async def _has(self, account: Account, model: str) -> bool:
+        status, _, _ = await self._get(account, f"models/{URL.build(path=model).raw_path}")
         return status == OK
 
     def _session(self, *, allow_private: bool) -> aiohttp.ClientSession:
@@ -75,12 +90,14 @@ class Provider:
             )
         return self._sessions[allow_private]
 
-    async def _get(self, entry: ProviderEntry, key: str, path: str) -> Answer:
+    async def _get(self, account: Account, path: str) -> Answer:
+        entry = account.entry
         session = self._session(allow_private=entry.allow_private)
+        address = URL(f"{account.base_url}/{path}", encoded=True).update_query(entry.query)
         try:
             async with session.get(
-                URL(f"{entry.base_url}/{path}", encoded=True),
-                headers={"Authorization": f"Bearer {key}"},
+                address,
+                headers=entry.auth.headers(account.key),
                 allow_redirects=False,
             ) as response:
                 organisation = response.headers.get(entry.organisation_header or "", "")[:256] or None

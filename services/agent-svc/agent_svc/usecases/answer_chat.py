@@ -11,7 +11,7 @@ from agent_svc.domain.agent import Agent, Answering, answering
 from agent_svc.domain.errors import no_agent, no_key, no_provider
 from agent_svc.domain.recording import Message, answer_of, message_id, new_messages
 from agent_svc.outbound import route_store
-from agent_svc.outbound.catalogue import Catalogue
+from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.observability import log
 from chassis.vault import SecretId, Vault
@@ -53,7 +53,7 @@ async def plan_answer(
     if who is None or who.key_id not in keys:
         raise no_key()
     entry = catalogue.provider(who.provider)
-    if entry is None:
+    if entry is None or entry.base_url is None:
         raise no_provider()
     key = keys[who.key_id]
     secret = vault.open(SecretId(tenant, key.key_id, key.version), key.sealed)

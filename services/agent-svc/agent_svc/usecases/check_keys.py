@@ -10,12 +10,13 @@ from prometheus_client import Gauge
 
 from agent_svc.domain.key import Key, Probe
 from agent_svc.outbound import key_store
-from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.outbound.provider import Provider
 from agent_svc.usecases.note_key import note_probe
 from agent_svc.usecases.publish_agent import publish_agents_of, standing_now, told_of
+from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.observability import log
+from chassis.untrusted import UnsafeAddressError
 from chassis.vault import SecretId, Vault
 
 LEASE = 120.0
@@ -68,7 +69,10 @@ class KeyChecks:
                 secret = await self.vault.get(transaction.connection, place)
         if entry is None or secret is None:
             return Probe()
-        return await self.provider.probe(entry, secret)
+        try:
+            return await self.provider.probe(entry, key.variables, secret)
+        except UnsafeAddressError:  # operators changed the address since: nothing can be asked
+            return Probe()
 
 
 def tidy_vault(

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from agent_svc.domain.key import Key, Probe, after_probe
 from agent_svc.outbound import key_store, run_store
-from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.usecases.publish_agent import publish_agents_of, standing_now, told_of
+from chassis.catalogue import Catalogue
 from chassis.database import Transaction
 from contracts.training import KeyRefused, TrainingStatus
 

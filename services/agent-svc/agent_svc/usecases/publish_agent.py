@@ -7,14 +7,16 @@ from typing import Any
 
 from agent_svc.domain.key import Key, Standing, standing
 from agent_svc.outbound import agent_store, key_store
-from agent_svc.outbound.catalogue import Catalogue
+from chassis.catalogue import Catalogue
 from chassis.database import Transaction
 from contracts.agents import AgentUpdated
 
 
 def standing_now(key: Key, catalogue: Catalogue, now: datetime | None = None) -> Standing:
     """Return whether a key can train now, by what was seen and by the provider's closing date."""
-    return standing(key, catalogue.closes(key.provider), (now or datetime.now(UTC)).date())
+    entry = catalogue.provider(key.provider)
+    closes = entry.training_closes if entry else None
+    return standing(key, closes, (now or datetime.now(UTC)).date())
 
 
 def told_of(key: Key, counts: Standing) -> str:
@@ -70,4 +72,5 @@ def _on_wire(key: Key, counts: Standing) -> dict[str, Any]:
         "since": counts.since,
         "missing_scope": key.missing_scope or None,
         "checked_at": key.checked_at,
+        "variables": dict(key.variables) or None,
     }

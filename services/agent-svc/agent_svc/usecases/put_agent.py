@@ -8,9 +8,9 @@ from typing import Any
 from agent_svc.domain.agent import Agent
 from agent_svc.domain.errors import agent_changed, agent_exists, bad_function_name, bad_tool
 from agent_svc.outbound import agent_store as store
-from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.usecases.publish_agent import publish_agent
 from chassis import audit
+from chassis.catalogue import Catalogue
 from chassis.database import Connection, Transaction
 from chassis.untrusted import UnsafeSchemaError, check_schema
 from contracts.fingerprint import prompt_fingerprint

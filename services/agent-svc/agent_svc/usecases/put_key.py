@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,9 +11,9 @@ from uuid_utils.compat import uuid7
 from agent_svc.domain.errors import key_not_taken, models_would_stop, no_agent
 from agent_svc.domain.key import OF_THE_ACCOUNT, Key, Probe, Replacement, after_probe, in_service, replacement
 from agent_svc.outbound import agent_store, key_store, route_store
-from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.usecases.publish_agent import publish_agent, publish_agents_of
 from chassis import audit
+from chassis.catalogue import Catalogue
 from chassis.database import Connection, Transaction
 from chassis.vault import SecretId, Vault
 
@@ -24,6 +24,7 @@ class NewKey:
 
     secret: str
     probe: Probe
+    variables: Mapping[str, str]
     accepted: Collection[str] | None = None
 
     @property
@@ -97,7 +98,7 @@ async def put_key(
         blank = Key(str(uuid7()), provider, 1, new.last4, fingerprint, "unverified", "unverified", None, None)
         key = after_probe(blank, new.probe, now)
         await key_store.insert_key(connection, tenant, key)
-    key = await _sealed(connection, vault, tenant, key, new.secret)
+    key = replace(await _sealed(connection, vault, tenant, key, new.secret), variables=new.variables)
     await key_store.update_key(connection, tenant, key)
     await key_store.bind_key(connection, tenant, agent_id, provider, key.key_id)
     await key_store.note_use(connection, tenant, provider)
