@@ -15,11 +15,11 @@ from training_svc.outbound.accounts import Accounts
 from training_svc.settings import TrainingSettings
 from training_svc.usecases.drive_run import Driver
 from training_svc.usecases.follow_account import Follower
-from training_svc.usecases.note_report import forget_reports
+from training_svc.usecases.keep_webhooks import tidy_webhooks
 from training_svc.usecases.start_run import StartRun
 
 SCOPES = http.SCOPES
-HOUR = 3_600.0
+TIDY_EVERY = 600.0
 LOOK_SELDOM = 10
 """A follower that waits to be woken looks this many times less often by itself."""
 
@@ -29,7 +29,7 @@ def compose(surroundings: Surroundings) -> Parts:
     settings = cast(TrainingSettings, surroundings.settings)
     catalogue = Catalogue(settings.catalogue)
     accounts = Accounts(settings, catalogue, surroundings.database)
-    vault = Vault(settings.master_key_bytes())
+    vault = Vault(settings.keyring())
     driver = Driver(surroundings.database, surroundings.objects, accounts, catalogue, settings)
     follower = Follower(surroundings.database, accounts, catalogue, settings)
     # a turn may upload two files and make some calls, each with its own deadline
@@ -39,12 +39,12 @@ def compose(surroundings: Surroundings) -> Parts:
         Worker(f"drive-{number}", driver.turn, every=settings.claim_every, stale_after=longest_turn)
         for number in range(1, settings.drivers + 1)
     ]
-    forget = Worker(
-        "forget-reports",
-        partial(forget_reports, surroundings.database),
-        every=HOUR,
+    tidy = Worker(
+        "tidy-webhooks",
+        partial(tidy_webhooks, surroundings.database, vault),
+        every=TIDY_EVERY,
         leased=True,
-        stale_after=3 * HOUR,
+        stale_after=4 * TIDY_EVERY,
     )
     crew = [*drivers, *_followers(follower, surroundings, settings, longest_turn)]
 
@@ -58,7 +58,7 @@ def compose(surroundings: Surroundings) -> Parts:
         ),
         scopes=SCOPES,
         consumers=consumers(StartRun(catalogue, surroundings.objects)),
-        workers=[*crew, forget],
+        workers=[*crew, tidy],
         closing=[accounts.close],
     )
 
