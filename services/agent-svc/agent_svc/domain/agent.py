@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-
-from contracts.routes import choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +51,3 @@ class SealedKey:
     provider: str
     version: int
     sealed: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Answering:
-    """Which model answers, where, and by which key."""
-
-    model: str
-    provider: str
-    key_id: str
-
-
-def answering(
-    agent: Agent, route: dict[str, Any] | None, keys: Iterable[SealedKey], dialog_id: str
-) -> Answering | None:
-    """Return who answers this dialog: the route's share, else the base model; None without a key."""
-    if route is not None:
-        targets = route["targets"]
-        target = targets[choose(agent.agent_id, dialog_id, [item["share"] for item in targets])]
-        return Answering(target["model"], target["provider"], target["key_id"])
-    provider = agent.definition["provider"]
-    key = next((item for item in keys if item.provider == provider), None)
-    return Answering(agent.definition["base_model"], provider, key.key_id) if key else None

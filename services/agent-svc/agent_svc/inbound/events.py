@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent_svc.usecases.activate_route import activate_route
 from agent_svc.usecases.note_key import note_training
+from agent_svc.usecases.note_trained import note_trained
 from chassis.consumer import Handlers
 from chassis.database import Transaction
 from chassis.envelope import Received
@@ -16,8 +17,10 @@ async def on_model_activated(received: Received[ModelActivated], transaction: Tr
 
 
 async def on_training_status(received: Received[TrainingStatus], transaction: Transaction) -> None:
-    """A job that was accepted proves that its key can train; a refusal, that it cannot."""
+    """An accepted job proves that its key can train, a refusal that it cannot; ready models are young."""
     event = received.event
+    if event.status == "ready":
+        await note_trained(transaction, received.tenant, event, received.time)
     if event.provider_job_id is not None:
         await note_training(
             transaction, tenant=received.tenant, key_id=event.key_id, training="yes", because=None

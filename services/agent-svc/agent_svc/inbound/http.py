@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from agent_svc.inbound import gateway, http_agents, http_keys, http_routes
+from agent_svc.inbound import gateway, http_agents, http_keys, http_models, http_routes
 from agent_svc.outbound.catalogue import Catalogue
-from agent_svc.outbound.chat import Models
 from agent_svc.outbound.provider import Provider
 from chassis.database import Database
 from chassis.http import add_audit
@@ -16,6 +15,7 @@ SCOPES = (
     gateway.SCOPES
     | http_agents.SCOPES
     | http_keys.SCOPES
+    | http_models.SCOPES
     | http_routes.SCOPES
     | {"GET /v1/audit": "dialogs:read"}
 )
@@ -26,14 +26,13 @@ def router(
     vault: Vault,
     catalogue: Catalogue,
     provider: Provider,
-    models: Models,
-    recorder: gateway.Recorder,
 ) -> APIRouter:
     """Return the endpoints of agent-svc."""
     routes = APIRouter()
-    gateway.add_gateway(routes, database, vault, catalogue, models, recorder)
+    gateway.add_gateway(routes)
     http_agents.add_endpoints(routes, database, catalogue)
     http_keys.add_endpoints(routes, database, vault, catalogue, provider)
+    http_models.add_endpoints(routes, database)
     http_routes.add_endpoints(routes, database)
     add_audit(routes, database)
     return routes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import yaml
@@ -29,12 +30,36 @@ class ProviderEntry(BaseModel):
         return self
 
 
+class BaseModelEntry(BaseModel):
+    """One base model of the catalogue, as far as its end goes."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    id: str
+    provider: str
+    shutdown: date | None = None
+
+
 class Catalogue(BaseModel):
     """The providers that operators allow."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     providers: tuple[ProviderEntry, ...]
+    base_models: tuple[BaseModelEntry, ...] = ()
+
+    def end_of(self, provider: str, model: str) -> date | None:
+        """Return the day on which a model ends, as operators know it; a trained one ends with its base."""
+        parts = model.split(":")
+        base = parts[1] if parts[0] == "ft" and len(parts) > 1 else model
+        return next(
+            (
+                one.shutdown
+                for one in self.base_models
+                if one.provider == provider and one.id in {model, base}
+            ),
+            None,
+        )
 
     def provider(self, name: str) -> ProviderEntry | None:
         """Return a provider by its id, or None."""
