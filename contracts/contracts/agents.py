@@ -55,6 +55,8 @@ class ProviderKey(Value):
     infer: Capability
     because: Label | None = None
     checked_at: Timestamp | None = None
+    variables: Annotated[dict[Label, Label] | None, Field(exclude_if=absent)] = None
+    """What the provider's address needs of the tenant (the name of a resource), by the catalogue's names."""
 
 
 class AgentUpdated(Event):

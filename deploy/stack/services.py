@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from string import Template
 
+from deploy.simulator.poses import pose_path
 from deploy.stack import files
 from deploy.stack.databases import ROLES, Databases
 from deploy.stack.settings import ROOT, StackSettings
@@ -102,11 +102,22 @@ class Surroundings:
         return {f"MORTARBOARD_{key}": value for key, value in env.items()}
 
 
+def simulated_catalogue(address: str) -> str:
+    """The operators' catalogue (YAML) with the simulator at `address` posing as each of its providers."""
+    import yaml  # the launcher itself does without libraries
+
+    catalogue = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
+    for provider in catalogue["providers"]:
+        if provider.get("protocol") != "file":
+            provider |= {"base_url": f"{address}{pose_path(provider)}", "allow_private": True}
+    return str(yaml.safe_dump(catalogue, allow_unicode=True, sort_keys=False))
+
+
 def local_catalogue(settings: StackSettings) -> Path | None:
-    """The provider catalogue with the simulator's address in place of `$SIMULATOR_URL`, if there is one."""
+    """The provider catalogue of the local stack, whose providers are the simulator; None without one."""
     if not CATALOGUE.exists():
         return None
-    simulator = f"http://127.0.0.1:{settings.ports['simulator']}"
     path = settings.data / "catalogue.yaml"
-    files.write_whole(path, Template(CATALOGUE.read_text()).safe_substitute(SIMULATOR_URL=simulator), 0o644)
+    simulator = f"http://127.0.0.1:{settings.ports['simulator']}"
+    files.write_whole(path, simulated_catalogue(simulator), 0o644)
     return path

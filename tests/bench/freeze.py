@@ -22,10 +22,10 @@ from pathlib import Path
 from statistics import median
 from uuid import UUID
 
+from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.objects import ObjectStore
 from dataset_svc.outbound.agent_store import ensure_dataset, put_agent, put_version
-from dataset_svc.outbound.catalogue import Catalogue
 from dataset_svc.usecases.freeze_version import begin_version
 from dataset_svc.usecases.write_version import Freezer
 from deploy.stack.prepared import TEMPLATE, Prepared, prepare
@@ -169,7 +169,7 @@ async def _pin(database: Database) -> None:
     async with database.transaction() as transaction:
         dataset = await transaction.connection.fetchval("SELECT id FROM datasets")
         await begin_version(
-            transaction, tenant="bench", by="bench", dataset_id=dataset, catalogue=Catalogue()
+            transaction, tenant="bench", by="bench", dataset_id=dataset, catalogue=Catalogue(None)
         )
 
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import httpx
@@ -15,7 +14,7 @@ import httpx
 from contracts.chat import ChatMessage, DialogEnded, MessagePosted
 from contracts.event import Event
 from deploy.simulator.testing import RunningSimulator
-from deploy.stack.services import CATALOGUE, SERVICES, Surroundings
+from deploy.stack.services import SERVICES, Surroundings, simulated_catalogue
 from tests.harness import Running, now, publish, publisher, service, until
 
 DIALOGS = 11
@@ -53,7 +52,7 @@ async def loop_world(surroundings: Surroundings, folder: Path, **settings: str) 
     logs.mkdir()
     with RunningSimulator(folder / "simulator") as simulator:
         catalogue = folder / "catalogue.yaml"
-        catalogue.write_text(Template(CATALOGUE.read_text()).substitute(SIMULATOR_URL=simulator.address))
+        catalogue.write_text(simulated_catalogue(simulator.address))
         here = replace(surroundings, catalogue=catalogue)
         async with AsyncExitStack() as stack:
             running = await asyncio.gather(

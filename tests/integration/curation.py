@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
+from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.objects import ObjectStore
 from contracts.agents import Tool
@@ -21,7 +22,6 @@ from dataset_svc.domain.dialog import Candidate
 from dataset_svc.domain.edits import EditText, SetWeight
 from dataset_svc.domain.message import Messages, dump
 from dataset_svc.outbound import agent_store, candidate_store, finding_store, version_store
-from dataset_svc.outbound.catalogue import Catalogue
 from dataset_svc.outbound.side_process import SideProcess
 from dataset_svc.usecases.check_examples import Checker
 from dataset_svc.usecases.edit_example import edit_example, lock_example
@@ -152,8 +152,8 @@ class Curation:
         """Pin a version; returns its number."""
         async with self.database.transaction() as transaction:
             return await begin_version(
-                transaction, tenant=TENANT, by="olga", dataset_id=dataset, catalogue=Catalogue(default=least),
-                wanted=FreezeSettings(**settings),
+                transaction, tenant=TENANT, by="olga", dataset_id=dataset,
+                catalogue=Catalogue(None, least=least), wanted=FreezeSettings(**settings),
             )  # fmt: skip
 
     async def written(self, dataset: UUID, version: int) -> dict[str, Any]:

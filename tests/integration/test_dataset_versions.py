@@ -13,12 +13,12 @@ from uuid import uuid4
 
 import pytest
 
+from chassis.catalogue import Catalogue
 from chassis.errors import Problem
 from dataset_svc.domain.edits import EditText
 from dataset_svc.domain.message import Messages
 from dataset_svc.inbound import views
 from dataset_svc.outbound import freeze_store, run_store
-from dataset_svc.outbound.catalogue import Catalogue
 from dataset_svc.usecases.compare_versions import compare_versions
 from dataset_svc.usecases.freeze_version import FreezeSettings, preview_split
 from dataset_svc.usecases.request_training import TrainSettings, request_training
@@ -144,7 +144,8 @@ async def train_refusal(curation: Curation, dataset: Any, least: int) -> str:
         async with curation.database.transaction() as transaction:
             await request_training(
                 transaction, tenant=TENANT, by="olga", dataset_id=dataset, version=1,
-                wanted=TrainSettings(None, None, {}, None, None, None), catalogue=Catalogue(default=least),
+                wanted=TrainSettings(None, None, {}, None, None, None),
+                catalogue=Catalogue(None, least=least),
             )  # fmt: skip
     return refused.value.code
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from string import Template
 from typing import Any
 from uuid import uuid4
 
@@ -20,8 +19,7 @@ from chassis.vault import SecretId, Vault
 from contracts.agents import AgentUpdated, ProviderKey
 from contracts.datasets import DatasetReady, TrainingFile, TrainingFiles
 from deploy.simulator.testing import RunningSimulator, question_lines
-from deploy.stack.services import CATALOGUE, Surroundings
-from deploy.stack.settings import ROOT
+from deploy.stack.services import Surroundings, simulated_catalogue
 from tests.harness import Running, bodies, instance, publish, publisher, until
 
 BASE = "gpt-4o-mini-2024-07-18"
@@ -180,9 +178,7 @@ async def world(surroundings: Surroundings, folder: Path, speed: float = 40.0) -
     """A world with a known key; whatever instances run at the end are killed."""
     with RunningSimulator(folder / "simulator", speed=speed) as simulator:
         path = folder / "catalogue.yaml"
-        path.write_text(
-            Template((ROOT / CATALOGUE).read_text()).safe_substitute(SIMULATOR_URL=simulator.address)
-        )
+        path.write_text(simulated_catalogue(simulator.address))
         async with publisher(surroundings) as producer:
             made = World(simulator, replace(surroundings, catalogue=path), producer, folder)
             await made.seal_key()

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from aiohttp.abc import ResolveResult
-from pydantic import ValidationError
 
-from agent_svc.outbound.catalogue import read_catalogue
 from agent_svc.outbound.chat import PublicOnly
 
 
@@ -41,13 +37,3 @@ async def test_a_public_name_is_resolved(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(resolver._resolver, "resolve", found)
     assert [one["host"] for one in await resolver.resolve("provider.example", 443)] == ["93.184.215.14"]
-
-
-@pytest.mark.parametrize(
-    "url", ["http://provider.example/v1", "https://10.0.0.1/v1", "https://u:p@provider.example"]
-)
-def test_a_catalogue_with_an_address_that_must_not_be_called_is_refused(url: str, tmp_path: Path) -> None:
-    catalogue = tmp_path / "catalogue.yaml"
-    catalogue.write_text(f"providers: [{{id: p, base_url: '{url}'}}]")
-    with pytest.raises(ValidationError, match="the address"):
-        read_catalogue(catalogue)

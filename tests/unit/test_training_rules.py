@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from training_svc.domain import activation, errors, estimate, job, refusals, run, texts
-from training_svc.outbound.catalogue import CatalogueError, read_catalogue
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FILE = run.TrainingFile("tenants/t/f.jsonl", "c0ffee" + "0" * 58, 10, 12, 240)
@@ -196,30 +194,3 @@ def test_a_share_leaves_the_rest_to_what_serves_now() -> None:
     both = activation.with_share(trained, [target("new", 0.5), target("old", 0.25), target("x", 0.25)], base)
     assert [one.model for one in both] == ["new", "old", "x"]
     assert sum(one.share for one in both) == pytest.approx(1)
-
-
-def test_the_catalogue_refuses_mistakes_by_name(tmp_path: Path) -> None:
-    path = tmp_path / "catalogue.yaml"
-    with pytest.raises(CatalogueError, match="No such file"):
-        read_catalogue(path)
-    path.write_text("providers: [{id: p, name: P, base_url: '${SIMULATOR_URL}/v1'}]\nbase_models: []\n")
-    with pytest.raises(CatalogueError, match=r"providers\.0\.base_url"):
-        read_catalogue(path)
-    path.write_text(
-        "providers: []\nbase_models: [{id: m, provider: nobody, name: {en: m, ru: m}, "
-        "training_price: {usd_per_million_tokens: 1, as_of: 2026-01-01}}]\n"
-    )
-    with pytest.raises(CatalogueError):
-        read_catalogue(path)
-
-
-def test_the_catalogue_of_the_stack_lists_both_models(tmp_path: Path) -> None:
-    from deploy.stack.services import CATALOGUE
-
-    path = tmp_path / "catalogue.yaml"
-    path.write_text(CATALOGUE.read_text().replace("${SIMULATOR_URL}", "http://127.0.0.1:1"))
-    catalogue = read_catalogue(path)
-    assert [model.price for model in catalogue.base_models] == [25_000_000, 3_000_000]
-    again = catalogue.base_model("openai", "ft:gpt-4o-2024-08-06:org:shop:1")
-    assert again is not None
-    assert again.name.ru == "4o, умная"

@@ -7,10 +7,9 @@ from typing import cast
 
 from agent_svc.domain.breaker import Breaker
 from agent_svc.domain.limits import Limit, Limits
-from agent_svc.inbound import events, http, schedules
+from agent_svc.inbound import events, gateway_schedules, http
 from agent_svc.inbound.gateway import Gateway
 from agent_svc.inbound.recorder import Recorder
-from agent_svc.outbound.catalogue import read_catalogue
 from agent_svc.outbound.chat import Models
 from agent_svc.outbound.provider import Provider
 from agent_svc.settings import AgentSettings
@@ -18,6 +17,7 @@ from agent_svc.usecases.answer_chat import Planner
 from agent_svc.usecases.fail_over import Failures
 from agent_svc.usecases.probe_targets import Prober
 from agent_svc.usecases.retire_models import Retirements
+from chassis.catalogue import Catalogue
 from chassis.consumer import Consumer
 from chassis.service import Parts, Service, Surroundings
 from chassis.vault import Vault
@@ -32,7 +32,7 @@ def compose(surroundings: Surroundings) -> Parts:
     vault = Vault(settings.master_key_bytes())
     provider, models = Provider(settings.provider_timeout), Models(settings.provider_timeout)
     recorder = Recorder(database)
-    catalogue = read_catalogue(settings.catalogue)
+    catalogue = Catalogue(settings.catalogue)
     breaker = Breaker(settings.breaker_failures, settings.breaker_window)
     failures = Failures(database, breaker, warming=settings.warming, pause=settings.probe_every)
     planner = Planner(database, vault, catalogue, settings.turn_hold)
@@ -47,7 +47,7 @@ def compose(surroundings: Surroundings) -> Parts:
             Consumer.of("model.activated", events.MODEL_ACTIVATED),
             Consumer.of("training.status", events.TRAINING_STATUS),
         ],
-        workers=schedules.workers(database, prober, retirements, settings.probe_every),
+        workers=gateway_schedules.workers(database, prober, retirements, settings.probe_every),
         closing=[recorder.drain, failures.drain, models.close, provider.close],
     )
 

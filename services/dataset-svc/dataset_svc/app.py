@@ -6,6 +6,7 @@ from typing import cast
 
 from fastapi import APIRouter
 
+from chassis.catalogue import Catalogue
 from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
 from dataset_svc.inbound import (
@@ -18,7 +19,6 @@ from dataset_svc.inbound import (
 )
 from dataset_svc.inbound.events import consumers
 from dataset_svc.inbound.lines import read_line
-from dataset_svc.outbound.catalogue import read_catalogue
 from dataset_svc.outbound.side_process import SideProcess
 from dataset_svc.settings import DatasetSettings
 from dataset_svc.usecases.check_examples import Checker
@@ -41,7 +41,7 @@ def compose(surroundings: Surroundings) -> Parts:
     settings = cast(DatasetSettings, surroundings.settings)
     database, objects = surroundings.database, surroundings.objects
     freezer = Freezer(database, objects, lease=settings.freeze_lease)
-    catalogue = read_catalogue(settings.catalogue, settings.min_examples)
+    catalogue = Catalogue(settings.catalogue, least=settings.min_examples)
     side = SideProcess()
     checker = Checker(database, side)
     runner = OperationRunner(database, Importer(database, objects, read_line))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from agent_svc.inbound import gateway, http_agents, http_keys, http_models, http_routes
-from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.outbound.provider import Provider
+from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.http import add_audit
 from chassis.vault import Vault

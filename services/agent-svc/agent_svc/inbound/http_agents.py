@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent_svc.domain.errors import no_agent, no_provider, no_version
 from agent_svc.inbound import views
 from agent_svc.outbound import agent_store as store
-from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.usecases.put_agent import put_agent
+from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.http import CallerDep
 from contracts.agents import Tool

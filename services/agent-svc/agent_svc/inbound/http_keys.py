@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from agent_svc.domain.errors import no_agent, no_key, no_provider
 from agent_svc.inbound import views
 from agent_svc.outbound import agent_store as store
-from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.outbound.provider import Provider
 from agent_svc.usecases.note_key import note_infer
 from agent_svc.usecases.publish_agent import publish_agent
 from agent_svc.usecases.put_key import put_key
 from chassis import audit
+from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.http import CallerDep
 from chassis.vault import SecretId, Vault

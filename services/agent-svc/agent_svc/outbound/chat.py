@@ -9,10 +9,11 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import orjson
@@ -20,6 +21,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from agent_svc.domain.gateway_errors import ProviderRefusalError
+from chassis.catalogue import Catalogue, filled_address
+from chassis.untrusted import UnsafeAddressError, check_url
 
 CONNECT = 5.0
 FIRST_REFUSAL = 300
@@ -33,11 +36,32 @@ SECONDS = re.compile(r"^[0-9]{1,6}(\.[0-9]{1,6})?$")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where to ask and by which key."""
+    """Where and with which headers to ask a provider."""
 
     base_url: str
-    secret: str
+    chat_path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
     allow_private: bool
+
+
+def target_at(
+    catalogue: Catalogue, provider: str, secret: str, variables: Mapping[str, str] | None = None
+) -> Target | None:
+    """Return how to ask a provider by a key; None when it is not listed, only trains, or lacks a value.
+
+    `variables` are the tenant's values in the address. Only its form is looked at here; the name is looked up,
+    and must be public, when it is called.
+    """
+    entry = catalogue.provider(provider)
+    if entry is None or entry.base_url is None:
+        return None
+    try:
+        base_url = filled_address(entry, variables or {})
+        check_url(base_url, allow_private=entry.allow_private)
+    except UnsafeAddressError:
+        return None
+    return Target(base_url, entry.chat_path, entry.query, entry.auth.headers(secret), entry.allow_private)
 
 
 class Answer:
@@ -92,7 +116,7 @@ class Models:
     def __init__(self, timeout: float) -> None:
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=timeout)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
-        self._urls: dict[str, URL] = {}
+        self._urls: dict[tuple[Any, ...], URL] = {}
 
     async def close(self) -> None:
         """Let the connections go."""
@@ -111,10 +135,11 @@ class Models:
             )
         return self._sessions[allow_private]
 
-    def _url(self, base_url: str) -> URL:
-        url = self._urls.get(base_url)
+    def _url(self, target: Target) -> URL:
+        slot = (target.base_url, target.chat_path, *target.query.items())
+        url = self._urls.get(slot)
         if url is None:
-            url = self._urls[base_url] = URL(f"{base_url}/chat/completions", encoded=True)
+            url = self._urls[slot] = _address(target, target.chat_path)
         return url
 
     async def ask(self, target: Target, body: bytes, *, streamed: bool, patience: float = 0.0) -> Answer:
@@ -125,9 +150,9 @@ class Models:
         session = self._session(allow_private=target.allow_private)
         try:
             response = await session.post(
-                self._url(target.base_url),
+                self._url(target),
                 data=body,
-                headers={"Authorization": f"Bearer {target.secret}", "Content-Type": "application/json"},
+                headers={**target.headers, "Content-Type": "application/json"},
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=patience) if patience else self._timeout,
             )
@@ -140,11 +165,13 @@ class Models:
 
         Raises ProviderRefusalError when the provider does not say.
         """
-        url = URL(f"{target.base_url}/models/{quote(model, safe='')}", encoded=True)
-        headers = {"Authorization": f"Bearer {target.secret}"}
+        url = _address(target, f"/models/{quote(model, safe='')}")
         try:
             async with self._session(allow_private=target.allow_private).get(
-                url, headers=headers, allow_redirects=False, timeout=aiohttp.ClientTimeout(total=patience)
+                url,
+                headers=target.headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=patience),
             ) as response:
                 if response.status >= FIRST_REFUSAL:
                     raise ProviderRefusalError(response.status)
@@ -167,6 +194,11 @@ class Models:
         finally:
             if not done:
                 response.close()
+
+
+def _address(target: Target, path: str) -> URL:
+    query = f"?{urlencode(target.query)}" if target.query else ""
+    return URL(f"{target.base_url}{path}{query}", encoded=True)
 
 
 async def _first(response: aiohttp.ClientResponse, *, streamed: bool) -> tuple[bytes, bool]:

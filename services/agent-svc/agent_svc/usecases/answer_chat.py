@@ -15,9 +15,9 @@ from agent_svc.domain.gateway_errors import RECOVERABLE, ProviderRefusalError, t
 from agent_svc.domain.recording import INSTRUCTIONS
 from agent_svc.domain.routing import Candidates, Place, candidates
 from agent_svc.outbound import route_store
-from agent_svc.outbound.catalogue import Catalogue
-from agent_svc.outbound.chat import Answer, Models, Target
+from agent_svc.outbound.chat import Answer, Models, Target, target_at
 from agent_svc.usecases.fail_over import Failures
+from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.vault import SecretId, Vault
 
@@ -116,12 +116,12 @@ class Planner:
         targets = {}
         for place in (who.first, who.fallback):
             if place is not None and place.key_id in keys:
-                entry = self._catalogue.provider(place.provider)
-                if entry is None:
-                    raise no_provider()
                 _, version, sealed = keys[place.key_id]
                 secret = self._vault.open(SecretId(tenant, place.key_id, version), sealed)
-                targets[place] = Target(entry.base_url, secret, entry.allow_private)
+                target = target_at(self._catalogue, place.provider, secret)
+                if target is None:
+                    raise no_provider()
+                targets[place] = target
         if not targets:
             raise no_key()
         return Plan(ready, who, targets, row["route_version"], row["turn"])

@@ -10,9 +10,9 @@ import orjson
 from agent_svc.domain.gateway_errors import ProviderRefusalError
 from agent_svc.domain.routing import Place
 from agent_svc.outbound import agent_store, outage_store
-from agent_svc.outbound.catalogue import Catalogue
-from agent_svc.outbound.chat import Models, Target
+from agent_svc.outbound.chat import Models, Target, target_at
 from agent_svc.usecases.fail_over import bring_back
+from chassis.catalogue import Catalogue
 from chassis.database import Connection, Database
 from chassis.vault import SecretId, Vault
 
@@ -67,11 +67,10 @@ async def target_of(
 ) -> Target | None:
     """Return where and by which key a place is asked, with the newest version of its key; None without."""
     key = await agent_store.get_key(connection, tenant, place.key_id)
-    entry = catalogue.provider(place.provider)
-    if key is None or entry is None:
+    if key is None:
         return None
     secret = await vault.get(connection, SecretId(tenant, place.key_id, key.version))
-    return Target(entry.base_url, secret, entry.allow_private) if secret else None
+    return target_at(catalogue, place.provider, secret) if secret else None
 
 
 async def answers(models: Models, target: Target, model: str) -> bool:

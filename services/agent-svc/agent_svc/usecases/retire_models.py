@@ -12,12 +12,12 @@ from agent_svc.domain.retirement import nearest, warning_due
 from agent_svc.domain.routing import Place, place_of, places
 from agent_svc.outbound import agent_store, outage_store
 from agent_svc.outbound import route_store as store
-from agent_svc.outbound.catalogue import Catalogue
 from agent_svc.outbound.chat import Models
 from agent_svc.outbound.route_store import Entry, Head
 from agent_svc.usecases.change_route import tell_route
 from agent_svc.usecases.fail_over import NOBODY, take_out
 from agent_svc.usecases.probe_targets import target_of
+from chassis.catalogue import Catalogue
 from chassis.database import Database, Transaction
 from chassis.vault import Vault
 
@@ -106,7 +106,8 @@ class Retirements:
         found: dict[Place, date] = {}
         for place in asked:
             said = await outage_store.date_of(transaction.connection, tenant, place.provider, place.model)
-            ends = nearest(said, self.catalogue.end_of(place.provider, place.model))
+            base = self.catalogue.base_model(place.provider, place.model)
+            ends = nearest(said, base.shutdown if base else None)
             if ends is not None:
                 found[place] = ends
         return found

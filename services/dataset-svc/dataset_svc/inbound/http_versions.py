@@ -12,6 +12,7 @@ from uuid import UUID
 from fastapi import APIRouter, Body, Header, Path, Query, Response
 
 from chassis.auth import Caller
+from chassis.catalogue import Catalogue
 from chassis.database import Database, Transaction
 from chassis.errors import Problem
 from chassis.http import CallerDep
@@ -21,7 +22,6 @@ from dataset_svc.inbound import views
 from dataset_svc.inbound.http import GOES_ON, MADE, Limit, Number
 from dataset_svc.inbound.version_requests import NewVersion, Share, Train
 from dataset_svc.outbound import agent_store, version_store
-from dataset_svc.outbound.catalogue import Catalogue
 from dataset_svc.usecases.check_examples import catch_up
 from dataset_svc.usecases.compare_versions import compare_versions
 from dataset_svc.usecases.freeze_version import FreezeSettings, begin_version, preview_split

@@ -8,12 +8,12 @@ from typing import Any, Literal
 from uuid import UUID
 
 from chassis import audit
+from chassis.catalogue import Catalogue
 from chassis.database import Connection, Transaction
 from dataset_svc.domain import check_problems, problems
 from dataset_svc.domain.checks.agent import agent_errors
 from dataset_svc.domain.split import default_share, threshold
 from dataset_svc.outbound import agent_store, check_store, finding_store, version_store
-from dataset_svc.outbound.catalogue import Catalogue
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.check_examples import catch_up
 

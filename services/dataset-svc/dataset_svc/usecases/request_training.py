@@ -9,12 +9,12 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from chassis import audit
+from chassis.catalogue import Catalogue
 from chassis.database import Connection, Transaction
 from contracts.datasets import DatasetReady, TrainingFiles
 from dataset_svc.domain import check_problems, problems
 from dataset_svc.domain.training import choose_key, settings_digest
 from dataset_svc.outbound import agent_store, run_store, version_store
-from dataset_svc.outbound.catalogue import Catalogue
 from dataset_svc.outbound.row import Row
 
 

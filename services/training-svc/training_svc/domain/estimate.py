@@ -12,12 +12,12 @@ UNCERTAINTY = 0.1  # our count of tokens against the provider's
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A cost range in micro-dollars, and the epochs and tokens behind it."""
+    """A cost range in micro-dollars (None: no price is known), and the epochs and tokens behind it."""
 
     epochs: int
     trained_tokens: int
-    low_microdollars: int
-    high_microdollars: int
+    low_microdollars: int | None
+    high_microdollars: int | None
 
 
 def default_epochs(examples: int) -> int:
@@ -34,9 +34,11 @@ def epochs_of(asked: object, examples: int) -> int:
     return asked if isinstance(asked, int) and not isinstance(asked, bool) else default_epochs(examples)
 
 
-def estimate(tokens: int, examples: int, n_epochs: object, price: int) -> Estimate:
+def estimate(tokens: int, examples: int, n_epochs: object, price: int | None) -> Estimate:
     """Return the cost range; `price` in micro-dollars per million trained tokens."""
     epochs = epochs_of(n_epochs, examples)
     trained = tokens * epochs
+    if price is None:
+        return Estimate(epochs, trained, None, None)
     cost = trained * price / MICRO
     return Estimate(epochs, trained, int(cost * (1 - UNCERTAINTY)), int(cost * (1 + UNCERTAINTY)) + 1)

@@ -39,6 +39,16 @@ EXPLANATIONS: dict[str, tuple[Text, Text]] = {
         ),
         Text("Choose another base model.", "Выберите другую базовую модель."),
     ),
+    "address_incomplete": (
+        Text(
+            "The provider's address needs a value that is entered with the key.",
+            "Адрес провайдера требует значения, которое вводят вместе с ключом.",
+        ),
+        Text(
+            "Enter the key again with the name of your resource.",
+            "Введите ключ ещё раз вместе с именем вашего ресурса.",
+        ),
+    ),
     "duplicate_run": (
         Text("The same training is already running.", "Такое же обучение уже идёт."),
         Text("Wait for it.", "Дождитесь его."),
@@ -67,6 +77,16 @@ EXPLANATIONS: dict[str, tuple[Text, Text]] = {
     "over_budget": (
         Text("The least cost is above the budget.", "Даже наименьшая цена выше бюджета."),
         Text("Raise the budget or train on less.", "Увеличьте бюджет или обучайте на меньшем."),
+    ),
+    "price_unknown": (
+        Text(
+            "The catalogue has no training price for this model, so a budget cannot be kept.",
+            "В каталоге нет цены обучения этой модели: бюджет нельзя соблюсти.",
+        ),
+        Text(
+            "Train without a budget, or ask the operators for the price.",
+            "Обучайте без бюджета или попросите операторов указать цену.",
+        ),
     ),
     "request_refused": (
         Text("The provider refuses these settings.", "Провайдер не принимает эти настройки."),

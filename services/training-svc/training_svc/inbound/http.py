@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,14 +10,14 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.http import CallerDep, add_audit, language
 from chassis.idempotency import once
-from training_svc.domain.errors import no_base_model, no_run
-from training_svc.domain.estimate import estimate
-from training_svc.inbound.views import base_model_view, event_view, model_view, run_view
+from training_svc.domain.errors import no_run
+from training_svc.inbound import http_catalogue
+from training_svc.inbound.views import event_view, model_view, run_view
 from training_svc.outbound import agent_store, run_store
-from training_svc.outbound.catalogue import Catalogue
 from training_svc.usecases.activate_model import activate_base, activate_model
 from training_svc.usecases.cancel_run import cancel_run
 from training_svc.usecases.refresh_run import refresh_run
@@ -47,22 +46,6 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
-class Hyperparameters(_Body):
-    """What the cost depends on."""
-
-    n_epochs: Annotated[int, Field(ge=1, le=1_000)] | str | None = None
-
-
-class EstimateBody(_Body):
-    """What would be trained."""
-
-    base_model: Word
-    provider: Word | None = None
-    tokens: Annotated[int, Field(ge=0, le=10**12)]
-    examples: Annotated[int, Field(ge=0, le=10**9)]
-    hyperparameters: Hyperparameters = Hyperparameters()
-
-
 class ActivateBody(_Body):
     """Which share of the dialogs, and the route that the owner saw."""
 
@@ -83,45 +66,13 @@ def router(
 ) -> APIRouter:
     """Return the endpoints of training-svc."""
     routes = APIRouter()
-    _add_catalogue(routes, database, catalogue)
+    http_catalogue.add_endpoints(routes, database, catalogue)
     _add_runs(routes, database, refresh_gap, wake)
     _add_models(routes, database, catalogue)
 
     add_audit(routes, database)
 
     return routes
-
-
-def _add_catalogue(routes: APIRouter, database: Database, catalogue: Catalogue) -> None:
-    @routes.get("/v1/base-models")
-    async def list_base_models(
-        request: Request, caller: CallerDep, agent_id: AgentId = None
-    ) -> dict[str, Any]:
-        """List the base models with prices, dates and what the agent's key can do there."""
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            agent = await agent_store.get_agent(transaction.connection, caller.tenant, agent_id or "")
-        spoken = language(request)
-        return {"items": [base_model_view(one, catalogue, agent, spoken) for one in catalogue.base_models]}
-
-    @routes.post("/v1/estimates")
-    async def estimate_cost(caller: CallerDep, body: EstimateBody) -> dict[str, Any]:  # noqa: ARG001
-        """Return what a training would cost, as a range, with the epochs and the price behind it."""
-        model = next(
-            (
-                one
-                for one in catalogue.base_models
-                if one.id == body.base_model and body.provider in {None, one.provider}
-            ),
-            None,
-        )
-        if model is None:
-            raise no_base_model()
-        found = estimate(body.tokens, body.examples, body.hyperparameters.n_epochs, model.price)
-        return {
-            **asdict(found),
-            "price_microdollars_per_million_tokens": model.price,
-            "price_as_of": model.training_price.as_of.isoformat(),
-        }
 
 
 def _add_runs(routes: APIRouter, database: Database, refresh_gap: float, wake: Callable[[], None]) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from chassis.catalogue import Catalogue
 from training_svc.domain.run import Failure, Run
 from training_svc.domain.texts import DIARY, explain
 from training_svc.outbound.agent_store import Agent
-from training_svc.outbound.catalogue import BaseModelEntry, Catalogue
 from training_svc.usecases.publish_status import snapshot
 
 
@@ -74,26 +74,4 @@ def model_view(run: Run, route: Any, agent: Agent | None, catalogue: Catalogue) 
         "share": share,
         "shutdown": base.shutdown.isoformat() if base and base.shutdown else None,
         "created_at": run.created_at.isoformat(),
-    }
-
-
-def base_model_view(
-    model: BaseModelEntry, catalogue: Catalogue, agent: Agent | None, language: str
-) -> dict[str, Any]:
-    """Return a base model with prices, dates and what the agent's key can do."""
-    provider = catalogue.provider(model.provider)
-    closes = provider.training_closes if provider else None
-    key = agent.key_for(model.provider) if agent else None
-    shown = ("key_id", "version", "last4", "training", "infer", "because", "checked_at")
-    return {
-        "base_model": model.id,
-        "provider": model.provider,
-        "provider_name": provider.name if provider else model.provider,
-        "name": model.name.ru if language == "ru" else model.name.en,
-        "price_microdollars_per_million_tokens": model.price,
-        "price_as_of": model.training_price.as_of.isoformat(),
-        "limits": model.limits.model_dump(),
-        "training_closes": closes.isoformat() if closes else None,
-        "shutdown": model.shutdown.isoformat() if model.shutdown else None,
-        "key": {name: key[name] for name in shown} if key else None,
     }

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from importlib import import_module
-from typing import TYPE_CHECKING
+from collections import OrderedDict
+from time import monotonic
+from typing import TYPE_CHECKING, Any, cast
 
+from chassis.catalogue import Catalogue, is_address_of
 from chassis.database import Database
 from chassis.untrusted import UnsafeAddressError, check_address
 from chassis.vault import SecretId, Vault
 from training_svc.domain.errors import WaitsForOwnerError
 from training_svc.domain.run import Run
-from training_svc.outbound.catalogue import Catalogue
 from training_svc.outbound.provider import Provider
 from training_svc.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from openai import DefaultAsyncHttpxClient
+
+
+REMEMBER = 30.0
+MOST_OPEN = 2_000
+
+
+def _import_client() -> None:
+    import openai  # noqa: F401 -- for its effect: later imports of it are quick
 
 
 class Accounts:
@@ -28,29 +37,57 @@ class Accounts:
         self._database = database
         self._vault = Vault(settings.master_key_bytes())
         self._http: DefaultAsyncHttpxClient | None = None
+        self._opened: OrderedDict[tuple[str, ...], tuple[float, Provider]] = OrderedDict()
 
     async def open(self, run: Run) -> Provider:
-        """Return the run's account; raises WaitsForOwnerError when the key or the provider is not there."""
+        """Return the run's account; raises WaitsForOwnerError when the key or the provider is not there.
+
+        An account is opened anew once it was open for `REMEMBER` seconds: until then a change of the
+        catalogue or a lost key goes unnoticed.
+        """
+        request = run.request
+        account = (request.tenant, request.provider, request.key_id, str(run.key_version))
+        place = (*account, run.base_url or "", request.base_model)
+        opened_at, provider = self._opened.get(place, (0.0, None))
+        if provider is None or opened_at < monotonic() - REMEMBER:
+            provider = await self._open(run)
+            self._opened.pop(place, None)
+            self._opened[place] = monotonic(), provider
+            if len(self._opened) > MOST_OPEN:
+                self._opened.popitem(last=False)
+        return provider
+
+    async def _open(self, run: Run) -> Provider:
         # a large import: in a thread, so that the leases of other runs are kept meanwhile
-        await asyncio.to_thread(import_module, "openai")
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+        await asyncio.to_thread(_import_client)
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Omit
 
         entry = self._catalogue.provider(run.request.provider)
         secret = await self._secret(run)
-        if entry is None or run.base_url is None:
+        if entry is None:
             raise WaitsForOwnerError("provider_unknown")
-        allowed = entry.allow_private and entry.base_url == run.base_url
+        if run.base_url is None:
+            raise WaitsForOwnerError("address_incomplete")
+        allowed = entry.allow_private and is_address_of(entry, run.base_url)
         try:
             await asyncio.to_thread(check_address, run.base_url, allow_private=allowed)
         except UnsafeAddressError:
             raise WaitsForOwnerError("provider_unknown") from None
         if self._http is None:
             self._http = DefaultAsyncHttpxClient(follow_redirects=False, trust_env=False)
+        client = AsyncOpenAI(
+            api_key=secret,
+            base_url=run.base_url,
+            http_client=self._http,
+            default_headers=cast("Any", {"Authorization": Omit(), **entry.auth.headers(secret)}),
+            default_query=dict(entry.query),
+        )
         return Provider(
-            AsyncOpenAI(api_key=secret, base_url=run.base_url, http_client=self._http),
+            client,
             timeout=self._settings.provider_timeout,
             upload_timeout=self._settings.upload_timeout,
-            top_level=entry.hyperparameters == "top_level",
+            entry=entry,
+            limits=self._catalogue.limits(entry.id, run.request.base_model),
         )
 
     async def _secret(self, run: Run) -> str:

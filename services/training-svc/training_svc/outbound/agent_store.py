@@ -29,6 +29,12 @@ class Agent:
         versions = [int(key["version"]) for key in self.keys if key["key_id"] == key_id]
         return max(versions, default=None)
 
+    def variables(self, key_id: str) -> dict[str, str]:
+        """Return what the provider's address needs of the tenant, as the newest version of a key says."""
+        known = [key for key in self.keys if key["key_id"] == key_id]
+        newest = max(known, key=lambda key: int(key["version"]), default=None)
+        return dict(newest.get("variables") or {}) if newest else {}
+
 
 async def put_agent(connection: Connection, tenant: str, event: AgentUpdated, sequence: int) -> None:
     """Remember an agent's newest version; an older event changes nothing."""

@@ -7,13 +7,14 @@ the worker. Every error leaves as one of domain.errors, without the provider's w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import IO, TYPE_CHECKING, Any
 
+from contracts.catalogue import Limits, ProviderEntry
 from training_svc.domain.errors import (
     KeyRefusedError,
     MissingError,
@@ -129,12 +130,19 @@ class Provider:
     """One owner's account at a provider."""
 
     def __init__(
-        self, client: AsyncOpenAI, *, timeout: float, upload_timeout: float, top_level: bool = False
+        self,
+        client: AsyncOpenAI,
+        *,
+        timeout: float,
+        upload_timeout: float,
+        entry: ProviderEntry,
+        limits: Limits,
     ) -> None:
         self._client = client.with_options(max_retries=0, timeout=timeout)
         self._timeout = timeout
         self._upload_timeout = upload_timeout
-        self._top_level = top_level
+        self._can = entry.capabilities
+        self._limits = limits
 
     async def files(self, prefix: str) -> list[ProviderFile]:
         """Return the training files whose name begins with `prefix`."""
@@ -192,7 +200,7 @@ class Provider:
             return read_job(answer)
 
     def _hyperparameters(self, method: str, values: dict[str, Any]) -> dict[str, Any]:
-        if self._top_level:
+        if self._can.hyperparameters == "top_level":
             return {"hyperparameters": values} if values else {}
         return {"method": {"type": method, method: {"hyperparameters": values} if values else {}}}
 
@@ -200,6 +208,21 @@ class Provider:
         """Return a job as it is now."""
         async with answered(self._timeout):
             return read_job(await self._client.fine_tuning.jobs.retrieve(job_id))
+
+    async def listed_jobs(self, wanted: Collection[str]) -> dict[str, Job]:
+        """Return those of the wanted jobs that the account's list shows, by id.
+
+        Newest first, and no further than looking at each job by itself would be cheaper.
+        """
+        found: dict[str, Job] = {}
+        async with answered(self._timeout):
+            page = await self._client.fine_tuning.jobs.list(limit=100)
+            for _ in range(len(wanted)):
+                found |= {one.id: read_job(one) for one in page.data if one.id in wanted}
+                if len(found) == len(wanted) or not page.has_next_page():
+                    break
+                page = await page.get_next_page()
+        return found
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job; one that has ended already is no error."""

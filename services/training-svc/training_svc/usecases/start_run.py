@@ -6,15 +6,18 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from chassis.catalogue import Catalogue, filled_address
 from chassis.database import Transaction
 from chassis.envelope import Received
 from chassis.objects import ObjectStore
+from chassis.untrusted import UnsafeAddressError
+from contracts.catalogue import BaseModelEntry
 from contracts.datasets import DatasetReady
 from contracts.datasets import TrainingFile as FileOnWire
 from training_svc.domain.estimate import estimate
 from training_svc.domain.run import Failure, Request, TrainingFile
 from training_svc.outbound import agent_store, run_store
-from training_svc.outbound.catalogue import BaseModelEntry, Catalogue
+from training_svc.outbound.agent_store import Agent
 from training_svc.usecases.publish_status import publish_change
 
 
@@ -47,23 +50,33 @@ class StartRun:
         model = self.catalogue.base_model(request.provider, request.base_model)
         if model is None:
             return "provider_unknown"
-        if over_budget(request, model):
-            return "over_budget"
+        if (code := budget_refusal(request, model)) is not None:
+            return code
         withdrawn = await run_store.is_withdrawn(
             transaction.connection, request.tenant, request.dataset_id, request.version
         )
         return "version_withdrawn" if withdrawn else None
 
     async def _insert(self, transaction: Transaction, request: Request, settings: str) -> bool:
-        provider = self.catalogue.provider(request.provider)
         agent = await agent_store.get_agent(transaction.connection, request.tenant, request.agent_id)
         return await run_store.insert(
             transaction.connection,
             request,
             settings_sha256=settings,
-            base_url=provider.base_url if provider else None,
+            base_url=pinned_address(self.catalogue, agent, request),
             key_version=agent.key_version(request.key_id) if agent else None,
         )
+
+
+def pinned_address(catalogue: Catalogue, agent: Agent | None, request: Request) -> str | None:
+    """Return the address that the run will use; None while the agent's key does not say all that it needs."""
+    provider = catalogue.provider(request.provider)
+    if provider is None or (provider.variables and agent is None):
+        return None
+    try:
+        return filled_address(provider, agent.variables(request.key_id) if agent else {})
+    except UnsafeAddressError:
+        return None
 
 
 def request_of(event: DatasetReady, tenant: str) -> Request:
@@ -88,10 +101,12 @@ def settings_sha256(request: Request) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
-def over_budget(request: Request, model: BaseModelEntry) -> bool:
-    """Tell whether even the least cost is above the owner's budget."""
+def budget_refusal(request: Request, model: BaseModelEntry) -> str | None:
+    """Return why the owner's budget forbids the run: even the least cost is above it, or none is known."""
     if request.budget_microdollars is None:
-        return False
+        return None
     asked = request.hyperparameters.get("n_epochs")
     cost = estimate(request.training.tokens, request.training.examples, asked, model.price)
-    return cost.low_microdollars > request.budget_microdollars
+    if cost.low_microdollars is None:
+        return "price_unknown"
+    return "over_budget" if cost.low_microdollars > request.budget_microdollars else None
