@@ -50,8 +50,8 @@ def target_at(
 ) -> Target | None:
     """Return how to ask a provider by a key; None when it is not listed, only trains, or lacks a value.
 
-    `variables` are the tenant's values in the address. Only its form is looked at here; the name is looked up,
-    and must be public, when it is called.
+    `variables` are the tenant's values in the address. Only its form is looked at here; the name is looked
+    up, and must be public, when it is called.
     """
     entry = catalogue.provider(provider)
     if entry is None or entry.base_url is None:
