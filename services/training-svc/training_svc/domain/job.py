@@ -53,6 +53,7 @@ class Job:
     trained_tokens: int | None = None
     error_code: str | None = None
     error_param: str | None = None
+    result_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

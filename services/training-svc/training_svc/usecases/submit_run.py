@@ -28,6 +28,7 @@ async def submit_run(hold: Hold, provider: Provider, objects: ObjectStore) -> No
     await hold.record(lambda run, _: replace(run, step="uploading"))
     training, validation = await upload_files(hold.run, provider, objects)
     named = replace(hold.run, training_file_id=training, validation_file_id=validation)
+    await provider.settled(named.file_ids)
     if await adopt_job(hold, await provider.jobs(named)):
         return
     run = await hold.record(
