@@ -67,8 +67,8 @@ async def test_what_a_past_holder_records_is_refused(opened: Database) -> None:
     assert second is not None
     # the second has recorded nothing yet: only the epoch can tell that the first is past
     with pytest.raises(LeaseLostError):
-        await Hold(opened, first, 60.0).record(lambda run, _: replace(run, step="uploading"))
-    kept = await Hold(opened, second, 60.0).record(lambda run, _: run)
+        await Hold(opened, first).record(lambda run, _: replace(run, step="uploading"))
+    kept = await Hold(opened, second).record(lambda run, _: run)
     assert kept.step == "preparing"
 
 
@@ -84,9 +84,7 @@ async def test_a_run_that_ended_is_never_claimed_again(opened: Database) -> None
     await store(opened, request())
     run = await claim(opened, 60.0)
     assert run is not None
-    await Hold(opened, run, 60.0).record(
-        lambda run, _: replace(run, status="ready", model="ft:m"), due_in=0.0
-    )
+    await Hold(opened, run).record(lambda run, _: replace(run, status="ready", model="ft:m"), due_in=0.0)
     assert await claim(opened, 60.0) is None
 
 
@@ -96,7 +94,7 @@ async def test_two_tenants_may_use_the_same_run_id(opened: Database) -> None:
     await store(opened, mine, theirs)
     run = await claim(opened, 60.0)
     assert run is not None
-    await Hold(opened, run, 60.0).record(lambda run, _: replace(run, status="cancelled"))
+    await Hold(opened, run).record(lambda run, _: replace(run, status="cancelled"))
     other = await claim(opened, 60.0)
     assert other is not None
     assert {run.request.tenant, other.request.tenant} == {"acme", "other"}

@@ -47,13 +47,23 @@ CREATE TABLE runs (
     asked_poll_at timestamptz,         -- when an owner last asked for a poll
     failures int NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+
+    key_id text NOT NULL GENERATED ALWAYS AS (request ->> 'key_id') STORED,
+    -- its job is known and nothing but looking at it is to be done: a follower's; all others are a driver's
+    followed boolean NOT NULL GENERATED ALWAYS AS (
+        step = 'following' AND NOT doubted AND asked IS NULL
+        AND status NOT IN ('ready', 'failed', 'cancelled')
+    ) STORED,
     PRIMARY KEY (tenant_id, run_id)
 );
 SELECT protect_tenant_table('runs');
 -- one unfinished run per version, provider and settings
 CREATE UNIQUE INDEX runs_one_unfinished ON runs (tenant_id, dataset_id, version, provider, settings_sha256)
     WHERE status NOT IN ('ready', 'failed', 'cancelled');
-CREATE INDEX runs_due ON runs (next_poll_at) WHERE next_poll_at IS NOT NULL;
+CREATE INDEX runs_driven ON runs (next_poll_at) WHERE next_poll_at IS NOT NULL AND NOT followed;
+CREATE INDEX runs_followed ON runs (next_poll_at) WHERE next_poll_at IS NOT NULL AND followed;
+CREATE INDEX runs_of_key ON runs (tenant_id, key_id, next_poll_at) WHERE next_poll_at IS NOT NULL AND followed;
+CREATE INDEX runs_of_job ON runs (tenant_id, job_id) WHERE job_id IS NOT NULL;
 CREATE INDEX runs_of_agent ON runs (tenant_id, agent_id, run_id DESC);
 
 -- What the provider said on the way, as codes and figures.

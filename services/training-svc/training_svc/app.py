@@ -12,9 +12,12 @@ from training_svc.inbound.events import consumers
 from training_svc.outbound.accounts import Accounts
 from training_svc.settings import TrainingSettings
 from training_svc.usecases.drive_run import Driver
+from training_svc.usecases.follow_account import Follower
 from training_svc.usecases.start_run import StartRun
 
 SCOPES = http.SCOPES
+LOOK_SELDOM = 10
+"""A follower that waits to be woken looks this many times less often by itself."""
 
 
 def compose(surroundings: Surroundings) -> Parts:
@@ -23,23 +26,45 @@ def compose(surroundings: Surroundings) -> Parts:
     catalogue = Catalogue(settings.catalogue)
     accounts = Accounts(settings, catalogue, surroundings.database)
     driver = Driver(surroundings.database, surroundings.objects, accounts, catalogue, settings)
-    names = [f"drive-{number}" for number in range(1, settings.drivers + 1)]
+    follower = Follower(surroundings.database, accounts, catalogue, settings)
     # a turn may upload two files and make some calls, each with its own deadline
     longest_turn = 2 * settings.upload_timeout + 20 * settings.provider_timeout
 
+    drivers = [
+        Worker(f"drive-{number}", driver.turn, every=settings.claim_every, stale_after=longest_turn)
+        for number in range(1, settings.drivers + 1)
+    ]
+    workers = [*drivers, *_followers(follower, surroundings, settings, longest_turn)]
+
     def wake() -> None:
-        for name in names:
-            surroundings.wake(name)
+        for worker in workers:
+            surroundings.wake(worker.name)
 
     return Parts(
         router=http.router(surroundings.database, catalogue, refresh_gap=settings.refresh_gap, wake=wake),
         scopes=SCOPES,
         consumers=consumers(StartRun(catalogue, surroundings.objects)),
-        workers=[
-            Worker(name, driver.turn, every=settings.claim_every, stale_after=longest_turn) for name in names
-        ],
+        workers=workers,
         closing=[accounts.close],
     )
+
+
+def _followers(
+    follower: Follower, surroundings: Surroundings, settings: TrainingSettings, stale_after: float
+) -> list[Worker]:
+    """Return the workers that follow: the first looks for work, and who finds some wakes the next.
+
+    So idle followers cost one look at a time, and busy ones are all at work.
+    """
+
+    def member(number: int) -> Worker:
+        async def turn() -> bool:
+            return await follower.turn(lambda: surroundings.wake(f"follow-{number + 1}"))
+
+        every = settings.claim_every * (1 if number == 1 else LOOK_SELDOM)
+        return Worker(f"follow-{number}", turn, every=every, stale_after=stale_after)
+
+    return [member(number) for number in range(1, settings.followers + 1)]
 
 
 def create_app(settings: TrainingSettings) -> Service:

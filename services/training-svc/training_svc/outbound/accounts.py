@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from chassis.catalogue import Catalogue, is_address_of
@@ -17,6 +19,10 @@ from training_svc.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from openai import DefaultAsyncHttpxClient
+
+
+REMEMBER = 30.0
+MOST_OPEN = 2_000
 
 
 def _import_client() -> None:
@@ -57,9 +63,26 @@ class Accounts:
         self._database = database
         self._vault = Vault(settings.master_key_bytes())
         self._http: DefaultAsyncHttpxClient | None = None
+        self._opened: OrderedDict[tuple[str, ...], tuple[float, Provider]] = OrderedDict()
 
     async def open(self, run: Run) -> Provider:
-        """Return the run's account; raises WaitsForOwnerError when the key or the provider is not there."""
+        """Return the run's account; raises WaitsForOwnerError when the key or the provider is not there.
+
+        An account is opened anew once it was open for `REMEMBER` seconds: until then a change of the
+        catalogue or a lost key goes unnoticed.
+        """
+        request = run.request
+        place = (request.tenant, request.provider, request.key_id, str(run.key_version), run.base_url or "")
+        opened_at, provider = self._opened.get(place, (0.0, None))
+        if provider is None or opened_at < monotonic() - REMEMBER:
+            provider = await self._open(run)
+            self._opened.pop(place, None)
+            self._opened[place] = monotonic(), provider
+            if len(self._opened) > MOST_OPEN:
+                self._opened.popitem(last=False)
+        return provider
+
+    async def _open(self, run: Run) -> Provider:
         # a large import: in a thread, so that the leases of other runs are kept meanwhile
         await asyncio.to_thread(_import_client)
         from openai import DefaultAsyncHttpxClient

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -149,6 +149,21 @@ class Provider:
         """Return a job as it is now."""
         async with answered(self._timeout):
             return read_job(await self._client.fine_tuning.jobs.retrieve(job_id))
+
+    async def listed_jobs(self, wanted: Collection[str]) -> dict[str, Job]:
+        """Return those of the wanted jobs that the account's list shows, by id.
+
+        Newest first, and no further than looking at each job by itself would be cheaper.
+        """
+        found: dict[str, Job] = {}
+        async with answered(self._timeout):
+            page = await self._client.fine_tuning.jobs.list(limit=100)
+            for _ in range(len(wanted)):
+                found |= {one.id: read_job(one) for one in page.data if one.id in wanted}
+                if len(found) == len(wanted) or not page.has_next_page():
+                    break
+                page = await page.get_next_page()
+        return found
 
     async def cancel(self, job_id: str) -> None:
         """Cancel a job; one that has ended already is no error."""

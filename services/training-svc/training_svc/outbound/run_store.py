@@ -59,7 +59,8 @@ def _request(value: dict[str, Any]) -> Request:
     return Request(**{**value, **files})
 
 
-def _run(row: Any) -> Run:
+def read_run(row: Any) -> Run:
+    """Return the run of a row of `runs`."""
     return Run(
         request=_request(row["request"]),
         attention=_failure(row["attention"]),
@@ -123,7 +124,10 @@ async def insert_failed(
 
 
 async def claim(connection: Connection, lease_seconds: float) -> Run | None:
-    """Take the run that is longest due, under a new epoch and poll number; None when none is due."""
+    """Take the run that is longest due for a driver, under a new epoch and poll number; None when none is.
+
+    Runs that are merely followed are taken by account (`follow_store`).
+    """
     row = await connection.fetchrow(
         """
         UPDATE runs SET
@@ -132,26 +136,32 @@ async def claim(connection: Connection, lease_seconds: float) -> Run | None:
             leased_until = clock_timestamp() + make_interval(secs => $1)
         WHERE (tenant_id, run_id) = (
             SELECT tenant_id, run_id FROM runs
-            WHERE next_poll_at <= clock_timestamp() AND leased_until < clock_timestamp()
+            WHERE next_poll_at <= now() AND leased_until < now() AND NOT followed
             ORDER BY next_poll_at LIMIT 1 FOR UPDATE SKIP LOCKED
         )
         RETURNING *
         """,
         lease_seconds,
     )
-    return _run(row) if row else None
+    return read_run(row) if row else None
 
 
-async def prolong(connection: Connection, tenant: str, run_id: str, epoch: int, lease_seconds: float) -> bool:
-    """Keep a claimed run for longer; False when the epoch is no longer the newest."""
+async def prolong(connection: Connection, runs: Sequence[Run], lease_seconds: float) -> bool:
+    """Keep claimed runs for longer; False when the epoch of each is past."""
     done = await connection.fetchval(
         """
-        UPDATE runs SET leased_until = clock_timestamp() + make_interval(secs => $4)
-        WHERE tenant_id = $1 AND run_id = $2 AND epoch = $3 RETURNING true
+        WITH kept AS (
+            UPDATE runs r SET leased_until = clock_timestamp() + make_interval(secs => $4)
+            FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS held (tenant_id, run_id, epoch)
+            WHERE r.tenant_id = held.tenant_id AND r.run_id = held.run_id AND r.epoch = held.epoch
+              AND r.leased_until > '-infinity'
+            RETURNING 1
+        )
+        SELECT EXISTS (SELECT FROM kept)
         """,
-        tenant,
-        run_id,
-        epoch,
+        [run.request.tenant for run in runs],
+        [run.request.run_id for run in runs],
+        [run.epoch for run in runs],
         lease_seconds,
     )
     return bool(done)
@@ -171,7 +181,7 @@ async def lock_held(
         epoch,
         poll_no,
     )
-    return (_run(row), row["present"]) if row else None
+    return (read_run(row), row["present"]) if row else None
 
 
 async def lock(connection: Connection, tenant: str, run_id: str) -> Run | None:
@@ -179,7 +189,7 @@ async def lock(connection: Connection, tenant: str, run_id: str) -> Run | None:
     row = await connection.fetchrow(
         "SELECT * FROM runs WHERE tenant_id = $1 AND run_id = $2 FOR UPDATE", tenant, run_id
     )
-    return _run(row) if row else None
+    return read_run(row) if row else None
 
 
 async def write_held(connection: Connection, run: Run, *, due_in: float | None, release: bool) -> bool:
@@ -311,7 +321,7 @@ async def is_withdrawn(connection: Connection, tenant: str, dataset_id: str, ver
 async def get(connection: Connection, tenant: str, run_id: str) -> Run | None:
     """Return a run."""
     row = await connection.fetchrow("SELECT * FROM runs WHERE tenant_id = $1 AND run_id = $2", tenant, run_id)
-    return _run(row) if row else None
+    return read_run(row) if row else None
 
 
 async def of_agent(
@@ -336,7 +346,7 @@ async def of_agent(
         before,
         limit,
     )
-    return [_run(row) for row in rows]
+    return [read_run(row) for row in rows]
 
 
 async def add_events(connection: Connection, run: Run, events: Sequence[JobEvent]) -> None:

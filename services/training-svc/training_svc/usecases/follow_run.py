@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,23 +17,34 @@ from training_svc.settings import TrainingSettings
 from training_svc.usecases.hold import Hold
 
 FIRST_MINUTE = 60.0
+AGE_PER_SECOND = 60.0
+"""Seconds of age for each second between two looks."""
 
 
 async def follow_run(
-    hold: Hold, provider: Provider, database: Database, catalogue: Catalogue, settings: TrainingSettings
+    hold: Hold,
+    provider: Provider,
+    database: Database,
+    catalogue: Catalogue,
+    settings: TrainingSettings,
+    job: Job | None = None,
 ) -> None:
-    """Ask the provider, pass on a wish to cancel, store status, diary and event together."""
+    """Ask the provider, pass on a wish to cancel, store status, diary and event together.
+
+    `job` is the run's job when a list has just shown it.
+    """
     run = hold.run
-    job_id = await _the_one_job(run, provider)
-    if run.asked == "cancel":
-        await provider.cancel(job_id)
-    job = await provider.job(job_id)
+    if job is None:
+        job_id = await _the_one_job(run, provider)
+        if run.asked == "cancel":
+            await provider.cancel(job_id)
+        job = await provider.job(job_id)
     diary = await _new_lines(run, job, provider, database)
     checkpoints = await _checkpoints(job, provider) if job.status == "succeeded" else run.checkpoints
     model = catalogue.base_model(run.request.provider, run.request.base_model)
 
     def change(run: Run, now: datetime) -> Run:
-        seen = followed(replace(run, job_id=job_id), job, model.price if model else None, now)
+        seen = followed(replace(run, job_id=job.id), job, model.price if model else None, now)
         return replace(seen, progress=_progress(diary) or run.progress, checkpoints=checkpoints)
 
     async def store_diary(transaction: Transaction, _: datetime) -> None:
@@ -42,10 +54,16 @@ async def follow_run(
 
 
 def pause(run: Run, settings: TrainingSettings) -> float:
-    """Return the seconds until the next look; a run's first minute is watched closely."""
-    if run.checked_at is None or (run.checked_at - run.created_at).total_seconds() < FIRST_MINUTE:
-        return settings.follow_fast
-    return settings.follow_interval
+    """Return the seconds until the next look, spread by a fifth either way so that runs don't go in step.
+
+    A run's first minute is watched closely; after that its age decides, up to the slowest pace.
+    """
+    age = 0.0 if run.checked_at is None else (run.checked_at - run.created_at).total_seconds()
+    if age < FIRST_MINUTE:
+        usual = settings.follow_fast
+    else:
+        usual = min(max(age / AGE_PER_SECOND, settings.follow_interval), settings.follow_slowest)
+    return usual * random.uniform(0.8, 1.2)  # noqa: S311 -- no secret
 
 
 async def _the_one_job(run: Run, provider: Provider) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 
+from chassis import observability as seen
 from chassis.database import Database, Transaction
-from chassis.errors import LeaseLostError
+from chassis.errors import LeaseLostError, describe, where
 from training_svc.domain.run import Run
 from training_svc.outbound import run_store as store
 from training_svc.usecases.publish_status import publish_change
@@ -19,10 +21,9 @@ Also = Callable[[Transaction, datetime], Awaitable[None]]
 class Hold:
     """A claimed run. `run` is the run as last recorded by this worker."""
 
-    def __init__(self, database: Database, run: Run, lease_seconds: float) -> None:
+    def __init__(self, database: Database, run: Run) -> None:
         self.run = run
         self._database = database
-        self._lease_seconds = lease_seconds
 
     async def record(self, change: Change, *, due_in: float | None = None, also: Also | None = None) -> Run:
         """Change the run under its row lock and publish what became visible, in one transaction.
@@ -50,17 +51,24 @@ class Hold:
         self.run = after
         return after
 
-    async def keep(self) -> None:
-        """Prolong the lease until cancelled; ends when another worker has the run."""
-        request = self.run.request
-        while True:
-            await asyncio.sleep(self._lease_seconds / 3)
-            async with self._database.transaction() as transaction:
-                if not await store.prolong(
-                    transaction.connection,
-                    request.tenant,
-                    request.run_id,
-                    self.run.epoch,
-                    self._lease_seconds,
-                ):
-                    return
+
+@asynccontextmanager
+async def kept(database: Database, holds: Sequence[Hold], lease_seconds: float) -> AsyncIterator[None]:
+    """Prolong the lease of these runs while the block runs; those given back or taken over stay so."""
+    keeping = asyncio.create_task(_keep(database, [hold.run for hold in holds], lease_seconds))
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def _keep(database: Database, runs: Sequence[Run], lease_seconds: float) -> None:
+    more = True
+    while more:
+        await asyncio.sleep(lease_seconds / 3)
+        try:
+            async with database.transaction() as transaction:
+                more = await store.prolong(transaction.connection, runs, lease_seconds)
+        except Exception as error:  # the next try may come in time; if not, the epoch tells
+            seen.log().warning("lease_not_prolonged", error=describe(error), at=where(error))

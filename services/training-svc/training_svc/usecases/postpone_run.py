@@ -1,0 +1,79 @@
+"""What becomes of a run when the provider did not do what was asked: later, the owner's turn, or the end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from chassis import observability as seen
+from chassis.database import Transaction
+from chassis.errors import describe, where
+from contracts.training import KeyRefused
+from training_svc.domain.errors import (
+    BusyError,
+    KeyRefusedError,
+    MissingError,
+    NoAnswerError,
+    ProviderError,
+    WaitsForOwnerError,
+)
+from training_svc.domain.run import Run, failed, needs
+from training_svc.settings import TrainingSettings
+from training_svc.usecases.hold import Hold
+
+SILENT_AFTER = 5
+LONGEST_BACKOFF = 60.0
+TIDY_TRIES = 5
+
+
+async def postpone_run(hold: Hold, error: ProviderError, settings: TrainingSettings) -> None:
+    """Record why the run does not go on now, and when it is tried again."""
+    seen.log().warning(
+        "run_postponed",
+        run_id=hold.run.request.run_id,
+        step=hold.run.step,
+        error=describe(error),
+        at=where(error),
+    )
+    if hold.run.is_final:
+        await hold.record(_tried_to_tidy, due_in=None if hold.run.failures >= TIDY_TRIES else 30.0)
+    elif isinstance(error, BusyError):
+        await hold.record(lambda run, _: run, due_in=max(error.retry_after, settings.follow_fast))
+    elif isinstance(error, NoAnswerError):
+        pause = max(error.retry_after, min(0.5 * 2**hold.run.failures, LONGEST_BACKOFF))
+        await hold.record(_silent, due_in=pause)
+    elif hold.run.step in {"following", "confirming"} or isinstance(
+        error, KeyRefusedError | WaitsForOwnerError
+    ):
+        await _wait_for_owner(hold, error, settings)
+    else:
+        await hold.record(lambda run, _: failed(run, _why(error), error.param))
+
+
+async def _wait_for_owner(hold: Hold, error: ProviderError, settings: TrainingSettings) -> None:
+    known = hold.run.attention is not None and hold.run.attention.code == error.code
+    request, version = hold.run.request, hold.run.key_version or 1
+
+    async def tell(transaction: Transaction, now: datetime) -> None:
+        if isinstance(error, KeyRefusedError) and not known:
+            event = KeyRefused(key_id=request.key_id, version=version, code=error.code, at=now)
+            transaction.publish(event, tenant=request.tenant)
+
+    # a key that has not been heard of yet is most likely on its way
+    young = hold.run.key_version is None and hold.run.poll_no < 30  # noqa: PLR2004
+    pause = settings.follow_fast if young else settings.attention_interval
+    await hold.record(lambda run, now: run if young else needs(run, error.code, now), due_in=pause, also=tell)
+
+
+def _why(error: ProviderError) -> str:
+    return "request_refused" if isinstance(error, MissingError) else error.code
+
+
+def _silent(run: Run, now: datetime) -> Run:
+    run = replace(run, failures=run.failures + 1)
+    return needs(run, "provider_silent", now) if run.failures >= SILENT_AFTER and not run.attention else run
+
+
+def _tried_to_tidy(run: Run, now: datetime) -> Run:  # noqa: ARG001 -- the form of a change
+    tries = run.failures + 1
+    return replace(run, failures=tries, litter=tries <= TIDY_TRIES)
