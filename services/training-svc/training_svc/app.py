@@ -14,6 +14,7 @@ from training_svc.settings import TrainingSettings
 from training_svc.usecases.drive_run import Driver
 from training_svc.usecases.follow_account import Follower
 from training_svc.usecases.start_run import StartRun
+from training_svc.usecases.tidy_files import Tidier
 
 SCOPES = http.SCOPES
 LOOK_SELDOM = 10
@@ -34,14 +35,22 @@ def compose(surroundings: Surroundings) -> Parts:
         Worker(f"drive-{number}", driver.turn, every=settings.claim_every, stale_after=longest_turn)
         for number in range(1, settings.drivers + 1)
     ]
-    workers = [*drivers, *_followers(follower, surroundings, settings, longest_turn)]
+    tidier = Tidier(surroundings.database, accounts, settings.lease_seconds)
+    tidying = Worker("tidy-files", tidier.turn, every=settings.tidy_every, stale_after=longest_turn)
+    workers = [*drivers, *_followers(follower, surroundings, settings, longest_turn), tidying]
 
     def wake() -> None:
         for worker in workers:
             surroundings.wake(worker.name)
 
     return Parts(
-        router=http.router(surroundings.database, catalogue, refresh_gap=settings.refresh_gap, wake=wake),
+        router=http.router(
+            surroundings.database,
+            catalogue,
+            surroundings.objects,
+            refresh_gap=settings.refresh_gap,
+            wake=wake,
+        ),
         scopes=SCOPES,
         consumers=consumers(StartRun(catalogue, surroundings.objects)),
         workers=workers,
