@@ -1,4 +1,4 @@
-"""What an owner does with runs: any provider, pause and resume, large files, going on, a file to take away."""
+"""What owners do with runs: any provider, pause and resume, large files, going on, a file to take away."""
 
 from __future__ import annotations
 

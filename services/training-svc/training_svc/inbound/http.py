@@ -10,9 +10,10 @@ from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.http import add_audit
 from chassis.objects import ObjectStore
-from training_svc.inbound import http_catalogue, http_models, http_runs
+from chassis.vault import Vault
+from training_svc.inbound import http_catalogue, http_models, http_runs, http_webhooks
 
-SCOPES = {
+SCOPES = http_webhooks.SCOPES | {
     "GET /v1/base-models": "dialogs:read",
     "POST /v1/estimates": "dialogs:read",
     "GET /v1/runs": "dialogs:read",
@@ -38,6 +39,7 @@ def router(
     database: Database,
     catalogue: Catalogue,
     objects: ObjectStore,
+    vault: Vault,
     *,
     refresh_gap: float,
     wake: Callable[[], None],
@@ -47,5 +49,6 @@ def router(
     http_catalogue.add_endpoints(routes, database, catalogue)
     http_runs.add_endpoints(routes, database, catalogue, objects, refresh_gap=refresh_gap, wake=wake)
     http_models.add_endpoints(routes, database, catalogue)
+    http_webhooks.add_webhooks(routes, database, catalogue, vault, wake)
     add_audit(routes, database)
     return routes

@@ -72,7 +72,8 @@ class Accounts:
         catalogue or a lost key goes unnoticed.
         """
         request = run.request
-        place = (request.tenant, request.provider, request.key_id, str(run.key_version), run.base_url or "")
+        account = (request.tenant, request.provider, request.key_id, str(run.key_version))
+        place = (*account, run.base_url or "", request.base_model)
         opened_at, provider = self._opened.get(place, (0.0, None))
         if provider is None or opened_at < monotonic() - REMEMBER:
             provider = await self._open(run)

@@ -17,7 +17,7 @@ from training_svc.outbound.accounts import Accounts
 from training_svc.settings import TrainingSettings
 from training_svc.usecases.follow_run import follow_run
 from training_svc.usecases.hold import Hold, kept
-from training_svc.usecases.pin_key import pin_key
+from training_svc.usecases.pin_account import pin_account
 from training_svc.usecases.postpone_run import postpone_run
 from training_svc.usecases.submit_run import confirm_run, submit_run
 from training_svc.usecases.upload_files import remove_files
@@ -63,7 +63,7 @@ class Driver:
         if hold.run.step in {"preparing", "uploading"} and must_not_start(hold.run):
             await hold.record(given_up)
             return
-        await pin_key(self.database, hold, self.catalogue)
+        await pin_account(self.database, self.catalogue, hold)
         provider = await self.accounts.open(hold.run)
         if hold.run.step == "following":
             await follow_run(hold, provider, self.database, self.catalogue, self.settings)

@@ -18,7 +18,7 @@ from training_svc.outbound.provider import Provider
 from training_svc.settings import TrainingSettings
 from training_svc.usecases.follow_run import follow_run, pause
 from training_svc.usecases.hold import Hold, kept
-from training_svc.usecases.pin_key import pin_key, waits_for_key
+from training_svc.usecases.pin_account import pin_account, waits_for_key
 from training_svc.usecases.postpone_run import postpone_run
 
 
@@ -55,7 +55,7 @@ class Follower:
         try:
             for hold in holds:
                 if waits_for_key(hold.run):
-                    await pin_key(self.database, hold, self.catalogue)
+                    await pin_account(self.database, self.catalogue, hold)
             provider = await self.accounts.open(holds[0].run)
             jobs = await _jobs(provider, [hold.run for hold in holds])
         except ProviderError as error:

@@ -1,4 +1,4 @@
-"""Pin the version of the key with which a run goes on."""
+"""Pin the address and the version of the key with which a run goes on."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from training_svc.usecases.hold import Hold
 from training_svc.usecases.start_run import pinned_address
 
 
-async def pin_key(database: Database, hold: Hold, catalogue: Catalogue) -> None:
+async def pin_account(database: Database, catalogue: Catalogue, hold: Hold) -> None:
     """Pin the address and the newest version of the key, when none is pinned or the key was refused.
 
     Never while a create is in doubt: under another account its job could not be found.
     """
     run = hold.run
-    pinned = run.key_version is not None and run.base_url is not None
-    if run.step in {"creating", "confirming"} or (pinned and not waits_for_key(run)):
+    pinned = run.key_version is not None and run.base_url is not None and not waits_for_key(run)
+    if run.step in {"creating", "confirming"} or pinned:
         return
     async with database.transaction() as transaction:
         agent = await agent_store.get_agent(transaction.connection, run.request.tenant, run.request.agent_id)
