@@ -45,11 +45,12 @@ async def add_models(connection: Connection, run: Run) -> None:
     if run.model is None:
         return
     request = run.request
-    rows: list[tuple[str, str, str, int | None, Any]] = [(request.run_id, "final", run.model, None, None)]
-    for one in run.checkpoints or ():
+    rows: list[tuple[str, str, str, int | None, Any]] = []
+    for one in sorted(run.checkpoints or (), key=lambda one: int(one["step"])):
         if one["model"] != run.model:
             made = checkpoint_id(request.run_id, one["step"])
             rows.append((made, "checkpoint", one["model"], one["step"], one.get("metrics")))
+    rows.append((request.run_id, "final", run.model, None, None))  # the newest of them
     await connection.executemany(
         """
         INSERT INTO models (tenant_id, agent_id, provider, base_model, key_id, run_id,
