@@ -1,5 +1,6 @@
 """Agents, what their keys can do, and what serves them: published by agent-svc."""
 
+from datetime import date
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
@@ -54,6 +55,8 @@ class ProviderKey(Value):
     training: Capability
     infer: Capability
     because: Label | None = None
+    since: date | None = None
+    missing_scope: Label | None = None
     checked_at: Timestamp | None = None
     variables: Annotated[dict[Label, Label] | None, Field(exclude_if=absent)] = None
     """What the provider's address needs of the tenant (the name of a resource), by the catalogue's names."""

@@ -115,6 +115,8 @@ class ProviderEntry(Part):
     allow_private: bool = False
     variables: dict[VariableName, Variable] = Field(default_factory=dict)
     auth: Auth = Auth()
+    organisation_header: HeaderName | None = None
+    """The header of its answers that names the organisation of the key."""
     query: dict[Name, Name] = Field(default_factory=dict)
     chat_path: Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9_./{}-]{1,200}$")] = "/chat/completions"
     capabilities: Capabilities = Capabilities()

@@ -1,4 +1,7 @@
-"""Who asks: every API key is an account, an organisation and a project of its own."""
+"""Who asks: every API key is an account, an organisation and a project of its own.
+
+Keys that differ only in what follows a `~` open the same account, as an organisation's new key does.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -25,7 +28,7 @@ class Account:
 
 def account_of_key(key: str) -> Account:
     """The account that a key opens."""
-    return Account(hashlib.sha256(b"simulator:" + key.encode()).hexdigest()[:24])
+    return Account(hashlib.sha256(b"simulator:" + key.partition("~")[0].encode()).hexdigest()[:24])
 
 
 def bearer(header: str | None) -> str | None:

@@ -67,7 +67,8 @@ async def list_models(request: Request) -> Response:
     account, sim = caller(request), simulator(request)
     settle(sim, account)
     tuned = [_tuned_object(sim, model) for model in sim.store.models(account.id)]
-    return JSONResponse({"object": "list", "data": [*map(_base_object, BASE_MODELS.values()), *tuned]})
+    body = {"object": "list", "data": [*map(_base_object, BASE_MODELS.values()), *tuned]}
+    return JSONResponse(body, headers={"openai-organization": account.organisation})
 
 
 async def get_model(request: Request) -> Response:

@@ -27,6 +27,7 @@ import psutil
 import yaml
 from uuid_utils import uuid7
 
+from chassis.keyring import Keyring
 from chassis.vault import SecretId, seal
 from deploy.simulator import lifecycle
 from deploy.simulator.accounts import account_of_key
@@ -119,7 +120,7 @@ def _rows(population: Population, base_url: str) -> Iterator[tuple[Any, ...]]:
 
 async def _fill_tables(surroundings: Surroundings, population: Population, base_url: str) -> None:
     """Insert the runs as they are once their job is known, and the sealed keys."""
-    master = base64.b64decode(surroundings.master_key)
+    master = Keyring.of(base64.b64decode(surroundings.master_key))
     async with surroundings.databases.connection(surroundings.database) as admin:
         await admin.execute("SET session_replication_role = replica")
         await admin.executemany(

@@ -75,7 +75,9 @@ async def test_the_key_is_sealed_and_told_by_its_last_four_only(
     assert (shown["last4"], shown["training"]) == ("cdef", "unverified")
     assert (await api.post("/v1/agents/shop/keys/openai/check")).json()["infer"] == "yes"
     async with surroundings.databases.connection(surroundings.database) as connection:
-        row = await connection.fetchrow("SELECT key_id, version, sealed FROM vault.secrets")
+        row = await connection.fetchrow(
+            "SELECT key_id, version, sealed FROM vault.secrets WHERE key_id = $1", key_id
+        )
     assert row is not None
     assert SECRET.encode() not in bytes(row["sealed"])
     assert SecretId("acme", str(row["key_id"]), row["version"]).key_id == key_id

@@ -16,6 +16,7 @@ import yaml
 from aiokafka import AIOKafkaProducer
 from openai import AsyncOpenAI
 
+from chassis.keyring import Keyring
 from chassis.objects import ObjectStore, tenant_prefix
 from chassis.vault import SecretId, Vault
 from contracts.agents import AgentUpdated, ProviderKey
@@ -74,7 +75,7 @@ class World:
         connection = await asyncpg.connect(
             self.surroundings.databases.url(self.surroundings.database, "agent_svc")
         )
-        vault = Vault(base64.b64decode(self.surroundings.master_key))
+        vault = Vault(Keyring.of(base64.b64decode(self.surroundings.master_key)))
         await vault.put(connection, SecretId(self.tenant, self.key_id, version), key or self.key)
         await connection.close()
 

@@ -62,10 +62,10 @@ def test_a_master_key_must_be_32_bytes(tmp_path: Any) -> None:
     good = base64.b64encode(b"k" * 32).decode()
     (tmp_path / "key").write_text(good + "\n")
     from_file = KeyedSettings.model_validate(REQUIRED | {"master_key_file": tmp_path / "key"})
-    assert from_file.master_key_bytes() == b"k" * 32
+    assert from_file.keyring().newest[1] == b"k" * 32
     for bad in ("", "not base64!", base64.b64encode(b"short").decode()):
         with pytest.raises(ValueError, match="32 bytes"):
-            KeyedSettings.model_validate(REQUIRED | {"master_key": bad}).master_key_bytes()
+            KeyedSettings.model_validate(REQUIRED | {"master_key": bad}).keyring()
 
 
 def test_a_validation_error_is_described_without_its_input() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from joserfc.jwk import KeySet, OctKey, OKPKey
 
 from chassis.auth import LEEWAY, REMEMBER, Authenticator
 from chassis.errors import Problem
+from chassis.keyring import Keyring, MasterKeyUnknownError, master_key_id, parse_keys
 from chassis.settings import Settings
 from chassis.untrusted import (
     UnsafeAddressError,
@@ -22,7 +25,7 @@ from chassis.untrusted import (
 )
 from chassis.vault import SealBrokenError, SecretId, fingerprint, seal, unseal
 
-MASTER = b"m" * 32
+MASTER = Keyring.of(b"m" * 32)
 PLACE = SecretId("acme", "0190", 1)
 
 
@@ -35,8 +38,45 @@ def test_a_secret_opens_only_where_it_was_sealed() -> None:
         with pytest.raises(SealBrokenError):
             unseal(MASTER, place, sealed)
     with pytest.raises(SealBrokenError):
-        unseal(b"n" * 32, PLACE, sealed)
-    assert fingerprint(MASTER, "a") == fingerprint(MASTER, "a") != fingerprint(MASTER, "b")
+        unseal(MASTER, PLACE, sealed[:-1] + bytes([sealed[-1] ^ 1]))
+    with pytest.raises(MasterKeyUnknownError):
+        unseal(Keyring.of(b"n" * 32), PLACE, sealed)
+    mine, other = "aa" * 32, "bb" * 32
+    assert fingerprint(mine, "a") == fingerprint(mine, "a") != fingerprint(mine, "b")
+    assert fingerprint(mine, "a") != fingerprint(other, "a")
+
+
+def test_a_newer_master_key_seals_and_older_ones_still_open() -> None:
+    old, new = b"m" * 32, b"n" * 32
+    sealed = seal(Keyring.of(old), PLACE, "sk-secret")
+    both = Keyring.of(new, old)
+    assert unseal(both, PLACE, sealed) == "sk-secret"
+    again = seal(both, PLACE, "sk-secret")
+    assert again[1:9] == master_key_id(new)
+    assert unseal(Keyring.of(new), PLACE, again) == "sk-secret"
+
+
+def test_a_keyring_reads_its_file_again_for_a_key_that_it_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = base64.b64encode(b"m" * 32).decode(), base64.b64encode(b"n" * 32).decode()
+    file = tmp_path / "keys"
+    file.write_text(f"{old}  # of spring\n")
+    ring = Keyring.of_file(file)
+    sealed = seal(Keyring.of(b"n" * 32), PLACE, "sk-secret")
+    file.write_text(f"# two\n{new}\n{old}\n")
+    monkeypatch.setattr("chassis.keyring.LOOK_AGAIN", -1.0)
+    assert unseal(ring, PLACE, sealed) == "sk-secret"
+    assert ring.newest[1] == b"n" * 32
+    file.write_text("not base64!")
+    ring.refresh()
+    assert unseal(ring, PLACE, sealed) == "sk-secret"
+
+
+@pytest.mark.parametrize("text", ["", "# none", "not base64!", base64.b64encode(b"short").decode()])
+def test_master_keys_are_32_bytes_in_base64(text: str) -> None:
+    with pytest.raises(ValueError, match=r"32 bytes|base64|Non-base64|character|padding"):
+        parse_keys(text)
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import cast
 
 from agent_svc.inbound import events, http
 from agent_svc.inbound.gateway import Recorder
+from agent_svc.inbound.schedules import workers
 from agent_svc.outbound.chat import Models
 from agent_svc.outbound.provider import Provider
 from agent_svc.settings import AgentSettings
+from agent_svc.usecases.check_keys import KeyChecks
 from chassis.catalogue import Catalogue
-from chassis.consumer import Consumer
 from chassis.service import Parts, Service, Surroundings
 from chassis.vault import Vault
 
@@ -20,17 +22,16 @@ SCOPES = http.SCOPES
 def compose(surroundings: Surroundings) -> Parts:
     """Return the parts of agent-svc."""
     settings = cast(AgentSettings, surroundings.settings)
-    vault = Vault(settings.master_key_bytes())
+    database = surroundings.database
+    vault, catalogue = Vault(settings.keyring()), Catalogue(settings.catalogue)
     provider, models = Provider(settings.provider_timeout), Models(settings.provider_timeout)
-    recorder = Recorder(surroundings.database)
-    catalogue = Catalogue(settings.catalogue)
+    recorder = Recorder(database)
+    checks = KeyChecks(database, vault, catalogue, provider, lambda: datetime.now(UTC), settings.check_every)
     return Parts(
-        router=http.router(surroundings.database, vault, catalogue, provider, models, recorder),
+        router=http.router(database, vault, catalogue, checks, models, recorder),
         scopes=SCOPES,
-        consumers=[
-            Consumer.of("model.activated", events.MODEL_ACTIVATED),
-            Consumer.of("training.status", events.TRAINING_STATUS),
-        ],
+        consumers=events.consumers(catalogue),
+        workers=workers(checks, settings),
         closing=[recorder.drain, models.close, provider.close],
     )
 

@@ -16,3 +16,8 @@ class AgentSettings(KeyedSettings):
 
     catalogue: Path = Field(..., description="the operators' provider catalogue (YAML)")
     provider_timeout: float = Field(60.0, description="longest wait for an answer to begin")
+    check_every: float = Field(86_400.0, description="how often a provider is asked of each key")
+    check_poll: float = Field(5.0, description="how often it is looked which keys are due")
+    tidy_every: float = Field(60.0, description="how often older seals and old secrets are looked for")
+    old_key_days: float = Field(30.0, description="how long a replaced version of a key is kept, at least")
+    unused_key_days: float = Field(1.0, description="how long a key that no agent uses is kept, at least")

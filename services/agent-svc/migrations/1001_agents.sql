@@ -33,8 +33,15 @@ CREATE TABLE keys (
     last4 text NOT NULL,
     training text NOT NULL DEFAULT 'unverified',
     infer text NOT NULL DEFAULT 'unverified',
-    because text,
+    because text,                      -- a code; why it cannot train, or is not taken
+    missing_scope text,
+    since timestamptz,                 -- when that was first seen
+    organisation text,
+    variables jsonb NOT NULL DEFAULT '{}', -- what the provider's address needs of the tenant
     checked_at timestamptz,
+    check_due timestamptz NOT NULL DEFAULT clock_timestamp(),
+    told text NOT NULL DEFAULT '',     -- what agent.updated last said of it
+    unbound_at timestamptz,            -- since when no agent uses it
     PRIMARY KEY (tenant_id, key_id),
     UNIQUE (tenant_id, provider, fingerprint)
 );
@@ -51,6 +58,7 @@ CREATE TABLE agent_keys (
 );
 SELECT protect_tenant_table('agent_keys');
 CREATE INDEX agent_keys_by_key ON agent_keys (tenant_id, key_id);
+CREATE INDEX keys_due ON keys (check_due) WHERE unbound_at IS NULL;
 
 -- Every route an agent ever had; the highest version serves.
 CREATE TABLE routes (
@@ -92,7 +100,9 @@ CREATE POLICY http ON vault.secrets TO agent_svc_http
 CREATE POLICY worker ON vault.secrets TO agent_svc USING (true) WITH CHECK (true);
 CREATE POLICY training ON vault.secrets FOR SELECT TO training_svc USING (true);
 CREATE POLICY owner ON vault.secrets TO agent_svc_owner USING (true) WITH CHECK (true);
-GRANT SELECT, INSERT ON vault.secrets TO agent_svc, agent_svc_http;
+GRANT SELECT, INSERT, UPDATE, DELETE ON vault.secrets TO agent_svc;
+GRANT SELECT, INSERT ON vault.secrets TO agent_svc_http;
+REVOKE UPDATE, DELETE ON vault.secrets FROM agent_svc_http;
 GRANT SELECT ON vault.secrets TO training_svc;
 
 -- migrate:down

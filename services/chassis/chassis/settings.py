@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from chassis.keyring import Keyring, parse_keys
 
 PARTS = ("http", "consumers", "workers")
 
@@ -76,21 +77,22 @@ class Settings(BaseSettings):
 class KeyedSettings(Settings):
     """Settings of a service that opens sealed secrets."""
 
-    master_key: SecretStr | None = Field(None, description="32 bytes, base64")
-    master_key_file: Path | None = Field(None, description="a file that holds the master key")
+    master_key: SecretStr | None = Field(
+        None, description="32 bytes, base64; of several, separated by commas, the first seals"
+    )
+    master_key_file: Path | None = Field(
+        None, description="a file that holds master keys, one a line; read again when it changes"
+    )
 
-    def master_key_bytes(self) -> bytes:
-        """Return the master key; raises ValueError when it is missing or not 32 bytes of base64."""
+    def keyring(self) -> Keyring:
+        """Return the master keys; raises ValueError when there is none, or one is not 32 bytes of base64."""
         text = self.master_key.get_secret_value() if self.master_key else ""
-        if not text and self.master_key_file:
-            text = self.master_key_file.read_text().strip()
         try:
-            key = base64.b64decode(text, validate=True)
-        except ValueError:
-            key = b""
-        if len(key) != 32:  # noqa: PLR2004 -- AES-256
-            raise ValueError("MORTARBOARD_MASTER_KEY (or _FILE) must hold 32 bytes in base64")
-        return key
+            if self.master_key_file and not text:
+                return Keyring.of_file(self.master_key_file)
+            return Keyring.of(*parse_keys(text))
+        except (ValueError, OSError):
+            raise ValueError("MORTARBOARD_MASTER_KEY (or _FILE) must hold 32 bytes in base64") from None
 
 
 def masked(settings: Settings) -> str:

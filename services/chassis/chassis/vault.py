@@ -1,4 +1,7 @@
-"""Sealed secrets: AES-256-GCM with the owner, the id and the version as associated data."""
+"""Sealed secrets: AES-256-GCM with the owner, the id and the version as associated data.
+
+What lies in the vault: 1 byte of format, the master key's id (8), the nonce (12), ciphertext and tag.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,26 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from prometheus_client import Gauge
 
 from chassis.database import Connection
 from chassis.errors import Permanent
+from chassis.keyring import ID_BYTES, Keyring
 
+FORMAT = b"\x01"
 NONCE = 12
+HEAD = len(FORMAT) + ID_BYTES
+FINGERPRINT_KEY = UUID(int=0)
+"""The id under which a tenant's own fingerprint key lies: sealed like any secret, shown to nobody."""
+
+
+secrets_under_older_keys = Gauge(
+    "mortarboard_secrets_under_older_keys", "Sealed secrets that the newest master key does not open yet"
+)
 
 
 class SealBrokenError(Permanent):
-    """The sealed secret does not open: another master key, or it was moved or changed."""
+    """The sealed secret does not open: it was moved or changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,31 +49,34 @@ class SecretId:
         return json.dumps([self.tenant, self.key_id, self.version]).encode()
 
 
-def seal(master: bytes, secret_id: SecretId, secret: str) -> bytes:
-    """Return nonce and ciphertext of `secret`."""
+def seal(keyring: Keyring, secret_id: SecretId, secret: str) -> bytes:
+    """Return `secret` sealed by the newest master key."""
+    master_id, master = keyring.newest
     nonce = os.urandom(NONCE)
-    return nonce + AESGCM(master).encrypt(nonce, secret.encode(), secret_id.aad())
+    return FORMAT + master_id + nonce + AESGCM(master).encrypt(nonce, secret.encode(), secret_id.aad())
 
 
-def unseal(master: bytes, secret_id: SecretId, sealed: bytes) -> str:
+def unseal(keyring: Keyring, secret_id: SecretId, sealed: bytes) -> str:
     """Return the secret; raises SealBrokenError when it was not sealed for this place."""
+    if sealed[: len(FORMAT)] != FORMAT:
+        raise SealBrokenError("the sealed secret has another format")
+    master, rest = keyring.find(sealed[len(FORMAT) : HEAD]), sealed[HEAD:]
     try:
-        return AESGCM(master).decrypt(sealed[:NONCE], sealed[NONCE:], secret_id.aad()).decode()
+        return AESGCM(master).decrypt(rest[:NONCE], rest[NONCE:], secret_id.aad()).decode()
     except InvalidTag:
         raise SealBrokenError("the sealed secret does not open here") from None
 
 
-def fingerprint(master: bytes, secret: str) -> str:
+def fingerprint(key: str, secret: str) -> str:
     """Return an HMAC by which the same secret is recognised without being known (32 hex digits)."""
-    derived = hmac.new(master, b"mortarboard key fingerprint", hashlib.sha256).digest()
-    return hmac.new(derived, secret.encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.new(bytes.fromhex(key), secret.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 class Vault:
     """The sealed secrets in schema `vault`: written by agent-svc, read by it and training-svc."""
 
-    def __init__(self, master: bytes) -> None:
-        self._master = master
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
 
     async def put(self, connection: Connection, secret_id: SecretId, secret: str) -> None:
         """Store one version of a secret; versions are never overwritten."""
@@ -68,7 +85,7 @@ class Vault:
             secret_id.tenant,
             UUID(secret_id.key_id),
             secret_id.version,
-            seal(self._master, secret_id, secret),
+            seal(self._keyring, secret_id, secret),
         )
 
     async def get(self, connection: Connection, secret_id: SecretId) -> str | None:
@@ -83,12 +100,75 @@ class Vault:
 
     def seal(self, secret_id: SecretId, secret: str) -> bytes:
         """Return `secret` sealed, for a table of one's own."""
-        return seal(self._master, secret_id, secret)
+        return seal(self._keyring, secret_id, secret)
 
     def open(self, secret_id: SecretId, sealed: bytes) -> str:
         """Return the secret of what was read from the vault; raises SealBrokenError."""
-        return unseal(self._master, secret_id, sealed)
+        return unseal(self._keyring, secret_id, sealed)
 
-    def fingerprint(self, secret: str) -> str:
-        """Return the HMAC by which the same secret is recognised."""
-        return fingerprint(self._master, secret)
+    def older_heads(self) -> list[bytes]:
+        """Return how begins (`HEAD` bytes) what an older master key has sealed, after a look at the keys."""
+        self._keyring.refresh()
+        return [FORMAT + one for one in self._keyring.older]
+
+    def newest_head(self) -> bytes:
+        """Return how begins (`HEAD` bytes) what the newest master key seals."""
+        return FORMAT + self._keyring.newest[0]
+
+    async def newest(self, connection: Connection, tenant: str, key_id: str) -> int:
+        """Return the newest version of a secret that lies in the vault, 0 when none does."""
+        found = await connection.fetchval(
+            "SELECT max(version) FROM vault.secrets WHERE tenant_id = $1 AND key_id = $2",
+            tenant,
+            UUID(key_id),
+        )
+        return int(found or 0)
+
+    async def fingerprint(self, connection: Connection, tenant: str, secret: str) -> str:
+        """Return the HMAC by which the same secret is recognised within a tenant.
+
+        Its key is the tenant's own and lies in the vault, made when first asked for: a change of master keys
+        changes no fingerprint, and two tenants' fingerprints of one secret have nothing in common.
+        """
+        place = SecretId(tenant, str(FINGERPRINT_KEY), 1)
+        await connection.execute(
+            "INSERT INTO vault.secrets (tenant_id, key_id, version, sealed) VALUES ($1, $2, 1, $3) "
+            "ON CONFLICT DO NOTHING",
+            tenant,
+            FINGERPRINT_KEY,
+            seal(self._keyring, place, os.urandom(32).hex()),
+        )
+        return fingerprint(await self.get(connection, place) or "", secret)
+
+    async def reseal(self, connection: Connection, limit: int) -> int:
+        """Seal secrets of older master keys by the newest one, at most `limit`; returns how many.
+
+        The keyring looks at its file first. Whoever else does the same takes other rows.
+        """
+        rows = await connection.fetch(
+            "SELECT tenant_id, key_id, version, sealed FROM vault.secrets "
+            "WHERE substr(sealed, 1, $1) = ANY ($2) LIMIT $3 FOR UPDATE SKIP LOCKED",
+            HEAD,
+            self.older_heads(),
+            limit,
+        )
+        for row in rows:
+            place = SecretId(row["tenant_id"], str(row["key_id"]), row["version"])
+            secret = self.open(place, bytes(row["sealed"]))
+            await connection.execute(
+                "UPDATE vault.secrets SET sealed = $4 WHERE tenant_id = $1 AND key_id = $2 AND version = $3",
+                place.tenant,
+                row["key_id"],
+                place.version,
+                seal(self._keyring, place, secret),
+            )
+        return len(rows)
+
+    async def under_older_keys(self, connection: Connection) -> int:
+        """Return how many secrets are not sealed by the newest master key: 0 means the others may go."""
+        head = self.newest_head()
+        return int(
+            await connection.fetchval(
+                "SELECT count(*) FROM vault.secrets WHERE substr(sealed, 1, $1) <> $2", HEAD, head
+            )
+        )

@@ -15,12 +15,12 @@ from training_svc.outbound.accounts import Accounts
 from training_svc.settings import TrainingSettings
 from training_svc.usecases.drive_run import Driver
 from training_svc.usecases.follow_account import Follower
-from training_svc.usecases.note_report import forget_reports
+from training_svc.usecases.keep_webhooks import tidy_webhooks
 from training_svc.usecases.start_run import StartRun
 from training_svc.usecases.tidy_files import Tidier
 
 SCOPES = http.SCOPES
-HOUR = 3_600.0
+TIDY_EVERY = 600.0
 LOOK_SELDOM = 10
 """A follower that waits to be woken looks this many times less often by itself."""
 
@@ -30,7 +30,7 @@ def compose(surroundings: Surroundings) -> Parts:
     settings = cast(TrainingSettings, surroundings.settings)
     catalogue = Catalogue(settings.catalogue)
     accounts = Accounts(settings, catalogue, surroundings.database)
-    vault = Vault(settings.master_key_bytes())
+    vault = Vault(settings.keyring())
     driver = Driver(surroundings.database, surroundings.objects, accounts, catalogue, settings)
     follower = Follower(surroundings.database, accounts, catalogue, settings)
     # a turn may upload two files and make some calls, each with its own deadline
@@ -41,13 +41,13 @@ def compose(surroundings: Surroundings) -> Parts:
         for number in range(1, settings.drivers + 1)
     ]
     tidier = Tidier(surroundings.database, accounts, settings.lease_seconds)
-    tidying = Worker("tidy-files", tidier.turn, every=settings.tidy_every, stale_after=longest_turn)
-    forget = Worker(
-        "forget-reports",
-        partial(forget_reports, surroundings.database),
-        every=HOUR,
+    tidy_files = Worker("tidy-files", tidier.turn, every=settings.tidy_every, stale_after=longest_turn)
+    tidy = Worker(
+        "tidy-webhooks",
+        partial(tidy_webhooks, surroundings.database, vault),
+        every=TIDY_EVERY,
         leased=True,
-        stale_after=3 * HOUR,
+        stale_after=4 * TIDY_EVERY,
     )
     crew = [*drivers, *_followers(follower, surroundings, settings, longest_turn)]
 
@@ -66,7 +66,7 @@ def compose(surroundings: Surroundings) -> Parts:
         ),
         scopes=SCOPES,
         consumers=consumers(StartRun(catalogue, surroundings.objects)),
-        workers=[*crew, tidying, forget],
+        workers=[*crew, tidy_files, tidy],
         closing=[accounts.close],
     )
 

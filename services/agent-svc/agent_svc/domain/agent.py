@@ -9,6 +9,8 @@ from typing import Any
 
 from contracts.routes import choose
 
+STALE_AT = 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class Agent:
@@ -30,20 +32,10 @@ class Agent:
         """The functions, in OpenAI's form."""
         return list(self.definition["tools"])
 
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What is known of a provider key, bound to an agent."""
-
-    key_id: str
-    provider: str
-    version: int
-    last4: str
-    fingerprint: str
-    training: str
-    infer: str
-    because: str | None
-    checked_at: datetime | None
+    @property
+    def stale_at(self) -> float:
+        """From which share of changed prompt words on a model is stale."""
+        return float(self.definition.get("stale_at", STALE_AT))
 
 
 @dataclass(frozen=True, slots=True)

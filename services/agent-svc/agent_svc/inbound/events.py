@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from agent_svc.usecases.activate_route import activate_route
-from agent_svc.usecases.note_key import note_training
-from chassis.consumer import Handlers
+from agent_svc.usecases.note_key import note_refusal, note_run
+from chassis.catalogue import Catalogue
+from chassis.consumer import Consumer
 from chassis.database import Transaction
 from chassis.envelope import Received
 from contracts.training import KeyRefused, ModelActivated, TrainingStatus
@@ -15,26 +16,19 @@ async def on_model_activated(received: Received[ModelActivated], transaction: Tr
     await activate_route(transaction, received.tenant, received.event)
 
 
-async def on_training_status(received: Received[TrainingStatus], transaction: Transaction) -> None:
-    """A job that was accepted proves that its key can train; a refusal, that it cannot."""
-    event = received.event
-    if event.provider_job_id is not None:
-        await note_training(
-            transaction, tenant=received.tenant, key_id=event.key_id, training="yes", because=None
-        )
-    elif event.error is not None and event.error.code == "training_not_available":
-        await note_training(
-            transaction, tenant=received.tenant, key_id=event.key_id, training="no", because=event.error.code
-        )
+def consumers(catalogue: Catalogue) -> list[Consumer]:
+    """Return what agent-svc does with each topic."""
 
+    async def on_training_status(received: Received[TrainingStatus], transaction: Transaction) -> None:
+        """Remember the run, and what it shows of its key."""
+        at = received.event.checked_at or received.time
+        await note_run(transaction, catalogue, received.tenant, received.event, at)
 
-async def on_key_refused(received: Received[KeyRefused], transaction: Transaction) -> None:
-    """The provider refused the key."""
-    event = received.event
-    await note_training(
-        transaction, tenant=received.tenant, key_id=event.key_id, training="no", because=event.code
-    )
+    async def on_key_refused(received: Received[KeyRefused], transaction: Transaction) -> None:
+        """The provider refused the key."""
+        await note_refusal(transaction, catalogue, received.tenant, received.event)
 
-
-MODEL_ACTIVATED: Handlers = {ModelActivated: on_model_activated}
-TRAINING_STATUS: Handlers = {TrainingStatus: on_training_status, KeyRefused: on_key_refused}
+    return [
+        Consumer.of("model.activated", {ModelActivated: on_model_activated}),
+        Consumer.of("training.status", {TrainingStatus: on_training_status, KeyRefused: on_key_refused}),
+    ]

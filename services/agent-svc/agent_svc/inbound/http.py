@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from agent_svc.inbound import gateway, http_agents, http_keys, http_routes
+from agent_svc.inbound import gateway, http_agents, http_keys, http_routes, http_versions
 from agent_svc.outbound.chat import Models
-from agent_svc.outbound.provider import Provider
+from agent_svc.usecases.check_keys import KeyChecks
 from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.http import add_audit
@@ -15,6 +15,7 @@ from chassis.vault import Vault
 SCOPES = (
     gateway.SCOPES
     | http_agents.SCOPES
+    | http_versions.SCOPES
     | http_keys.SCOPES
     | http_routes.SCOPES
     | {"GET /v1/audit": "dialogs:read"}
@@ -25,7 +26,7 @@ def router(
     database: Database,
     vault: Vault,
     catalogue: Catalogue,
-    provider: Provider,
+    checks: KeyChecks,
     models: Models,
     recorder: gateway.Recorder,
 ) -> APIRouter:
@@ -33,7 +34,8 @@ def router(
     routes = APIRouter()
     gateway.add_gateway(routes, database, vault, catalogue, models, recorder)
     http_agents.add_endpoints(routes, database, catalogue)
-    http_keys.add_endpoints(routes, database, vault, catalogue, provider)
+    http_versions.add_endpoints(routes, database)
+    http_keys.add_endpoints(routes, database, vault, catalogue, checks)
     http_routes.add_endpoints(routes, database)
     add_audit(routes, database)
     return routes

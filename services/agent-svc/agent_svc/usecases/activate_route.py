@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent_svc.domain.errors import nothing_to_roll_back
-from agent_svc.outbound import agent_store
+from agent_svc.outbound import key_store
 from agent_svc.outbound import route_store as store
 from chassis import audit
 from chassis.database import Transaction
@@ -74,7 +74,7 @@ async def roll_back(transaction: Transaction, *, tenant: str, subject: str, agen
 
 async def _keys_known(transaction: Transaction, tenant: str, activated: ModelActivated) -> bool:
     for target in activated.targets:
-        if await agent_store.get_key(transaction.connection, tenant, target.key_id) is None:
+        if await key_store.get_key(transaction.connection, tenant, target.key_id) is None:
             return False
     return True
 

@@ -61,7 +61,7 @@ class Accounts:
         self._settings = settings
         self._catalogue = catalogue
         self._database = database
-        self._vault = Vault(settings.master_key_bytes())
+        self._vault = Vault(settings.keyring())
         self._http: DefaultAsyncHttpxClient | None = None
         self._opened: OrderedDict[tuple[str, ...], tuple[float, Provider]] = OrderedDict()
 

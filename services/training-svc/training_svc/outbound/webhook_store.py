@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chassis.database import Connection
+from chassis.vault import HEAD
 
 REPORTS_KEPT_HOURS = 72
 """Providers try again for this long."""
@@ -127,16 +129,25 @@ async def forget_reports(connection: Connection) -> int:
     return len(dropped)
 
 
-async def sealed_by(connection: Connection, heads: list[bytes], limit: int) -> list[Webhook]:
-    """Lock webhooks whose secret begins with one of these bytes, all of one length."""
+async def lock_sealed_by(connection: Connection, heads: Sequence[bytes], limit: int) -> list[Webhook]:
+    """Lock webhooks whose sealed secret begins with one of these heads of `chassis.vault`."""
     rows = await connection.fetch(
         "SELECT tenant_id, hook_id, provider, version, sealed FROM webhooks "
         "WHERE substr(sealed, 1, $1) = ANY ($2) LIMIT $3 FOR UPDATE SKIP LOCKED",
-        len(heads[0]),
-        heads,
+        HEAD,
+        list(heads),
         limit,
     )
     return [_webhook(str(row["hook_id"]), row) for row in rows]
+
+
+async def count_not_sealed_by(connection: Connection, head: bytes) -> int:
+    """Return how many secrets begin with another head than this one."""
+    return int(
+        await connection.fetchval(
+            "SELECT count(*) FROM webhooks WHERE substr(sealed, 1, $1) <> $2", HEAD, head
+        )
+    )
 
 
 def _webhook(hook_id: str, row: Any) -> Webhook:

@@ -6,13 +6,14 @@ from dataclasses import replace
 from uuid import uuid4
 
 from chassis import audit
-from chassis.database import Transaction
-from chassis.vault import SecretId, Vault
+from chassis.database import Database, Transaction
+from chassis.vault import SecretId, Vault, secrets_under_older_keys
 from training_svc.domain.errors import bad_secret, no_webhook, too_many_webhooks
 from training_svc.outbound import webhook_store
 from training_svc.outbound.signature import is_secret
 
 MOST = 20
+RESEAL_AT_ONCE = 100
 
 
 async def add_webhook(transaction: Transaction, *, tenant: str, subject: str, provider: str) -> str:
@@ -44,6 +45,21 @@ async def remove_webhook(transaction: Transaction, *, tenant: str, subject: str,
     if not await webhook_store.delete(transaction.connection, tenant, hook_id):
         raise no_webhook()
     await _record(transaction, tenant, subject, "webhook_removed", hook_id)
+
+
+async def tidy_webhooks(database: Database, vault: Vault) -> bool:
+    """Drop the memory of reports that no provider sends again, and seal secrets by the newest master key."""
+    async with database.transaction() as transaction:
+        connection = transaction.connection
+        await webhook_store.forget_reports(connection)
+        found = await webhook_store.lock_sealed_by(connection, vault.older_heads(), RESEAL_AT_ONCE)
+        for webhook in found:
+            place = SecretId(webhook.tenant, webhook.hook_id, webhook.version)
+            sealed = vault.seal(place, vault.open(place, webhook.sealed or b""))
+            await webhook_store.set_secret(connection, replace(webhook, sealed=sealed))
+        left = await webhook_store.count_not_sealed_by(connection, vault.newest_head())
+    secrets_under_older_keys.set(left)
+    return len(found) == RESEAL_AT_ONCE
 
 
 async def _record(transaction: Transaction, tenant: str, subject: str, action: str, hook_id: str) -> None:

@@ -37,13 +37,6 @@ async def note_report(
         return await webhook_store.make_due(transaction.connection, webhook.tenant, provider, job_id)
 
 
-async def forget_reports(database: Database) -> bool:
-    """Drop the memory of reports that no provider sends again."""
-    async with database.transaction() as transaction:
-        await webhook_store.forget_reports(transaction.connection)
-    return False
-
-
 def _job_id(body: bytes) -> str:
     try:
         job_id = json.loads(body)["data"]["id"]

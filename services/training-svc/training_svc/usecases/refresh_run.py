@@ -23,7 +23,7 @@ async def refresh_run(
     asks after it gets it again.
     """
     async with database.tenant_transaction(tenant) as transaction:
-        before = await run_store.get(transaction.connection, tenant, run_id)
+        before = await run_store.lock(transaction.connection, tenant, run_id)
         if before is None:
             raise no_run()
         on_its_way = await run_store.ask_poll(transaction.connection, tenant, run_id, gap)
