@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from chassis.keyring import Keyring
 from chassis.vault import SecretId, Vault
 from contracts.agents import AgentUpdated, ProviderKey
 from tests.harness import publish, until
@@ -50,7 +51,7 @@ async def owners(a_world: World, count: int) -> list[Owner]:
     made = [Owner(number) for number in range(count)]
     databases = a_world.surroundings.databases
     connection = await asyncpg.connect(databases.url(a_world.surroundings.database, "agent_svc"))
-    vault = Vault(base64.b64decode(a_world.surroundings.master_key))
+    vault = Vault(Keyring.of(base64.b64decode(a_world.surroundings.master_key)))
     for one in made:
         await vault.put(connection, SecretId(a_world.tenant, one.key_id, 1), one.key)
     await connection.close()
