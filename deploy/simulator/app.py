@@ -16,6 +16,7 @@ from deploy.simulator import admin, chat, errors, files, jobs, models, uploads
 from deploy.simulator.accounts import authenticate
 from deploy.simulator.fault_answers import refusal
 from deploy.simulator.faults import FaultBox, FaultMiddleware
+from deploy.simulator.posing import PoseMiddleware
 from deploy.simulator.store import Store
 from deploy.simulator.wire import Simulator
 
@@ -56,7 +57,10 @@ def create_app(
 
     app = Starlette(
         routes=[Route("/livez", _alive), Mount("/v1", routes=API), *(admin.ROUTES if with_admin else [])],
-        middleware=[Middleware(FaultMiddleware, box=box)] if with_admin else [],
+        middleware=[
+            Middleware(PoseMiddleware),
+            *([Middleware(FaultMiddleware, box=box)] if with_admin else []),
+        ],
         exception_handlers={errors.ApiError: _api_error, HTTPException: _no_route, Exception: _broken},
         lifespan=lifespan,
     )

@@ -17,6 +17,7 @@ from training_svc.usecases.drive_run import Driver
 from training_svc.usecases.follow_account import Follower
 from training_svc.usecases.keep_webhooks import tidy_webhooks
 from training_svc.usecases.start_run import StartRun
+from training_svc.usecases.tidy_files import Tidier
 
 SCOPES = http.SCOPES
 TIDY_EVERY = 600.0
@@ -39,6 +40,8 @@ def compose(surroundings: Surroundings) -> Parts:
         Worker(f"drive-{number}", driver.turn, every=settings.claim_every, stale_after=longest_turn)
         for number in range(1, settings.drivers + 1)
     ]
+    tidier = Tidier(surroundings.database, accounts, settings.lease_seconds)
+    tidy_files = Worker("tidy-files", tidier.turn, every=settings.tidy_every, stale_after=longest_turn)
     tidy = Worker(
         "tidy-webhooks",
         partial(tidy_webhooks, surroundings.database, vault),
@@ -54,11 +57,16 @@ def compose(surroundings: Surroundings) -> Parts:
 
     return Parts(
         router=http.router(
-            surroundings.database, catalogue, vault, refresh_gap=settings.refresh_gap, wake=wake
+            surroundings.database,
+            catalogue,
+            surroundings.objects,
+            vault,
+            refresh_gap=settings.refresh_gap,
+            wake=wake,
         ),
         scopes=SCOPES,
         consumers=consumers(StartRun(catalogue, surroundings.objects)),
-        workers=[*crew, tidy],
+        workers=[*crew, tidy_files, tidy],
         closing=[accounts.close],
     )
 

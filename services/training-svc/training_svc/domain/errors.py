@@ -76,6 +76,36 @@ def already_final(status: str) -> Problem:
     )
 
 
+def pause_not_supported() -> Problem:
+    """Return the 409 for a pause at a provider that does not pause."""
+    return Problem(
+        409,
+        "pause_not_supported",
+        Text("This provider does not pause trainings.", "Этот провайдер не приостанавливает обучение."),
+        action=Text("Let it go on, or cancel it.", "Дайте ему закончиться или отмените."),
+    )
+
+
+def cancel_asked() -> Problem:
+    """Return the 409 for a wish about a run that is to be cancelled."""
+    return Problem(
+        409,
+        "cancel_asked",
+        Text("This run is to be cancelled already.", "Это обучение уже отменяется."),
+        action=Text("Wait until it is cancelled.", "Дождитесь отмены."),
+    )
+
+
+def not_paused(status: str) -> Problem:
+    """Return the 409 for resuming a run that is not paused."""
+    return Problem(
+        409,
+        "run_not_paused",
+        Text(f"This run is not paused: {status}.", f"Это обучение не приостановлено: {status}."),
+        action=Text("Nothing to do: it goes on by itself.", "Делать ничего не нужно: оно идёт."),
+    )
+
+
 def not_ready(status: str) -> Problem:
     """Return the 409 for a model that is not trained yet."""
     return Problem(
@@ -98,6 +128,39 @@ def route_changed(version: int) -> Problem:
         action=Text("Look at the present state and decide again.", "Посмотрите, что работает сейчас."),
         field="expected_route_version",
         route_version=version,
+    )
+
+
+def model_known() -> Problem:
+    """Return the 409 for a model that the agent has already."""
+    return Problem(
+        409,
+        "model_known",
+        Text("The agent has this model already.", "У агента уже есть эта модель."),
+        action=Text("Find it among the models.", "Найдите её среди моделей."),
+        field="model",
+    )
+
+
+def provider_answers_nothing() -> Problem:
+    """Return the 422 for a provider that the catalogue lacks, or at which no model answers."""
+    return Problem(
+        422,
+        "provider_unknown",
+        Text("No model answers at this provider.", "У этого провайдера нет отвечающих моделей."),
+        action=Text("Name the provider where the model runs.", "Укажите провайдера, где работает модель."),
+        field="provider",
+    )
+
+
+def file_gone(part: str) -> Problem:
+    """Return the 404 for a file that the run has not, or no longer."""
+    return Problem(
+        404,
+        "file_gone",
+        Text(f"The {part} file is not there.", "Этого файла нет."),
+        action=Text("Freeze the dataset again.", "Зафиксируйте датасет ещё раз."),
+        field="part",
     )
 
 
