@@ -250,7 +250,7 @@ def calendar(world: World) -> Any:
         models = Models(5)
 
         async def look(today: date) -> None:
-            vault, catalogue = Vault(settings.master_key_bytes()), Catalogue(settings.catalogue)
+            vault, catalogue = Vault(settings.keyring()), Catalogue(settings.catalogue)
             await Retirements(database, vault, catalogue, models, lambda: today).run()
 
         try:
