@@ -33,7 +33,12 @@ const stream = await consumer.consume({
   isolationLevel: 'READ_COMMITTED', // state topics are written in transactions
   autocommit: false
 })
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => consumer.close(true).then(() => process.exit(0)))
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    setTimeout(() => process.exit(1), 5000).unref() // a broker that is gone never says goodbye
+    consumer.close(true).then(() => process.exit(0))
+  })
+}
 for await (const record of stream) {
   if (record.headers.get('ce_tenantid') === process.env.TENANT) {
     const line = news(record.headers, JSON.parse(record.value))

@@ -96,7 +96,11 @@ async def _heard(subscriber: Path, surroundings: Surroundings) -> list[str]:
         await asyncio.sleep(1)
     finally:
         process.send_signal(signal.SIGTERM)
-        rest, _ = await process.communicate()
+        try:
+            rest, _ = await asyncio.wait_for(process.communicate(), 20)
+        except TimeoutError:
+            process.kill()
+            raise
     return [line.strip() for line in (*lines, *rest.decode().splitlines(keepends=True))]
 
 
