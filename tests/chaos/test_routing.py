@@ -1,6 +1,6 @@
 """A thousand activations, rollbacks and failovers, redelivered, with instances killed: one route everywhere.
 
-`MORTARBOARD_ROUTING_SEED` takes the seed that a failing run printed, `MORTARBOARD_ROUTING_ACTS` how many acts.
+`MORTARBOARD_ROUTING_SEED` takes the seed that a failing run printed, `MORTARBOARD_ROUTING_ACTS` how many.
 """
 
 from __future__ import annotations
