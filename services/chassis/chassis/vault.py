@@ -81,6 +81,10 @@ class Vault:
         )
         return None if sealed is None else self.open(secret_id, bytes(sealed))
 
+    def seal(self, secret_id: SecretId, secret: str) -> bytes:
+        """Return `secret` sealed, for a table of one's own."""
+        return seal(self._master, secret_id, secret)
+
     def open(self, secret_id: SecretId, sealed: bytes) -> str:
         """Return the secret of what was read from the vault; raises SealBrokenError."""
         return unseal(self._master, secret_id, sealed)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 from chassis.catalogue import Catalogue
 from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
+from chassis.vault import Vault
 from training_svc.inbound import http
 from training_svc.inbound.events import consumers
 from training_svc.outbound.accounts import Accounts
 from training_svc.settings import TrainingSettings
 from training_svc.usecases.drive_run import Driver
 from training_svc.usecases.follow_account import Follower
+from training_svc.usecases.note_report import forget_reports
 from training_svc.usecases.start_run import StartRun
 
 SCOPES = http.SCOPES
+HOUR = 3_600.0
 LOOK_SELDOM = 10
 """A follower that waits to be woken looks this many times less often by itself."""
 
@@ -25,6 +29,7 @@ def compose(surroundings: Surroundings) -> Parts:
     settings = cast(TrainingSettings, surroundings.settings)
     catalogue = Catalogue(settings.catalogue)
     accounts = Accounts(settings, catalogue, surroundings.database)
+    vault = Vault(settings.master_key_bytes())
     driver = Driver(surroundings.database, surroundings.objects, accounts, catalogue, settings)
     follower = Follower(surroundings.database, accounts, catalogue, settings)
     # a turn may upload two files and make some calls, each with its own deadline
@@ -34,17 +39,26 @@ def compose(surroundings: Surroundings) -> Parts:
         Worker(f"drive-{number}", driver.turn, every=settings.claim_every, stale_after=longest_turn)
         for number in range(1, settings.drivers + 1)
     ]
-    workers = [*drivers, *_followers(follower, surroundings, settings, longest_turn)]
+    forget = Worker(
+        "forget-reports",
+        partial(forget_reports, surroundings.database),
+        every=HOUR,
+        leased=True,
+        stale_after=3 * HOUR,
+    )
+    crew = [*drivers, *_followers(follower, surroundings, settings, longest_turn)]
 
     def wake() -> None:
-        for worker in workers:
+        for worker in crew:
             surroundings.wake(worker.name)
 
     return Parts(
-        router=http.router(surroundings.database, catalogue, refresh_gap=settings.refresh_gap, wake=wake),
+        router=http.router(
+            surroundings.database, catalogue, vault, refresh_gap=settings.refresh_gap, wake=wake
+        ),
         scopes=SCOPES,
         consumers=consumers(StartRun(catalogue, surroundings.objects)),
-        workers=workers,
+        workers=[*crew, forget],
         closing=[accounts.close],
     )
 

@@ -109,3 +109,67 @@ def no_key() -> Problem:
         Text("The agent has no key for this provider.", "У агента нет ключа этого провайдера."),
         action=Text("Add a key on the keys page.", "Добавьте ключ на странице ключей."),
     )
+
+
+def no_webhook() -> Problem:
+    """Return the 404 for a webhook that is not there."""
+    return not_found(Text("webhook", "вебхук"), "hook_id")
+
+
+def no_webhooks_there() -> Problem:
+    """Return the 422 for a provider that reports nothing."""
+    return Problem(
+        422,
+        "provider_without_webhooks",
+        Text("This provider sends no reports.", "Этот провайдер не присылает уведомлений."),
+        action=Text(
+            "Nothing is needed: its jobs are looked at all the time.",
+            "Ничего делать не нужно: за его заданиями и так следят.",
+        ),
+        field="provider",
+    )
+
+
+def too_many_webhooks(most: int) -> Problem:
+    """Return the 409 for one webhook more than a tenant may have."""
+    return Problem(
+        409,
+        "too_many_webhooks",
+        Text(f"There are {most} webhooks already.", f"Вебхуков уже {most}."),
+        action=Text("Remove one that is not used.", "Удалите ненужный."),
+    )
+
+
+def bad_secret() -> Problem:
+    """Return the 422 for a signing secret of another form."""
+    return Problem(
+        422,
+        "secret_malformed",
+        Text("This is not a signing secret.", "Это не секрет для подписи."),
+        action=Text(
+            "Copy it from the provider's webhook page: it begins with whsec_.",
+            "Скопируйте его со страницы вебхука у провайдера: он начинается с whsec_.",
+        ),
+        field="secret",
+    )
+
+
+def report_not_signed() -> Problem:
+    """Return the 401 for a report that nobody known has signed; it does not say why, on purpose."""
+    return Problem(
+        401,
+        "report_not_signed",
+        Text("The report is not signed for this address.", "Уведомление не подписано для этого адреса."),
+        action=Text("Check the address and the signing secret.", "Проверьте адрес и секрет для подписи."),
+    )
+
+
+def bad_report() -> Problem:
+    """Return the 422 for a signed report that names no job."""
+    return Problem(
+        422,
+        "report_malformed",
+        Text("The report names no job.", "В уведомлении нет задания."),
+        action=Text("Send {data: {id}}.", "Пришлите {data: {id}}."),
+        field="data.id",
+    )

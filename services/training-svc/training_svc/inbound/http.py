@@ -14,15 +14,17 @@ from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.http import CallerDep, add_audit, language
 from chassis.idempotency import once
+from chassis.vault import Vault
 from training_svc.domain.errors import no_run
-from training_svc.inbound import http_catalogue
+from training_svc.inbound import http_catalogue, http_webhooks
+from training_svc.inbound.http_webhooks import add_webhooks
 from training_svc.inbound.views import event_view, model_view, run_view
 from training_svc.outbound import agent_store, run_store
 from training_svc.usecases.activate_model import activate_base, activate_model
 from training_svc.usecases.cancel_run import cancel_run
 from training_svc.usecases.refresh_run import refresh_run
 
-SCOPES = {
+SCOPES = http_webhooks.SCOPES | {
     "GET /v1/base-models": "dialogs:read",
     "POST /v1/estimates": "dialogs:read",
     "GET /v1/runs": "dialogs:read",
@@ -62,7 +64,7 @@ class ActivateBaseBody(_Body):
 
 
 def router(
-    database: Database, catalogue: Catalogue, *, refresh_gap: float, wake: Callable[[], None]
+    database: Database, catalogue: Catalogue, vault: Vault, *, refresh_gap: float, wake: Callable[[], None]
 ) -> APIRouter:
     """Return the endpoints of training-svc."""
     routes = APIRouter()
@@ -70,6 +72,7 @@ def router(
     _add_runs(routes, database, refresh_gap, wake)
     _add_models(routes, database, catalogue)
 
+    add_webhooks(routes, database, catalogue, vault, wake)
     add_audit(routes, database)
 
     return routes

@@ -256,19 +256,29 @@ async def ask(connection: Connection, tenant: str, run_id: str, asked: str) -> N
 
 
 async def ask_poll(connection: Connection, tenant: str, run_id: str, gap: float) -> bool:
-    """Make an unfinished run due now, unless one was asked for less than `gap` seconds ago."""
-    done = await connection.fetchval(
+    """Make an unfinished run due now, unless one was asked for less than `gap` seconds ago.
+
+    Returns whether an answer is on its way: to this question, or to one that was asked just before.
+    """
+    on_its_way = await connection.fetchval(
         """
-        UPDATE runs SET asked_poll_at = clock_timestamp(), next_poll_at = clock_timestamp()
-        WHERE tenant_id = $1 AND run_id = $2 AND status NOT IN ('ready', 'failed', 'cancelled')
-          AND (asked_poll_at IS NULL OR asked_poll_at < clock_timestamp() - make_interval(secs => $3))
-        RETURNING true
+        WITH asked AS (
+            UPDATE runs SET asked_poll_at = clock_timestamp(), next_poll_at = clock_timestamp()
+            WHERE tenant_id = $1 AND run_id = $2 AND status NOT IN ('ready', 'failed', 'cancelled')
+              AND (asked_poll_at IS NULL OR asked_poll_at < clock_timestamp() - make_interval(secs => $3))
+            RETURNING true
+        )
+        SELECT EXISTS (SELECT FROM asked) OR (
+            SELECT status NOT IN ('ready', 'failed', 'cancelled')
+               AND asked_poll_at > coalesce(checked_at, '-infinity')
+            FROM runs WHERE tenant_id = $1 AND run_id = $2
+        )
         """,
         tenant,
         run_id,
         gap,
     )
-    return bool(done)
+    return bool(on_its_way)
 
 
 async def withdraw(
