@@ -28,7 +28,10 @@ def target(model: str, share: float | None = None, provider: str = "p") -> dict[
     return named | {"run_id": None} | ({"share": share} if share is not None else {})
 
 
-ROUTE: dict[str, Any] = {"targets": [target("a", 0.5), target("b", 0.5)], "fallback": target("c", provider="q")}
+ROUTE: dict[str, Any] = {
+    "targets": [target("a", 0.5), target("b", 0.5)],
+    "fallback": target("c", provider="q"),
+}
 
 
 def test_without_a_route_the_base_model_answers_alone() -> None:
