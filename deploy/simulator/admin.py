@@ -1,4 +1,4 @@
-"""The admin path, off by default: faults, the ledger of jobs, counts of requests."""
+"""The admin path, off by default: faults, the ledger of jobs, counts of requests, webhooks."""
 
 import math
 from typing import Any
@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deploy.simulator import errors, lifecycle
+from deploy.simulator import errors, lifecycle, webhooks
 from deploy.simulator.accounts import Account
 from deploy.simulator.faults import USUALLY, Fault, FaultBox
 from deploy.simulator.wire import json_body, simulator
 
-NUMBERS = ("retry_after", "seconds")
+NUMBERS = ("retry_after", "seconds", "chance")
 FIELDS = frozenset({"match", "fault", "times", "when", "state", *NUMBERS})
 
 
@@ -93,6 +93,12 @@ async def list_ledger(request: Request) -> Response:
     return JSONResponse({"jobs": jobs})
 
 
+async def list_files(request: Request) -> Response:
+    """GET /_admin/files: the training files that lie here, of every account."""
+    found = simulator(request).store.all_files("fine-tune")
+    return JSONResponse({"files": [{"id": one.id, "filename": one.filename} for one in found]})
+
+
 async def list_requests(request: Request) -> Response:
     """GET /_admin/requests: how often each call was made since the start."""
     return JSONResponse({"requests": dict(sorted(_box(request).requests.items()))})
@@ -103,5 +109,7 @@ ROUTES = [
     Route("/_admin/faults", list_faults, methods=["GET"]),
     Route("/_admin/faults", clear_faults, methods=["DELETE"]),
     Route("/_admin/jobs", list_ledger, methods=["GET"]),
+    Route("/_admin/files", list_files, methods=["GET"]),
+    Route("/_admin/webhooks", webhooks.subscribe, methods=["POST"]),
     Route("/_admin/requests", list_requests, methods=["GET"]),
 ]

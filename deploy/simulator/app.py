@@ -1,5 +1,6 @@
-"""The composition root: routes, error answers, faults."""
+"""The composition root: routes, error answers, faults, reports."""
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +17,9 @@ from deploy.simulator import admin, chat, errors, files, jobs, models, uploads
 from deploy.simulator.accounts import authenticate
 from deploy.simulator.fault_answers import refusal
 from deploy.simulator.faults import FaultBox, FaultMiddleware
+from deploy.simulator.posing import PoseMiddleware
 from deploy.simulator.store import Store
+from deploy.simulator.webhooks import Reporter
 from deploy.simulator.wire import Simulator
 
 _JOB = "/fine_tuning/jobs/{job_id}"
@@ -48,19 +51,29 @@ def create_app(
 ) -> Starlette:
     """The simulator over a state folder; `speed` divides the times of a job at speed 1."""
     store, box = Store(state), FaultBox()
+    sim = Simulator(store, speed, clock)
+    reporter = Reporter(sim)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        reporting = asyncio.create_task(reporter.run()) if with_admin else None
         yield
+        if reporting is not None:
+            reporting.cancel()
+            await asyncio.gather(reporting, return_exceptions=True)
         store.close()
 
     app = Starlette(
         routes=[Route("/livez", _alive), Mount("/v1", routes=API), *(admin.ROUTES if with_admin else [])],
-        middleware=[Middleware(FaultMiddleware, box=box)] if with_admin else [],
+        middleware=[
+            Middleware(PoseMiddleware),
+            *([Middleware(FaultMiddleware, box=box)] if with_admin else []),
+        ],
         exception_handlers={errors.ApiError: _api_error, HTTPException: _no_route, Exception: _broken},
         lifespan=lifespan,
     )
-    app.state.simulator = Simulator(store, speed, clock)
+    app.state.simulator = sim
+    app.state.reporter = reporter
     app.state.faults = box
     app.state.memories = chat.Memories()
     return app

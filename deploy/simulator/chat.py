@@ -13,9 +13,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from deploy.simulator import tokens
 from deploy.simulator.accounts import Account
+from deploy.simulator.catalogue import BASE_MODELS
 from deploy.simulator.chat_requests import ChatRequest, read_chat
 from deploy.simulator.models import FoundModel, find_model
 from deploy.simulator.plain_answers import plain_answer
+from deploy.simulator.posing import pose_of
 from deploy.simulator.recall import Recall, load_recall
 from deploy.simulator.wire import Simulator, caller, json_body, new_id, simulator
 
@@ -59,7 +61,7 @@ def _training_data(sim: Simulator, account: Account, found: FoundModel) -> list[
 
 async def _answer(request: Request, account: Account, asked: ChatRequest) -> Message:
     sim = simulator(request)
-    found = find_model(sim, account, asked.model)
+    found = find_model(sim, account, asked.model, any_model=pose_of(request).any_model)
     if found.job is not None and asked.tool_choice in ("auto", "none"):
         memories: Memories = request.app.state.memories
         recall = await memories.of(found.job.id, _training_data(sim, account, found))
@@ -112,7 +114,7 @@ async def create_completion(request: Request) -> Response:
     head: dict[str, object] = {
         "id": new_id("chatcmpl-"),
         "created": int(sim.clock()),
-        "model": find_model(sim, account, asked.model).base if ":" not in asked.model else asked.model,
+        "model": BASE_MODELS[asked.model].snapshot if asked.model in BASE_MODELS else asked.model,
         "system_fingerprint": "fp_simulator",
     }
     usage = _usage(asked, message)

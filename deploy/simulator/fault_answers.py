@@ -36,6 +36,7 @@ REFUSALS = {
         "insufficient_quota",
         "insufficient_quota",
     ),
+    "request_refused": (400, "Your request was refused.", "invalid_request_error", None),
     "server_error": (
         500,
         "The server had an error while processing your request. Sorry about that!",

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import fnmatch
 import json
+import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -48,6 +49,7 @@ class Fault:
     retry_after: float | None = None
     seconds: float = 3600.0
     state: str = "awaiting_capacity"
+    chance: float = 1.0
 
     def meets(self, key: str | None, method: str, path: str) -> bool:
         """Whether a request is met."""
@@ -56,6 +58,7 @@ class Fault:
             and self.key in (None, key)
             and self.method in (None, method)
             and fnmatch.fnmatchcase(path, self.path)
+            and (self.chance >= 1 or random.random() < self.chance)  # noqa: S311 - no secret
         )
 
 

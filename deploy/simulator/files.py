@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from deploy.simulator import errors
 from deploy.simulator.accounts import Account
 from deploy.simulator.job_objects import settle
+from deploy.simulator.posing import pose_of
 from deploy.simulator.records import FileRecord
 from deploy.simulator.wire import Simulator, caller, limit, new_id, simulator
 
@@ -23,8 +24,8 @@ SHORTEST_LIFE, LONGEST_LIFE = 3600, 2_592_000
 MAX_PAGE = 10_000
 
 
-def file_object(file: FileRecord) -> dict[str, object]:
-    """A file as the API shows it."""
+def file_object(file: FileRecord, *, settled: bool = True) -> dict[str, object]:
+    """A file as the API shows it; `settled`: whether it is processed."""
     shown: dict[str, object] = {
         "object": "file",
         "id": file.id,
@@ -32,7 +33,7 @@ def file_object(file: FileRecord) -> dict[str, object]:
         "filename": file.filename,
         "bytes": file.bytes,
         "created_at": file.created_at,
-        "status": "processed",
+        "status": "processed" if settled else "pending",
     }
     if file.expires_at is not None:
         shown["expires_at"] = file.expires_at
@@ -52,7 +53,14 @@ async def create_file(request: Request) -> Response:
         life = _life(form)
         file_id = new_id("file-")
         await asyncio.to_thread(_write, upload.file, sim.store.blob(file_id))
-        return JSONResponse(file_object(_add(sim, account, file_id, upload.filename or "", purpose, life)))
+        file = _add(sim, account, file_id, upload.filename or "", purpose, life)
+        sim.settling[file_id] = sim.clock() + pose_of(request).settle_seconds / sim.speed
+        return JSONResponse(file_object(file, settled=is_settled(sim, file_id)))
+
+
+def is_settled(sim: Simulator, file_id: str) -> bool:
+    """Whether a file is processed by now."""
+    return sim.settling.get(file_id, 0.0) <= sim.clock()
 
 
 def check_purpose(purpose: str, filename: str) -> None:
@@ -135,7 +143,7 @@ async def list_files(request: Request) -> Response:
         if place is None:
             raise errors.no_file(after)
         rows = [row for row in rows if (row[0] > place if order == "asc" else row[0] < place)]
-    shown = [file_object(file) for _, file in rows[:size]]
+    shown = [file_object(file, settled=is_settled(sim, file.id)) for _, file in rows[:size]]
     return JSONResponse(
         {
             "object": "list",
@@ -158,7 +166,8 @@ def _file(request: Request) -> FileRecord:
 
 async def get_file(request: Request) -> Response:
     """GET /files/{id}."""
-    return JSONResponse(file_object(_file(request)))
+    file = _file(request)
+    return JSONResponse(file_object(file, settled=is_settled(simulator(request), file.id)))
 
 
 async def get_content(request: Request) -> Response:

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from deploy.simulator import lifecycle, progress
 from deploy.simulator.accounts import Account
+from deploy.simulator.poses import Pose
 from deploy.simulator.records import FileRecord, Job, ModelRecord
 from deploy.simulator.wire import Simulator
 
@@ -32,8 +33,21 @@ def settle(sim: Simulator, account: Account) -> None:
         sim.store.settle_job(job.id)
 
 
-def job_object(job: Job, now: float) -> dict[str, object]:
-    """A job as the API shows it."""
+def job_object(job: Job, now: float, pose: Pose | None = None) -> dict[str, object]:
+    """A job as the API shows it, or as the one that the simulator poses as does."""
+    shown, pose = _job_object(job, now), pose or Pose()
+    if not pose.nested:
+        del shown["method"]
+    if pose.metadata == "dropped":
+        del shown["metadata"]
+    if not pose.result_files:
+        shown["result_files"] = []
+    if pose.odd:
+        shown |= {"error": shown["error"] or {}, "usage_metrics": None, "progress": {"percent": 0}}
+    return shown
+
+
+def _job_object(job: Job, now: float) -> dict[str, object]:
     status, end, plan = lifecycle.status(job, now), lifecycle.finished_at(job, now), job.plan
     succeeded, running = status == "succeeded", status == "running"
     checked = job.error is None and lifecycle.elapsed(job, now) >= job.stages.validating

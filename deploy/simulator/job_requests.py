@@ -46,10 +46,15 @@ def suffix(body: dict[str, Any]) -> str | None:
     return re.sub(r"[^a-z0-9-]+", "-", given.lower())
 
 
-def hyperparameters(body: dict[str, Any]) -> Asked:
-    """From `method.supervised.hyperparameters` or the older top-level `hyperparameters`."""
+def hyperparameters(body: dict[str, Any], *, nested: bool = True) -> Asked:
+    """From `method.supervised.hyperparameters` or the older top-level `hyperparameters`.
+
+    With `nested` false the server knows no `method`.
+    """
     method = body.get("method")
     given, at = body.get("hyperparameters"), "hyperparameters"
+    if method is not None and not nested:
+        raise errors.wrong_value("method", "is not known here, send hyperparameters")
     if method is not None:
         if not isinstance(method, dict) or not isinstance(method.get("type"), str):
             raise errors.wrong_type("method", "an object with a `type`")

@@ -32,25 +32,31 @@ def _base_object(model: BaseModel) -> dict[str, object]:
     }
 
 
-def _tuned_object(model: ModelRecord) -> dict[str, object]:
-    base = BASE_MODELS[model.id.split(":")[1]]
+def _tuned_object(sim: Simulator, model: ModelRecord) -> dict[str, object]:
+    job = sim.store.job(model.account, model.job_id)
+    base = BASE_MODELS.get(job.base) if job else None
     return {
         "object": "model",
         "id": model.id,
         "created": model.created_at,
         "owned_by": Account(model.account).organisation,
-        "shutdown_date": base.shutdown_date,
+        "shutdown_date": base.shutdown_date if base else None,
     }
 
 
-def find_model(sim: Simulator, account: Account, name: str) -> FoundModel:
-    """A model by its name, a checkpoint's included; raises `model_not_found`."""
+def find_model(sim: Simulator, account: Account, name: str, *, any_model: bool = False) -> FoundModel:
+    """A model by its name, a checkpoint's included; raises `model_not_found`.
+
+    With `any_model` every other name is a base model.
+    """
     if name in BASE_MODELS:
         return FoundModel(name, BASE_MODELS[name].snapshot)
     settle(sim, account)
     plain, _, step = name.partition(":ckpt-step-")
     record = sim.store.model(account.id, plain)
     job = sim.store.job(account.id, record.job_id) if record else None
+    if job is None and any_model:
+        return FoundModel(name, name)
     if job is None or (step and step not in map(str, progress.checkpoint_steps(job))):
         raise errors.no_model(name)
     return FoundModel(name, job.base, job)
@@ -60,7 +66,7 @@ async def list_models(request: Request) -> Response:
     """GET /models."""
     account, sim = caller(request), simulator(request)
     settle(sim, account)
-    tuned = [_tuned_object(model) for model in sim.store.models(account.id)]
+    tuned = [_tuned_object(sim, model) for model in sim.store.models(account.id)]
     body = {"object": "list", "data": [*map(_base_object, BASE_MODELS.values()), *tuned]}
     return JSONResponse(body, headers={"openai-organization": account.organisation})
 
@@ -74,7 +80,7 @@ async def get_model(request: Request) -> Response:
     record = sim.store.model(account.id, name.partition(":ckpt-step-")[0])
     if record is None:
         raise errors.no_model(name)
-    return JSONResponse(_tuned_object(record) | {"id": found.name})
+    return JSONResponse(_tuned_object(sim, record) | {"id": found.name})
 
 
 async def delete_model(request: Request) -> Response:

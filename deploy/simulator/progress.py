@@ -21,8 +21,10 @@ class _Event:
 
 
 def model_name(job: Job) -> str:
-    """The name of the model that a job makes: `ft:{base}:{org}:{suffix}:{id}`."""
-    return f"ft:{job.base}:{Account(job.account).slug}:{job.suffix or ''}:{job.id[-8:]}"
+    """The name of the model that a job makes, in the form of the server that it was asked from."""
+    return job.tuned_name.format(
+        base=job.base, organisation=Account(job.account).slug, suffix=job.suffix or "", id=job.id[-8:]
+    )
 
 
 def _noise(job: Job, step: int) -> float:

@@ -92,11 +92,15 @@ class Job:
     error: Finding | None = None
     pauses: tuple[tuple[float, float | None], ...] = ()
     cancelled_at: float | None = None
+    root: str | None = None
+    """The base model under the fine-tuned one from which it goes on."""
+    tuned_name: str = "ft:{base}:{organisation}:{suffix}:{id}"
+    method: str = "supervised"
 
     @property
     def base(self) -> str:
         """The base model under it, also when it goes on from a fine-tuned one."""
-        return self.model.split(":")[1] if self.model.startswith("ft:") else self.model
+        return self.root or self.model
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,14 @@ class Store:
         )
         return [(row[0], FileRecord(*row[1:])) for row in rows]
 
+    def all_files(self, purpose: str) -> list[FileRecord]:
+        """Live files of every account."""
+        rows = self._db.execute(
+            f"SELECT {FILE} FROM files WHERE NOT deleted AND purpose = ? ORDER BY seq",  # noqa: S608
+            (purpose,),
+        )
+        return [FileRecord(*row) for row in rows]
+
     def delete_file(self, file_id: str) -> None:
         """Forget a file and its bytes."""
         self._db.execute("UPDATE files SET deleted = 1 WHERE id = ?", (file_id,))

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from deploy.simulator import errors
 from deploy.simulator.files import check_purpose, check_training_start, file_object
+from deploy.simulator.posing import pose_of
 from deploy.simulator.records import FileRecord, UploadRecord
 from deploy.simulator.wire import Simulator, caller, integer, json_body, new_id, simulator, text
 
@@ -39,6 +40,8 @@ def _object(sim: Simulator, upload: UploadRecord) -> dict[str, object]:
 async def create_upload(request: Request) -> Response:
     """POST /uploads: filename, purpose, bytes, mime_type."""
     account, sim, body = caller(request), simulator(request), await json_body(request)
+    if not pose_of(request).uploads:
+        raise errors.no_route("POST", request.url.path)
     filename, purpose, size = (
         text(body, "filename"),
         text(body, "purpose"),

@@ -4,7 +4,7 @@ import json
 import secrets
 import string
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from starlette.requests import Request
@@ -24,6 +24,8 @@ class Simulator:
     store: Store
     speed: float
     clock: Callable[[], float]
+    settling: dict[str, float] = field(default_factory=dict)
+    """When files will be processed, of servers that take their time; those of a past process are."""
 
 
 def simulator(request: Request) -> Simulator:

@@ -136,6 +136,8 @@ async def _train(loop: Loop) -> None:
     await until(ready)
     models = await loop.ok("training-svc", "GET", "/v1/models?agent_id=shop")
     loop.ids |= {"version": str(version), "run": run, "model": models["items"][0]["model_id"]}
+    hook = await loop.ok("training-svc", "POST", "/v1/hooks", json={"provider": "openai"})
+    loop.ids["hook"] = hook["hook_id"]
     body = {"expected_route_version": 0}
     await loop.ok("training-svc", "POST", f"/v1/models/{loop.ids['model']}/activate", json=body)
 

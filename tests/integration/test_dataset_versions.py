@@ -17,6 +17,7 @@ from chassis.catalogue import Catalogue
 from chassis.errors import Problem
 from dataset_svc.domain.edits import EditText
 from dataset_svc.domain.message import Messages
+from dataset_svc.domain.training import NO_KEY
 from dataset_svc.inbound import views
 from dataset_svc.outbound import freeze_store, run_store
 from dataset_svc.usecases.compare_versions import compare_versions
@@ -26,6 +27,7 @@ from dataset_svc.usecases.take_agent import take_agent
 from dataset_svc.usecases.write_version import ErasedMeanwhileError, Freezer
 from deploy.simulator.validate import validate_file
 from deploy.stack.prepared import Prepared
+from deploy.stack.services import CATALOGUE
 from tests.damage import SOUND, TOOLS
 from tests.integration.curation import TENANT, Curation, agent_of, curating
 
@@ -148,6 +150,22 @@ async def train_refusal(curation: Curation, dataset: Any, least: int) -> str:
                 catalogue=Catalogue(None, least=least),
             )  # fmt: skip
     return refused.value.code
+
+
+async def test_a_file_to_take_away_needs_no_key(curation: Curation) -> None:
+    dataset = await curation.agent(tools=TOOLS)
+    await curation.take(dataset, *talks(3))
+    await curation.check()
+    await curation.freeze(dataset)
+    async with curation.database.transaction() as transaction:
+        run_id = await request_training(
+            transaction, tenant=TENANT, by="olga", dataset_id=dataset, version=1,
+            wanted=TrainSettings("any", "file", {}, None, None, None), catalogue=Catalogue(CATALOGUE),
+        )  # fmt: skip
+        settings = await transaction.connection.fetchval(
+            "SELECT settings FROM train_requests WHERE run_id = $1", run_id
+        )
+    assert settings["key_id"] == NO_KEY
 
 
 async def test_only_the_newest_claim_gives_up_a_version_and_its_requests(curation: Curation) -> None:

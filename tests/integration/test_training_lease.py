@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -46,12 +47,14 @@ def request(tenant: str = "acme") -> Request:
     )
 
 
+def begun(one: Request) -> Run:
+    return Run(one, datetime.now(UTC), base_url="http://p", key_version=1)
+
+
 async def store(database: Database, *requests: Request) -> None:
     async with database.transaction() as transaction:
         for one in requests:
-            assert await run_store.insert(
-                transaction.connection, one, settings_sha256="s", base_url="http://p", key_version=1
-            )
+            assert await run_store.insert(transaction.connection, begun(one), settings_sha256="s")
 
 
 async def claim(database: Database, lease_seconds: float) -> Run | None:

@@ -46,7 +46,9 @@ async def test_a_request_becomes_a_model_in_service(a_world: World) -> None:
     assert len(told[-1]["checkpoints"]) == 3
 
     api = await service.client()
-    (model,) = (await api.get("/v1/models", params={"agent_id": "shop"})).json()["items"]
+    models = (await api.get("/v1/models", params={"agent_id": "shop"})).json()["items"]
+    assert sorted(one["kind"] for one in models) == ["checkpoint", "checkpoint", "checkpoint", "final"]
+    (model,) = [one for one in models if one["kind"] == "final"]
     assert (model["model"], model["serving"], model["prompt_changed"]) == (row["model"], False, False)
     headers = {"Idempotency-Key": "k1"}
     body = {"expected_route_version": 0}
@@ -81,7 +83,8 @@ async def test_a_request_becomes_a_model_in_service(a_world: World) -> None:
 
     async def serves() -> Any:
         answer = (await api.get("/v1/models", params={"agent_id": "shop"})).json()
-        return answer if answer["items"][0]["serving"] else None
+        (served,) = [one for one in answer["items"] if one["serving"]] or [None]
+        return answer if served and served["model"] == row["model"] else None
 
     assert (await until(serves))["route_version"] == 1
     late = await api.post("/v1/agents/shop/activate-base", json={"expected_route_version": 0})
@@ -106,17 +109,18 @@ async def test_refusals_end_the_run_in_words_an_owner_understands(a_world: World
     a_world.simulator.add_fault("training_not_available")
     run = await ended("failed")
     assert run["error"]["code"] == "training_not_available"
-    assert "ни для кого" in run["error"]["message"]
+    assert "с 2027-01-06 — для всех" in run["error"]["message"]
+    assert "По-прежнему обучают: Azure OpenAI" in run["error"]["message"]
     assert run["error"]["action"] == "Обучайте у другого провайдера."
     assert await provider_files(a_world, run["run_id"]) == []
     (told,) = [body for body in await a_world.statuses(run["run_id"]) if body["status"] == "failed"]
-    assert "from 2027-01-06 for nobody" in told["error"]["message"]
+    assert "from 2027-01-06 not for everybody" in told["error"]["message"]
 
     a_world.simulator.add_fault("insufficient_quota", match={"method": "POST", "path": "/v1/files"})
     assert (await ended("failed"))["error"]["code"] == "insufficient_quota"
 
     run = await ended("failed", examples=5)
-    assert (run["error"]["code"], run["provider_status"]) == ("invalid_n_examples", "failed")
+    assert (run["error"]["code"], a_world.jobs(run["run_id"])) == ("invalid_n_examples", [])
 
     run = await ended("failed", budget_microdollars=1)
     assert run["error"]["code"] == "over_budget"
@@ -257,6 +261,13 @@ async def test_nobody_sees_or_changes_what_belongs_to_another_tenant(a_world: Wo
         await other.get(f"{run}/events"),
         await other.post(f"{run}/refresh"),
         await other.post(f"{run}/cancel"),
+        await other.post(f"{run}/pause"),
+        await other.post(f"{run}/resume"),
+        await other.get(f"{run}/metrics"),
+        await other.get(f"{run}/file"),
+        await other.get(f"/v1/models/{ready.run_id}"),
+        await other.get("/v1/models/compare", params={"a": ready.run_id, "b": ready.run_id}),
+        await other.post("/v1/models", json={"agent_id": "shop", "provider": "openai", "model": "m"}),
         await other.post(f"/v1/models/{ready.run_id}/activate", json={"expected_route_version": 0}),
         await other.post("/v1/agents/shop/activate-base", json={"expected_route_version": 0}),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +12,9 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import yaml
 from aiokafka import AIOKafkaProducer
+from openai import AsyncOpenAI
 
 from chassis.keyring import Keyring
 from chassis.objects import ObjectStore, tenant_prefix
@@ -25,6 +27,7 @@ from tests.harness import Running, bodies, instance, publish, publisher, until
 
 BASE = "gpt-4o-mini-2024-07-18"
 FINGERPRINT = "ab" * 32
+VARIABLES = {"resource": "my-shop", "host": "trainer"}
 FAST = {
     "confirm_gap": "0.3",
     "provider_timeout": "1.0",
@@ -50,6 +53,8 @@ class World:
     agent: str = "shop"
     key: str = "sk-owner-of-acme"
     key_id: str = field(default_factory=lambda: str(uuid4()))
+    provider: str = "openai"
+    base: str = BASE
     instances: list[Running] = field(default_factory=list)
 
     def instance(self, slot: str = "1", **settings: str) -> Running:
@@ -79,7 +84,8 @@ class World:
         known = ProviderKey(
             key_id=self.key_id,
             version=version,
-            provider="openai",
+            provider=self.provider,
+            variables=VARIABLES,
             last4="acme",
             fingerprint="f",
             training="unverified",
@@ -92,8 +98,8 @@ class World:
             prompt="Answer.",
             tools=(),
             fingerprint=FINGERPRINT,
-            base_model=BASE,
-            provider="openai",
+            base_model=self.base,
+            provider=self.provider,
             idle_seconds=60,
             recorded_by="backend",
             keys=(known,),
@@ -119,8 +125,8 @@ class World:
             "version": 1,
             "agent_id": self.agent,
             "agent_version": 1,
-            "base_model": BASE,
-            "provider": "openai",
+            "base_model": self.base,
+            "provider": self.provider,
             "key_id": self.key_id,
             "method": "supervised",
             "files": TrainingFiles(training=file),
@@ -160,6 +166,12 @@ class World:
 
         await until(look, 30, f"{call}; {self.logs()}")
 
+    async def files(self, run_id: str) -> list[str]:
+        """The ids of the run's files at the provider, asked as its owner."""
+        client = AsyncOpenAI(api_key=self.key, base_url=self.simulator.base_url, max_retries=0)
+        async with client:
+            return [one.id async for one in client.files.list() if one.filename.startswith(run_id)]
+
     def jobs(self, run_id: str) -> list[dict[str, Any]]:
         """The run's jobs in the provider's ledger."""
         return [job for job in self.simulator.ledger() if (job["metadata"] or {}).get("run_id") == run_id]
@@ -175,13 +187,33 @@ class World:
 
 
 @asynccontextmanager
-async def world(surroundings: Surroundings, folder: Path, speed: float = 40.0) -> AsyncIterator[World]:
-    """A world with a known key; whatever instances run at the end are killed."""
+async def world(
+    surroundings: Surroundings,
+    folder: Path,
+    speed: float = 40.0,
+    provider: str = "openai",
+    base: str = BASE,
+    change: Callable[[dict[str, Any]], None] | None = None,
+) -> AsyncIterator[World]:
+    """A world with a known key; whatever instances run at the end are killed.
+
+    `change` may change a provider's entry in the catalogue.
+    """
     with RunningSimulator(folder / "simulator", speed=speed) as simulator:
         path = folder / "catalogue.yaml"
-        path.write_text(simulated_catalogue(simulator.address))
+        catalogue = yaml.safe_load(simulated_catalogue(simulator.address))
+        if change is not None:
+            change(next(one for one in catalogue["providers"] if one["id"] == provider))
+        path.write_text(yaml.safe_dump(catalogue))
         async with publisher(surroundings) as producer:
-            made = World(simulator, replace(surroundings, catalogue=path), producer, folder)
+            made = World(
+                simulator,
+                replace(surroundings, catalogue=path),
+                producer,
+                folder,
+                provider=provider,
+                base=base,
+            )
             await made.seal_key()
             await made.announce_agent()
             try:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from training_svc.domain import activation, errors, estimate, job, refusals, run, texts
+from training_svc.domain import activation, errors, estimate, explanations, job, refusals, run
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FILE = run.TrainingFile("tenants/t/f.jsonl", "c0ffee" + "0" * 58, 10, 12, 240)
@@ -54,8 +54,8 @@ def test_an_empty_list_counts_only_after_the_timeout_and_a_gap_after_the_last() 
 
 
 def test_a_run_that_must_not_start_is_given_up_in_the_right_way() -> None:
-    assert run.given_up(replace(RUN, asked="cancel")).status == "cancelled"
-    withdrawn = run.given_up(replace(RUN, withdrawn=True, asked="cancel"))
+    assert run.given_up(replace(RUN, asked="cancel"), NOW).status == "cancelled"
+    withdrawn = run.given_up(replace(RUN, withdrawn=True, asked="cancel"), NOW)
     assert (withdrawn.status, withdrawn.failure) == ("failed", run.Failure("version_withdrawn"))
     assert withdrawn.litter
 
@@ -105,7 +105,7 @@ def test_success_names_model_and_cost_and_nothing_changes_it_later() -> None:
     [
         (None, "training_failed"),
         ("invalid_n_examples", "invalid_n_examples"),
-        ("post_training_safety_check", "blocked_by_moderation"),
+        ("post_training_safety_check", "safety_check_failed"),
         ("something_new", "training_failed"),
     ],
 )
@@ -113,7 +113,7 @@ def test_a_failed_job_has_a_reason_in_our_words(code: str | None, ours: str) -> 
     after = job.followed(RUN, job.Job("a", 1, "failed", error_code=code), None, NOW)
     assert after.failure is not None
     assert after.failure.code == ours
-    assert ours in texts.EXPLANATIONS
+    assert ours in explanations.EXPLANATIONS
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_failed_job_has_a_reason_in_our_words(code: str | None, ours: str) -> 
         (403, "training_not_available", errors.RefusedError, "training_not_available"),
         (403, "unsupported_country_region_territory", errors.RefusedError, "country_not_supported"),
         (429, "insufficient_quota", errors.RefusedError, "insufficient_quota"),
-        (429, "credit_balance_exhausted", errors.RefusedError, "insufficient_quota"),
+        (429, "credit_balance_exhausted", errors.RefusedError, "credit_balance_exhausted"),
         (429, "project_monthly_limit_exceeded", errors.RefusedError, "limit_exceeded"),
         (429, "rate_limit_exceeded", errors.BusyError, "provider_busy"),
         (429, "slow_down", errors.BusyError, "provider_busy"),
@@ -141,12 +141,15 @@ def test_a_refusal_becomes_an_error_of_ours(
 ) -> None:
     error = refusals.classify(status, code)
     assert (type(error), error.code) == (kind, ours)
-    assert ours in texts.EXPLANATIONS or kind is errors.BusyError
+    assert ours in explanations.EXPLANATIONS
 
 
 def test_a_restricted_key_is_told_from_a_bad_one() -> None:
     message = "You have insufficient permissions. Missing scopes: api.files.write."
-    assert refusals.classify(401, "", message=message).code == "key_lacks_permission"
+    error = refusals.classify(401, "", message=message)
+    assert (error.code, error.param) == ("key_lacks_permission", "api.files.write")
+    unnamed = refusals.classify(401, "", message="You have insufficient permissions: sk-secret")
+    assert (unnamed.code, unnamed.param) == ("key_lacks_permission", None)
 
 
 def test_retry_after_is_honoured_within_an_hour() -> None:
@@ -160,7 +163,7 @@ def test_retry_after_is_honoured_within_an_hour() -> None:
 
 
 def test_every_text_is_there_in_both_languages() -> None:
-    for code, (message, action) in texts.EXPLANATIONS.items():
+    for code, (message, action) in explanations.EXPLANATIONS.items():
         for text in (message, action):
             assert text.en
             assert any("а" <= letter <= "я" for letter in text.ru.lower()), code

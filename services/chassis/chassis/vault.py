@@ -14,6 +14,7 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from prometheus_client import Gauge
 
 from chassis.database import Connection
 from chassis.errors import Permanent
@@ -24,6 +25,11 @@ NONCE = 12
 HEAD = len(FORMAT) + ID_BYTES
 FINGERPRINT_KEY = UUID(int=0)
 """The id under which a tenant's own fingerprint key lies: sealed like any secret, shown to nobody."""
+
+
+secrets_under_older_keys = Gauge(
+    "mortarboard_secrets_under_older_keys", "Sealed secrets that the newest master key does not open yet"
+)
 
 
 class SealBrokenError(Permanent):
@@ -92,9 +98,22 @@ class Vault:
         )
         return None if sealed is None else self.open(secret_id, bytes(sealed))
 
+    def seal(self, secret_id: SecretId, secret: str) -> bytes:
+        """Return `secret` sealed, for a table of one's own."""
+        return seal(self._keyring, secret_id, secret)
+
     def open(self, secret_id: SecretId, sealed: bytes) -> str:
         """Return the secret of what was read from the vault; raises SealBrokenError."""
         return unseal(self._keyring, secret_id, sealed)
+
+    def older_heads(self) -> list[bytes]:
+        """Return how begins (`HEAD` bytes) what an older master key has sealed, after a look at the keys."""
+        self._keyring.refresh()
+        return [FORMAT + one for one in self._keyring.older]
+
+    def newest_head(self) -> bytes:
+        """Return how begins (`HEAD` bytes) what the newest master key seals."""
+        return FORMAT + self._keyring.newest[0]
 
     async def newest(self, connection: Connection, tenant: str, key_id: str) -> int:
         """Return the newest version of a secret that lies in the vault, 0 when none does."""
@@ -126,12 +145,11 @@ class Vault:
 
         The keyring looks at its file first. Whoever else does the same takes other rows.
         """
-        self._keyring.refresh()
         rows = await connection.fetch(
             "SELECT tenant_id, key_id, version, sealed FROM vault.secrets "
             "WHERE substr(sealed, 1, $1) = ANY ($2) LIMIT $3 FOR UPDATE SKIP LOCKED",
             HEAD,
-            [FORMAT + one for one in self._keyring.older],
+            self.older_heads(),
             limit,
         )
         for row in rows:
@@ -148,9 +166,9 @@ class Vault:
 
     async def under_older_keys(self, connection: Connection) -> int:
         """Return how many secrets are not sealed by the newest master key: 0 means the others may go."""
-        newest, _ = self._keyring.newest
+        head = self.newest_head()
         return int(
             await connection.fetchval(
-                "SELECT count(*) FROM vault.secrets WHERE substr(sealed, 1, $1) <> $2", HEAD, FORMAT + newest
+                "SELECT count(*) FROM vault.secrets WHERE substr(sealed, 1, $1) <> $2", HEAD, head
             )
         )

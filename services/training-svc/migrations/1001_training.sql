@@ -48,6 +48,16 @@ CREATE TABLE runs (
     failures int NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
 
+    parent_run_id uuid,                -- the run whose model this one goes on from
+    root_model text,                   -- the base model under it, as the catalogue lists it
+    price bigint,                      -- micro-dollars per million trained tokens when the run was asked for
+    estimate jsonb,                    -- epochs, trained_tokens, low_microdollars, high_microdollars
+    wish_result jsonb,                 -- what became of the last wish: {asked, outcome, at}
+    finished_at timestamptz,
+    files_state text,                  -- its files at the provider: kept, deleted or left (it did not let us)
+    files_until timestamptz,           -- when they are to be deleted
+    files_tries int NOT NULL DEFAULT 0,
+
     key_id text NOT NULL GENERATED ALWAYS AS (request ->> 'key_id') STORED,
     -- its job is known and nothing but looking at it is to be done: a follower's; all others are a driver's
     followed boolean NOT NULL GENERATED ALWAYS AS (
@@ -64,6 +74,8 @@ CREATE INDEX runs_driven ON runs (next_poll_at) WHERE next_poll_at IS NOT NULL A
 CREATE INDEX runs_followed ON runs (next_poll_at) WHERE next_poll_at IS NOT NULL AND followed;
 CREATE INDEX runs_of_key ON runs (tenant_id, key_id, next_poll_at) WHERE next_poll_at IS NOT NULL AND followed;
 CREATE INDEX runs_of_job ON runs (tenant_id, job_id) WHERE job_id IS NOT NULL;
+CREATE INDEX runs_files_due ON runs (files_until) WHERE files_until IS NOT NULL;
+CREATE INDEX runs_of_version ON runs (tenant_id, dataset_id, version);
 CREATE INDEX runs_of_agent ON runs (tenant_id, agent_id, run_id DESC);
 
 -- What the provider said on the way, as codes and figures.

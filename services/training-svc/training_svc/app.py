@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
 from chassis.catalogue import Catalogue
 from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
+from chassis.vault import Vault
 from training_svc.inbound import http
 from training_svc.inbound.events import consumers
 from training_svc.outbound.accounts import Accounts
 from training_svc.settings import TrainingSettings
 from training_svc.usecases.drive_run import Driver
 from training_svc.usecases.follow_account import Follower
+from training_svc.usecases.keep_webhooks import tidy_webhooks
 from training_svc.usecases.start_run import StartRun
+from training_svc.usecases.tidy_files import Tidier
 
 SCOPES = http.SCOPES
+TIDY_EVERY = 600.0
 LOOK_SELDOM = 10
 """A follower that waits to be woken looks this many times less often by itself."""
 
@@ -25,6 +30,7 @@ def compose(surroundings: Surroundings) -> Parts:
     settings = cast(TrainingSettings, surroundings.settings)
     catalogue = Catalogue(settings.catalogue)
     accounts = Accounts(settings, catalogue, surroundings.database)
+    vault = Vault(settings.keyring())
     driver = Driver(surroundings.database, surroundings.objects, accounts, catalogue, settings)
     follower = Follower(surroundings.database, accounts, catalogue, settings)
     # a turn may upload two files and make some calls, each with its own deadline
@@ -34,17 +40,33 @@ def compose(surroundings: Surroundings) -> Parts:
         Worker(f"drive-{number}", driver.turn, every=settings.claim_every, stale_after=longest_turn)
         for number in range(1, settings.drivers + 1)
     ]
-    workers = [*drivers, *_followers(follower, surroundings, settings, longest_turn)]
+    tidier = Tidier(surroundings.database, accounts, settings.lease_seconds)
+    tidy_files = Worker("tidy-files", tidier.turn, every=settings.tidy_every, stale_after=longest_turn)
+    tidy = Worker(
+        "tidy-webhooks",
+        partial(tidy_webhooks, surroundings.database, vault),
+        every=TIDY_EVERY,
+        leased=True,
+        stale_after=4 * TIDY_EVERY,
+    )
+    crew = [*drivers, *_followers(follower, surroundings, settings, longest_turn)]
 
     def wake() -> None:
-        for worker in workers:
+        for worker in crew:
             surroundings.wake(worker.name)
 
     return Parts(
-        router=http.router(surroundings.database, catalogue, refresh_gap=settings.refresh_gap, wake=wake),
+        router=http.router(
+            surroundings.database,
+            catalogue,
+            surroundings.objects,
+            vault,
+            refresh_gap=settings.refresh_gap,
+            wake=wake,
+        ),
         scopes=SCOPES,
         consumers=consumers(StartRun(catalogue, surroundings.objects)),
-        workers=workers,
+        workers=[*crew, tidy_files, tidy],
         closing=[accounts.close],
     )
 

@@ -28,4 +28,8 @@ class TrainingSettings(KeyedSettings):
     follow_interval: float = Field(10.0, gt=0, description="between polls after that")
     follow_slowest: float = Field(20.0, gt=0, description="between polls of a run that takes its time")
     attention_interval: float = Field(60.0, gt=0, description="between polls that wait for the owner")
+    files_kept: float = Field(
+        604_800.0, ge=0, description="how long a run's files stay at the provider once it has ended"
+    )
+    tidy_every: float = Field(30.0, gt=0, description="how often files that are to be deleted are looked for")
     refresh_gap: float = Field(5.0, gt=0, description="least time between polls that an owner asks for")

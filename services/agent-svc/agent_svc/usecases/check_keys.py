@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from prometheus_client import Gauge
-
 from agent_svc.domain.key import Key, Probe
 from agent_svc.outbound import key_store
 from agent_svc.outbound.provider import Provider
@@ -17,16 +15,13 @@ from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.observability import log
 from chassis.untrusted import UnsafeAddressError
-from chassis.vault import SecretId, Vault
+from chassis.vault import SecretId, Vault, secrets_under_older_keys
 
 LEASE = 120.0
 UNREACHED_AGAIN = 900.0
 RESEAL_AT_ONCE = 100
 DAY = 86_400.0
 
-secrets_under_older_keys = Gauge(
-    "mortarboard_secrets_under_older_keys", "Sealed secrets that the newest master key does not open yet"
-)
 Clock = Callable[[], datetime]
 
 

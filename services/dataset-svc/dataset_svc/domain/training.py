@@ -14,6 +14,10 @@ FINAL = frozenset({"ready", "failed", "cancelled"})
 _PREFERENCE = {"yes": 0, "unverified": 1}
 
 
+NO_KEY = "00000000-0000-0000-0000-000000000000"
+"""Stands for the key where none is needed: the file is only taken away."""
+
+
 def choose_key(keys: Sequence[Mapping[str, Any]], provider: str) -> str:
     """Return the id of the agent's key for this provider: proven before not yet proven.
 

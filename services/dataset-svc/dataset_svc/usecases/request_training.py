@@ -13,7 +13,7 @@ from chassis.catalogue import Catalogue
 from chassis.database import Connection, Transaction
 from contracts.datasets import DatasetReady, TrainingFiles
 from dataset_svc.domain import check_problems, problems
-from dataset_svc.domain.training import choose_key, settings_digest
+from dataset_svc.domain.training import NO_KEY, choose_key, settings_digest
 from dataset_svc.outbound import agent_store, run_store, version_store
 from dataset_svc.outbound.row import Row
 
@@ -63,7 +63,9 @@ async def request_training(
     known = await run_store.running(connection, tenant, dataset_id, version, provider, digest)
     if known is not None:
         raise problems.run_in_progress(str(known))
-    settings["key_id"] = choose_key(agent["keys"], provider)
+    entry = catalogue.provider(provider)
+    taken_away = entry is not None and entry.protocol == "file"
+    settings["key_id"] = NO_KEY if taken_away else choose_key(agent["keys"], provider)
     if frozen["warnings"] and not wanted.confirm_warnings:
         raise check_problems.warnings_unconfirmed(frozen["warnings"])
     run_id = uuid7()

@@ -76,6 +76,36 @@ def already_final(status: str) -> Problem:
     )
 
 
+def pause_not_supported() -> Problem:
+    """Return the 409 for a pause at a provider that does not pause."""
+    return Problem(
+        409,
+        "pause_not_supported",
+        Text("This provider does not pause trainings.", "Этот провайдер не приостанавливает обучение."),
+        action=Text("Let it go on, or cancel it.", "Дайте ему закончиться или отмените."),
+    )
+
+
+def cancel_asked() -> Problem:
+    """Return the 409 for a wish about a run that is to be cancelled."""
+    return Problem(
+        409,
+        "cancel_asked",
+        Text("This run is to be cancelled already.", "Это обучение уже отменяется."),
+        action=Text("Wait until it is cancelled.", "Дождитесь отмены."),
+    )
+
+
+def not_paused(status: str) -> Problem:
+    """Return the 409 for resuming a run that is not paused."""
+    return Problem(
+        409,
+        "run_not_paused",
+        Text(f"This run is not paused: {status}.", f"Это обучение не приостановлено: {status}."),
+        action=Text("Nothing to do: it goes on by itself.", "Делать ничего не нужно: оно идёт."),
+    )
+
+
 def not_ready(status: str) -> Problem:
     """Return the 409 for a model that is not trained yet."""
     return Problem(
@@ -101,6 +131,55 @@ def route_changed(version: int) -> Problem:
     )
 
 
+def model_known() -> Problem:
+    """Return the 409 for a model that the agent has already."""
+    return Problem(
+        409,
+        "model_known",
+        Text("The agent has this model already.", "У агента уже есть эта модель."),
+        action=Text("Find it among the models.", "Найдите её среди моделей."),
+        field="model",
+    )
+
+
+def provider_answers_nothing() -> Problem:
+    """Return the 422 for a provider that the catalogue lacks, or at which no model answers."""
+    return Problem(
+        422,
+        "provider_unknown",
+        Text("No model answers at this provider.", "У этого провайдера нет отвечающих моделей."),
+        action=Text("Name the provider where the model runs.", "Укажите провайдера, где работает модель."),
+        field="provider",
+    )
+
+
+def file_gone(part: str) -> Problem:
+    """Return the 404 for a file that the run has not, or no longer."""
+    return Problem(
+        404,
+        "file_gone",
+        Text(f"The {part} file is not there.", "Этого файла нет."),
+        action=Text("Freeze the dataset again.", "Зафиксируйте датасет ещё раз."),
+        field="part",
+    )
+
+
+def bad_fallback() -> Problem:
+    """Return the 422 for a fallback that is the model itself or another agent's."""
+    return Problem(
+        422,
+        "fallback_unusable",
+        Text(
+            "The fallback must be another model of the same agent.",
+            "Запасной должна быть другая модель того же агента.",
+        ),
+        action=Text(
+            "Choose another model, or none for the base model.", "Выберите другую модель или базовую."
+        ),
+        field="fallback_model_id",
+    )
+
+
 def no_key() -> Problem:
     """Return the 409 for an agent without a key at the provider."""
     return Problem(
@@ -108,4 +187,68 @@ def no_key() -> Problem:
         "key_missing",
         Text("The agent has no key for this provider.", "У агента нет ключа этого провайдера."),
         action=Text("Add a key on the keys page.", "Добавьте ключ на странице ключей."),
+    )
+
+
+def no_webhook() -> Problem:
+    """Return the 404 for a webhook that is not there."""
+    return not_found(Text("webhook", "вебхук"), "hook_id")
+
+
+def no_webhooks_there() -> Problem:
+    """Return the 422 for a provider that reports nothing."""
+    return Problem(
+        422,
+        "provider_without_webhooks",
+        Text("This provider sends no reports.", "Этот провайдер не присылает уведомлений."),
+        action=Text(
+            "Nothing is needed: its jobs are looked at all the time.",
+            "Ничего делать не нужно: за его заданиями и так следят.",
+        ),
+        field="provider",
+    )
+
+
+def too_many_webhooks(most: int) -> Problem:
+    """Return the 409 for one webhook more than a tenant may have."""
+    return Problem(
+        409,
+        "too_many_webhooks",
+        Text(f"There are {most} webhooks already.", f"Вебхуков уже {most}."),
+        action=Text("Remove one that is not used.", "Удалите ненужный."),
+    )
+
+
+def bad_secret() -> Problem:
+    """Return the 422 for a signing secret of another form."""
+    return Problem(
+        422,
+        "secret_malformed",
+        Text("This is not a signing secret.", "Это не секрет для подписи."),
+        action=Text(
+            "Copy it from the provider's webhook page: it begins with whsec_.",
+            "Скопируйте его со страницы вебхука у провайдера: он начинается с whsec_.",
+        ),
+        field="secret",
+    )
+
+
+def report_not_signed() -> Problem:
+    """Return the 401 for a report that nobody known has signed; it does not say why, on purpose."""
+    return Problem(
+        401,
+        "report_not_signed",
+        Text("The report is not signed for this address.", "Уведомление не подписано для этого адреса."),
+        action=Text("Check the address and the signing secret.", "Проверьте адрес и секрет для подписи."),
+    )
+
+
+def bad_report() -> Problem:
+    """Return the 422 for a signed report that names no job."""
+    return Problem(
+        422,
+        "report_malformed",
+        Text("The report names no job.", "В уведомлении нет задания."),
+        action=Text("Send {data: {id}}.", "Пришлите {data: {id}}."),
+        field="data.id",
     )

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from training_svc.domain.run import Failure, Run, needs
+from training_svc.domain.wishes import after_look
 
 STATUS = {
     "validating_files": "waiting",
@@ -23,7 +24,13 @@ ENDED = frozenset({"succeeded", "failed", "cancelled"})
 FAILURES = frozenset(
     {"invalid_n_examples", "invalid_file_format", "invalid_training_file", "invalid_validation_file"}
 )
-MODERATED = re.compile(r"moderation|safety|policy|harm")
+REASONS = (
+    ("safety_check_failed", re.compile(r"safety|eval")),
+    ("blocked_by_moderation", re.compile(r"moderation|policy|harm|content_filter")),
+    ("credit_balance_exhausted", re.compile(r"credit|balance")),
+    ("insufficient_quota", re.compile(r"quota|billing")),
+    ("provider_failed", re.compile(r"server|internal|timeout|capacity")),
+)
 MICRO = 1_000_000
 MESSAGES = (
     ("job_created", re.compile(r"^created fine-tun", re.IGNORECASE)),
@@ -53,6 +60,7 @@ class Job:
     trained_tokens: int | None = None
     error_code: str | None = None
     error_param: str | None = None
+    result_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,7 @@ def failure_code(code: str | None) -> str:
     """Return our code for why a job failed."""
     if code in FAILURES:
         return code or ""
-    return "blocked_by_moderation" if code and MODERATED.search(code) else "training_failed"
+    return next((ours for ours, words in REASONS if code and words.search(code)), "training_failed")
 
 
 def adopted(run: Run, job: Job) -> Run:
@@ -110,7 +118,8 @@ def followed(run: Run, job: Job, price: int | None, now: datetime) -> Run:
     if status == "ready" and not job.model:
         status = run.status
     ends = status in {"ready", "failed", "cancelled"}
-    tokens = job.trained_tokens
+    tokens, price = job.trained_tokens, run.price if run.price is not None else price
+    asked, wish_result = after_look(run.asked, run.wish_result, status, now)
     return replace(
         run,
         status=status,
@@ -119,7 +128,8 @@ def followed(run: Run, job: Job, price: int | None, now: datetime) -> Run:
         trained_tokens=tokens,
         cost_microdollars=tokens * price // MICRO if tokens is not None and price is not None else None,
         failure=Failure(failure_code(job.error_code), job.error_param) if status == "failed" else None,
-        asked=None if ends else run.asked,
+        asked=asked,
+        wish_result=wish_result,
         attention=needs(run, "version_withdrawn", now).attention if run.withdrawn and not ends else None,
         checked_at=now,
         failures=0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from training_svc.domain.errors import (
     BusyError,
     KeyRefusedError,
@@ -12,6 +14,7 @@ from training_svc.domain.errors import (
 )
 
 NO_MONEY = frozenset({"insufficient_quota", "credit_balance_exhausted"})
+SCOPES = re.compile(r"[Mm]issing scopes?:\s*((?:[a-z_]+(?:\.[a-z_]+)+(?:,\s*)?)+)")
 OVER_LIMIT = frozenset({"billing_hard_limit_reached"})
 KNOWN = frozenset(
     {"invalid_training_file", "invalid_validation_file", "invalid_file_format", "model_not_available"}
@@ -26,7 +29,9 @@ def classify(
     """Return our error for an answer that refuses; `message` is only looked at, never kept."""
     if status == 401:  # noqa: PLR2004 -- HTTP statuses speak for themselves here
         lacks = "missing scope" in message.lower() or "insufficient permissions" in message.lower()
-        return KeyRefusedError("key_lacks_permission" if lacks else "key_refused")
+        scopes = SCOPES.search(message)
+        named = scopes[1].strip().rstrip(",")[:256] if scopes else None
+        return KeyRefusedError("key_lacks_permission" if lacks else "key_refused", named)
     if status == 403:  # noqa: PLR2004
         return RefusedError(_forbidden(code))
     if status == 404:  # noqa: PLR2004
@@ -46,8 +51,8 @@ def _forbidden(code: str) -> str:
 
 def _too_many(code: str, retry_after: float | None) -> ProviderError:
     if code in NO_MONEY:
-        return RefusedError("insufficient_quota")
+        return RefusedError(code)
     if code in OVER_LIMIT or (code.endswith("_limit_exceeded") and not code.startswith("rate_")):
-        return RefusedError("limit_exceeded")
+        return RefusedError("limit_exceeded", code)
     pause = RATE_PAUSE if retry_after is None else retry_after
     return BusyError("provider_busy", min(max(pause, 0.0), LONGEST_PAUSE))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+
+from training_svc.domain.wishes import WishResult, after_look
 
 FINAL = frozenset({"ready", "failed", "cancelled"})
 EMPTY_LISTS = 3
@@ -46,11 +48,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a run ended badly, or waits for its owner: a code of ours, and the field if one is at fault."""
+    """Why a run ended badly, or waits for its owner: a code of ours, and the field if one is at fault.
+
+    `words` are the explanation by language where the code's own does not say all (dates, names).
+    """
 
     code: str
     param: str | None = None
     since: datetime | None = None
+    words: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,14 @@ class Run:
     poll_no: int = 0
     applied_poll: int = 0
     failures: int = 0
+    parent_run_id: str | None = None
+    root_model: str | None = None
+    price: int | None = None
+    estimate: dict[str, int | None] | None = None
+    wish_result: WishResult | None = None
+    finished_at: datetime | None = None
+    files_state: str | None = None
+    files_until: datetime | None = None
 
     @property
     def is_final(self) -> bool:
@@ -103,34 +117,56 @@ def must_not_start(run: Run) -> bool:
     return run.withdrawn or run.asked == "cancel"
 
 
-def given_up(run: Run) -> Run:
+def given_up(run: Run, now: datetime) -> Run:
     """Return the run for which no job was created and none may be any more."""
-    return failed(run, "version_withdrawn") if run.withdrawn else cancelled(run)
+    return failed(run, "version_withdrawn", now=now) if run.withdrawn else cancelled(run, now)
 
 
-def failed(run: Run, code: str, param: str | None = None) -> Run:
+def failed(
+    run: Run, code: str, param: str | None = None, *, now: datetime, words: dict[str, str] | None = None
+) -> Run:
     """Return the run, ended without a model; files at the provider are left to be removed."""
+    asked, result = after_look(run.asked, run.wish_result, "failed", now)
     return replace(
         run,
         status="failed",
-        failure=Failure(code, param),
+        failure=Failure(code, param, words=words),
         attention=None,
-        asked=None,
+        asked=asked,
+        wish_result=result,
         litter=not run.job_id,
         failures=0,
     )
 
 
-def cancelled(run: Run) -> Run:
+def cancelled(run: Run, now: datetime) -> Run:
     """Return the run, given up before a job was created."""
-    return replace(run, status="cancelled", attention=None, asked=None, litter=True, failures=0)
+    asked, result = after_look(run.asked, run.wish_result, "cancelled", now)
+    return replace(
+        run, status="cancelled", attention=None, asked=asked, wish_result=result, litter=True, failures=0
+    )
 
 
-def needs(run: Run, code: str, now: datetime) -> Run:
+def ended(run: Run, now: datetime, keep_files: float) -> Run:
+    """Return the run that has just ended; its files at the provider are kept for `keep_files` seconds.
+
+    Files of a run without a job, and of an erased version, are kept no longer than it takes to delete them.
+    """
+    kept = keep_files if run.job_id and not run.withdrawn else 0.0
+    uploaded = run.step != "preparing" or run.training_file_id is not None
+    return replace(
+        run,
+        finished_at=now,
+        files_state="kept" if uploaded else None,
+        files_until=now + timedelta(seconds=kept) if uploaded else None,
+    )
+
+
+def needs(run: Run, code: str, now: datetime, param: str | None = None) -> Run:
     """Return the run, waiting for its owner for reason `code`; the moment it began is kept."""
     if run.attention and run.attention.code == code:
         return run
-    return replace(run, attention=Failure(code, since=now))
+    return replace(run, attention=Failure(code, param, since=now))
 
 
 def creating(run: Run, training_file: str, validation_file: str | None, now: datetime) -> Run:

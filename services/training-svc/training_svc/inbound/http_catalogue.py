@@ -6,8 +6,8 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Request
+from pydantic import Field
 
 from chassis.catalogue import Catalogue
 from chassis.database import Database
@@ -15,25 +15,20 @@ from chassis.http import CallerDep, language
 from contracts.catalogue import BaseModelEntry, ProviderEntry
 from training_svc.domain.errors import no_base_model
 from training_svc.domain.estimate import estimate
+from training_svc.inbound.parameters import AgentId, Body, Word
 from training_svc.outbound import agent_store
 from training_svc.outbound.agent_store import Agent
 
-Word = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00]*$")]
-AgentId = Annotated[str | None, Query(max_length=128, pattern=r"^[^\x00]*$")]
 KEY_SHOWN = ("key_id", "version", "last4", "training", "infer", "because", "checked_at")
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-
-class Hyperparameters(_Body):
+class Hyperparameters(Body):
     """What the cost depends on."""
 
     n_epochs: Annotated[int, Field(ge=1, le=1_000)] | str | None = None
 
 
-class EstimateBody(_Body):
+class EstimateBody(Body):
     """What would be trained."""
 
     base_model: Word

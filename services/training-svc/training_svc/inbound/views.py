@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from chassis.catalogue import Catalogue
+from training_svc.domain.diary import DIARY, WISH_RESULTS
 from training_svc.domain.run import Failure, Run
-from training_svc.domain.texts import DIARY, explain
-from training_svc.outbound.agent_store import Agent
+from training_svc.domain.texts import explain
+from training_svc.domain.wishes import WishResult
 from training_svc.usecases.publish_status import snapshot
 
 
@@ -22,14 +22,33 @@ def run_view(run: Run, language: str) -> dict[str, Any]:
         "suffix": request.suffix,
         "examples": request.training.examples,
         "tokens": request.training.tokens,
+        "seed": request.seed,
+        "method": request.method,
+        "budget_microdollars": request.budget_microdollars,
+        "estimate": run.estimate,
+        "root_model": run.root_model,
+        "parent_run_id": run.parent_run_id,
+        "wish_result": _wish_result(run.wish_result, language),
+        "provider_files": {
+            "state": run.files_state,
+            "until": run.files_until.isoformat() if run.files_until else None,
+        },
         "created_at": run.created_at.isoformat(),
+        "finished_at": run.finished_at.isoformat() if run.finished_at else None,
     }
+
+
+def _wish_result(result: WishResult | None, language: str) -> dict[str, Any] | None:
+    if result is None:
+        return None
+    text = WISH_RESULTS[result.outcome].in_language(language)
+    return {"asked": result.asked, "outcome": result.outcome, "message": text, "at": result.at.isoformat()}
 
 
 def _problem(failure: Failure | None, language: str) -> dict[str, Any] | None:
     if failure is None:
         return None
-    message, action = explain(failure.code)
+    message, action = explain(failure)
     return {
         "code": failure.code,
         "message": message.in_language(language),
@@ -49,29 +68,4 @@ def event_view(row: Any, language: str) -> dict[str, Any]:
         "code": row["code"],
         "message": text.in_language(language),
         "data": row["data"],
-    }
-
-
-def model_view(run: Run, route: Any, agent: Agent | None, catalogue: Catalogue) -> dict[str, Any]:
-    """Return a trained model, and with which share it serves now; its id is its run's."""
-    request = run.request
-    targets = ((route["effective"] or {}) if route else {}).get("targets", [])
-    share = sum(target["share"] for target in targets if target["run_id"] == request.run_id)
-    base = catalogue.base_model(request.provider, request.base_model)
-    return {
-        "model_id": request.run_id,
-        "run_id": request.run_id,
-        "model": run.model,
-        "base_model": request.base_model,
-        "provider": request.provider,
-        "key_id": request.key_id,
-        "agent_id": request.agent_id,
-        "agent_version": request.agent_version,
-        "dataset_id": request.dataset_id,
-        "version": request.version,
-        "prompt_changed": bool(agent and agent.fingerprint != request.prompt_fingerprint),
-        "serving": share > 0,
-        "share": share,
-        "shutdown": base.shutdown.isoformat() if base and base.shutdown else None,
-        "created_at": run.created_at.isoformat(),
     }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from chassis.catalogue import Catalogue, is_address_of
 from chassis.database import Database
 from chassis.untrusted import UnsafeAddressError, check_address
 from chassis.vault import SecretId, Vault
+from contracts.catalogue import Limits, ProviderEntry
 from training_svc.domain.errors import WaitsForOwnerError
 from training_svc.domain.run import Run
 from training_svc.outbound.provider import Provider
@@ -26,6 +27,31 @@ MOST_OPEN = 2_000
 
 def _import_client() -> None:
     import openai  # noqa: F401 -- for its effect: later imports of it are quick
+
+
+def open_account(
+    entry: ProviderEntry,
+    limits: Limits,
+    key: str,
+    base_url: str,
+    http: DefaultAsyncHttpxClient,
+    *,
+    timeout: float,
+    upload_timeout: float,
+) -> Provider:
+    """Return an account at a provider, spoken to as its entry in the catalogue says. Times in seconds."""
+    from openai import AsyncOpenAI
+
+    class Client(AsyncOpenAI):
+        """The official client, with the key in the header of the catalogue: the hook is made for this."""
+
+        async def _prepare_request(self, request: Any) -> None:
+            await super()._prepare_request(request)
+            del request.headers["Authorization"]
+            request.headers.update(entry.auth.headers(key))
+
+    client = Client(api_key=key, base_url=base_url, http_client=http, default_query=dict(entry.query))
+    return Provider(client, timeout=timeout, upload_timeout=upload_timeout, entry=entry, limits=limits)
 
 
 class Accounts:
@@ -60,7 +86,7 @@ class Accounts:
     async def _open(self, run: Run) -> Provider:
         # a large import: in a thread, so that the leases of other runs are kept meanwhile
         await asyncio.to_thread(_import_client)
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Omit
+        from openai import DefaultAsyncHttpxClient
 
         entry = self._catalogue.provider(run.request.provider)
         secret = await self._secret(run)
@@ -75,19 +101,14 @@ class Accounts:
             raise WaitsForOwnerError("provider_unknown") from None
         if self._http is None:
             self._http = DefaultAsyncHttpxClient(follow_redirects=False, trust_env=False)
-        client = AsyncOpenAI(
-            api_key=secret,
-            base_url=run.base_url,
-            http_client=self._http,
-            default_headers=cast("Any", {"Authorization": Omit(), **entry.auth.headers(secret)}),
-            default_query=dict(entry.query),
-        )
-        return Provider(
-            client,
+        return open_account(
+            entry,
+            self._catalogue.limits(entry.id, run.request.base_model),
+            secret,
+            run.base_url,
+            self._http,
             timeout=self._settings.provider_timeout,
             upload_timeout=self._settings.upload_timeout,
-            entry=entry,
-            limits=self._catalogue.limits(entry.id, run.request.base_model),
         )
 
     async def _secret(self, run: Run) -> str:

@@ -14,6 +14,18 @@ from training_svc.domain.errors import RefusedError
 from training_svc.domain.run import TrainingFile
 
 
+async def frozen_chunks(objects: ObjectStore, tenant: str, file: TrainingFile) -> AsyncIterator[bytes]:
+    """Yield the file's bytes as they come; who reads them compares their sha256.
+
+    Raises RefusedError when the file is gone.
+    """
+    try:
+        async for chunk in objects.stream(file.uri, tenant):
+            yield chunk
+    except (MissingObjectError, ForeignUriError):
+        raise RefusedError("file_damaged") from None
+
+
 @asynccontextmanager
 async def frozen_file(objects: ObjectStore, tenant: str, file: TrainingFile) -> AsyncIterator[IO[bytes]]:
     """Yield the file, rewound; raises RefusedError when it is gone or its bytes are not the frozen ones."""

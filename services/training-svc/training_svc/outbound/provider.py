@@ -1,36 +1,33 @@
 """A provider that speaks OpenAI's files and jobs protocol, through the official client.
 
 Nothing is retried here: a repeated create could start a second paid job, and all else is tried again by
-the worker. Every error leaves as one of domain.errors, without the provider's words.
+the worker. Every error leaves as one of domain.errors, without the provider's words. What a server lacks by
+the catalogue is not asked of it.
 """
 
 from __future__ import annotations
 
-import asyncio
+import base64
+import binascii
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from contracts.catalogue import Limits, ProviderEntry
-from training_svc.domain.errors import (
-    KeyRefusedError,
-    MissingError,
-    NoAnswerError,
-    ProviderError,
-    RefusedError,
-)
-from training_svc.domain.job import Job, JobEvent, belongs, event_code
-from training_svc.domain.refusals import classify
-from training_svc.domain.run import Run
+from training_svc.domain.errors import BusyError, MissingError, RefusedError
+from training_svc.domain.job import Job, JobEvent, belongs
+from training_svc.domain.run import Run, TrainingFile
+from training_svc.outbound.answers import answered, read_event, read_job
+from training_svc.outbound.parts import upload_parts
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, AsyncOpenAI
+    from openai import AsyncOpenAI
 
 MOST_JOBS = 1_000
 MOST_EVENTS = 2_000
+MOST_RESULT_BYTES = 16 * 1024 * 1024
+SETTLES = frozenset({"pending", "uploaded", "running", "processing", "notRunning"})
+SETTLE_PAUSE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,91 +36,6 @@ class ProviderFile:
 
     id: str
     name: str
-
-
-def _text(value: object) -> str | None:
-    return value[:256] if isinstance(value, str) and value else None
-
-
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def read_job(answer: Any) -> Job:
-    """Read a job from an answer that may lack, add or null anything; raises NoAnswerError without an id."""
-    job_id, status = _text(getattr(answer, "id", None)), _text(getattr(answer, "status", None))
-    if job_id is None or status is None:
-        raise NoAnswerError
-    error, metadata = getattr(answer, "error", None), getattr(answer, "metadata", None)
-    return Job(
-        id=job_id,
-        created_at=_number(getattr(answer, "created_at", None)) or 0,
-        status=status,
-        training_file=_text(getattr(answer, "training_file", None)),
-        run_id=_text(metadata.get("run_id")) if isinstance(metadata, dict) else None,
-        model=_text(getattr(answer, "fine_tuned_model", None)),
-        trained_tokens=_number(getattr(answer, "trained_tokens", None)),
-        error_code=_text(getattr(error, "code", None)),
-        error_param=_text(getattr(error, "param", None)),
-    )
-
-
-def _event(answer: Any) -> JobEvent:
-    data = answer.data if isinstance(answer.data, dict) else {}
-    figures = {
-        str(name)[:64]: value
-        for name, value in list(data.items())[:32]
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
-    kind = str(getattr(answer, "type", "") or "")
-    return JobEvent(
-        id=str(answer.id)[:256],
-        at=datetime.fromtimestamp(answer.created_at, UTC),
-        level=str(answer.level)[:16],
-        code=event_code(str(answer.message), kind),
-        data=figures,
-    )
-
-
-def _retry_after(headers: Any) -> float | None:
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        pass
-    try:
-        return (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-    except (TypeError, ValueError):
-        return None
-
-
-def _refusal(error: APIStatusError) -> ProviderError:
-    body = error.body if isinstance(error.body, dict) else {}
-    return classify(
-        error.status_code,
-        str(error.code or body.get("code") or error.type or ""),
-        message=str(body.get("message") or ""),
-        param=_text(error.param),
-        retry_after=_retry_after(error.response.headers),
-    )
-
-
-@asynccontextmanager
-async def answered(seconds: float) -> AsyncIterator[None]:
-    """Let a call take `seconds` in all and turn whatever goes wrong into an error of ours."""
-    import openai
-
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except openai.APIStatusError as error:
-        raise _refusal(error) from None
-    except UnicodeError:
-        raise KeyRefusedError("key_refused") from None
-    except (openai.APIError, TimeoutError, OSError, ValueError, TypeError, AttributeError):
-        raise NoAnswerError from None
 
 
 class Provider:
@@ -141,7 +53,7 @@ class Provider:
         self._client = client.with_options(max_retries=0, timeout=timeout)
         self._timeout = timeout
         self._upload_timeout = upload_timeout
-        self._can = entry.capabilities
+        self.can = entry.capabilities
         self._limits = limits
 
     async def files(self, prefix: str) -> list[ProviderFile]:
@@ -153,6 +65,15 @@ class Provider:
                     found.append(ProviderFile(file.id, file.filename))
         return found
 
+    def in_parts(self, file: TrainingFile) -> bool:
+        """Tell whether a file must come in parts; raises RefusedError when it is too large for that too."""
+        whole, parts = self._limits.file_bytes, self._limits.upload_bytes
+        if whole is None or file.bytes <= whole:
+            return False
+        if not self.can.uploads or (parts is not None and file.bytes > parts):
+            raise RefusedError("file_too_large")
+        return True
+
     async def upload(self, name: str, content: IO[bytes]) -> str:
         """Upload a training file and return its id."""
         async with answered(self._upload_timeout):
@@ -160,6 +81,24 @@ class Provider:
                 file=(name, content), purpose="fine-tune", timeout=self._upload_timeout
             )
             return str(answer.id)
+
+    async def upload_in_parts(self, name: str, file: TrainingFile, chunks: AsyncIterator[bytes]) -> str:
+        """Upload a large file part by part, with flat memory; raises RefusedError when it is damaged."""
+        return await upload_parts(
+            self._client, name, file, chunks, size=self._limits.part_bytes, seconds=self._upload_timeout
+        )
+
+    async def settled(self, file_ids: set[str]) -> None:
+        """Raise BusyError while a file is not processed yet, where a job must wait for that."""
+        if not self.can.files_settle:
+            return
+        for file_id in sorted(file_ids):
+            async with answered(self._timeout):
+                status = str((await self._client.files.retrieve(file_id)).status)
+            if status in SETTLES:
+                raise BusyError("files_settling", SETTLE_PAUSE)
+            if status in {"error", "failed"}:
+                raise RefusedError("invalid_file_format", "training_file")
 
     async def delete_file(self, file_id: str) -> None:
         """Delete a file; one that is gone already is no error."""
@@ -172,10 +111,11 @@ class Provider:
     async def jobs(self, run: Run) -> list[Job]:
         """Return all jobs of a run: asked for by metadata, and matched here as some ignore the filter."""
         found, seen = [], 0
+        wanted: dict[str, Any] = {}
+        if self.can.metadata == "filtered":
+            wanted["metadata"] = {"run_id": run.request.run_id}
         async with answered(self._timeout):
-            async for answer in self._client.fine_tuning.jobs.list(
-                limit=100, metadata={"run_id": run.request.run_id}
-            ):
+            async for answer in self._client.fine_tuning.jobs.list(limit=100, **wanted):
                 seen += 1
                 job = read_job(answer)
                 if belongs(job, run):
@@ -190,17 +130,18 @@ class Provider:
         more: dict[str, Any] = {"suffix": request.suffix, "seed": request.seed}
         more["validation_file"] = run.validation_file_id
         more |= self._hyperparameters(request.method, request.hyperparameters)
+        if self.can.metadata != "dropped":
+            more["metadata"] = {"run_id": request.run_id}
         async with answered(self._timeout):
             answer = await self._client.fine_tuning.jobs.create(
                 model=request.base_model,
                 training_file=run.training_file_id or "",
-                metadata={"run_id": request.run_id},
                 **{name: value for name, value in more.items() if value is not None},
             )
             return read_job(answer)
 
     def _hyperparameters(self, method: str, values: dict[str, Any]) -> dict[str, Any]:
-        if self._can.hyperparameters == "top_level":
+        if self.can.hyperparameters == "top_level":
             return {"hyperparameters": values} if values else {}
         return {"method": {"type": method, method: {"hyperparameters": values} if values else {}}}
 
@@ -232,6 +173,22 @@ class Provider:
         except (RefusedError, MissingError):
             return
 
+    async def pause(self, job_id: str) -> bool:
+        """Pause a job; False when the provider does not do it now."""
+        return await self._control(self._client.fine_tuning.jobs.pause, job_id)
+
+    async def resume(self, job_id: str) -> bool:
+        """Let a paused job go on; False when the provider does not do it now."""
+        return await self._control(self._client.fine_tuning.jobs.resume, job_id)
+
+    async def _control(self, call: Any, job_id: str) -> bool:
+        try:
+            async with answered(self._timeout):
+                await call(job_id)
+        except (RefusedError, MissingError):
+            return False
+        return True
+
     async def events(self, job_id: str, known: str | None) -> list[JobEvent]:
         """Return the lines of the job's diary that are newer than the line `known`, newest first."""
         found: list[JobEvent] = []
@@ -239,11 +196,13 @@ class Provider:
             async for answer in self._client.fine_tuning.jobs.list_events(job_id, limit=100):
                 if answer.id == known or len(found) >= MOST_EVENTS:
                     break
-                found.append(_event(answer))
+                found.append(read_event(answer))
         return found
 
-    async def checkpoints(self, job_id: str) -> list[dict[str, Any]]:
-        """Return the job's checkpoints: model, step and figures."""
+    async def checkpoints(self, job_id: str) -> list[dict[str, Any]] | None:
+        """Return the job's checkpoints: model, step and figures; None where there are none to ask for."""
+        if not self.can.checkpoints:
+            return None
         async with answered(self._timeout):
             page = await self._client.fine_tuning.jobs.checkpoints.list(job_id, limit=10)
             return [
@@ -254,3 +213,17 @@ class Provider:
                 }
                 for one in page.data
             ]
+
+    async def result_file(self, job: Job) -> bytes:
+        """Return the text of the job's result file, which some servers send in base64; empty without one."""
+        if not self.can.result_files or not job.result_files:
+            return b""
+        async with answered(self._timeout):
+            answer = await self._client.files.content(job.result_files[0])
+            content: bytes = answer.content[:MOST_RESULT_BYTES]
+        if b"," in content:
+            return content
+        try:
+            return base64.b64decode(content, validate=True)
+        except (binascii.Error, ValueError):
+            return content

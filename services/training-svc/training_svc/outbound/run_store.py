@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from chassis.database import Connection
-from training_svc.domain.job import JobEvent
 from training_svc.domain.run import Failure, Request, Run, TrainingFile
+from training_svc.domain.wishes import WishResult
 
 SAME = (
     "base_url",
@@ -38,6 +38,12 @@ SAME = (
     "applied_poll",
     "failures",
     "created_at",
+    "root_model",
+    "price",
+    "estimate",
+    "finished_at",
+    "files_state",
+    "files_until",
 )
 
 
@@ -45,10 +51,20 @@ def _failure(value: dict[str, Any] | None) -> Failure | None:
     if value is None:
         return None
     since = datetime.fromisoformat(value["since"]) if value.get("since") else None
-    return Failure(value["code"], value.get("param"), since)
+    return Failure(value["code"], value.get("param"), since, value.get("words"))
+
+
+def _wish(value: dict[str, Any] | None) -> WishResult | None:
+    if value is None:
+        return None
+    return WishResult(value["asked"], value["outcome"], datetime.fromisoformat(value["at"]))
 
 
 def _failure_row(value: Failure | None) -> dict[str, Any] | None:
+    return asdict(value) if value else None
+
+
+def _wish_row(value: WishResult | None) -> dict[str, Any] | None:
     return asdict(value) if value else None
 
 
@@ -65,24 +81,26 @@ def read_run(row: Any) -> Run:
         request=_request(row["request"]),
         attention=_failure(row["attention"]),
         failure=_failure(row["failure"]),
+        wish_result=_wish(row["wish_result"]),
+        parent_run_id=str(row["parent_run_id"]) if row["parent_run_id"] else None,
         **{name: row[name] for name in SAME},
     )
 
 
-async def insert(
-    connection: Connection,
-    request: Request,
-    *,
-    settings_sha256: str,
-    base_url: str | None,
-    key_version: int | None,
-) -> bool:
-    """Store the intent; False when this run, or an unfinished one with the same settings, is there."""
+async def insert(connection: Connection, run: Run, *, settings_sha256: str) -> bool:
+    """Store the intent; False when this run, or an unfinished one with the same settings, is there.
+
+    A run that is final already is never due.
+    """
+    request = run.request
     done = await connection.fetchval(
         """
         INSERT INTO runs (tenant_id, run_id, agent_id, dataset_id, version, provider, settings_sha256,
-                          request, base_url, key_version)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                          request, base_url, key_version, status, failure, provider_status, parent_run_id,
+                          root_model, price, estimate, next_poll_at, finished_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                CASE WHEN $18 THEN NULL ELSE clock_timestamp() END,
+                CASE WHEN $18 THEN clock_timestamp() END)
         ON CONFLICT DO NOTHING RETURNING true
         """,
         request.tenant,
@@ -93,32 +111,16 @@ async def insert(
         request.provider,
         settings_sha256,
         asdict(request),
-        base_url,
-        key_version,
-    )
-    return bool(done)
-
-
-async def insert_failed(
-    connection: Connection, request: Request, *, settings_sha256: str, failure: Failure
-) -> bool:
-    """Store a run that is refused at once; False when this run is there."""
-    done = await connection.fetchval(
-        """
-        INSERT INTO runs (tenant_id, run_id, agent_id, dataset_id, version, provider, settings_sha256,
-                          request, status, failure, next_poll_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'failed', $9, NULL)
-        ON CONFLICT DO NOTHING RETURNING true
-        """,
-        request.tenant,
-        request.run_id,
-        request.agent_id,
-        request.dataset_id,
-        request.version,
-        request.provider,
-        settings_sha256,
-        asdict(request),
-        _failure_row(failure),
+        run.base_url,
+        run.key_version,
+        run.status,
+        _failure_row(run.failure),
+        run.provider_status,
+        run.parent_run_id,
+        run.root_model,
+        run.price,
+        run.estimate,
+        run.is_final,
     )
     return bool(done)
 
@@ -206,6 +208,7 @@ async def write_held(connection: Connection, run: Run, *, due_in: float | None, 
             trained_tokens = $17, cost_microdollars = $18, checked_at = $19, training_file_id = $20,
             validation_file_id = $21, creating_at = $22, empty_lists = $23, listed_at = $24, doubted = $25,
             litter = $26, failures = $27, applied_poll = $4,
+            wish_result = $30, finished_at = $31, files_state = $32, files_until = $33,
             leased_until = CASE WHEN $28 THEN '-infinity' ELSE leased_until END,
             next_poll_at = CASE WHEN NOT $28 THEN next_poll_at
                                 ELSE clock_timestamp() + make_interval(secs => $29) END
@@ -241,6 +244,10 @@ async def write_held(connection: Connection, run: Run, *, due_in: float | None, 
         run.failures,
         release,
         due_in,
+        _wish_row(run.wish_result),
+        run.finished_at,
+        run.files_state,
+        run.files_until,
     )
     return bool(done)
 
@@ -256,31 +263,53 @@ async def ask(connection: Connection, tenant: str, run_id: str, asked: str) -> N
 
 
 async def ask_poll(connection: Connection, tenant: str, run_id: str, gap: float) -> bool:
-    """Make an unfinished run due now, unless one was asked for less than `gap` seconds ago."""
-    done = await connection.fetchval(
+    """Make an unfinished run due now, unless one was asked for less than `gap` seconds ago.
+
+    Returns whether an answer is on its way: to this question, or to one that was asked just before.
+    """
+    on_its_way = await connection.fetchval(
         """
-        UPDATE runs SET asked_poll_at = clock_timestamp(), next_poll_at = clock_timestamp()
-        WHERE tenant_id = $1 AND run_id = $2 AND status NOT IN ('ready', 'failed', 'cancelled')
-          AND (asked_poll_at IS NULL OR asked_poll_at < clock_timestamp() - make_interval(secs => $3))
-        RETURNING true
+        WITH asked AS (
+            UPDATE runs SET asked_poll_at = clock_timestamp(), next_poll_at = clock_timestamp()
+            WHERE tenant_id = $1 AND run_id = $2 AND status NOT IN ('ready', 'failed', 'cancelled')
+              AND (asked_poll_at IS NULL OR asked_poll_at < clock_timestamp() - make_interval(secs => $3))
+            RETURNING true
+        )
+        SELECT EXISTS (SELECT FROM asked) OR (
+            SELECT status NOT IN ('ready', 'failed', 'cancelled')
+               AND asked_poll_at > coalesce(checked_at, '-infinity')
+            FROM runs WHERE tenant_id = $1 AND run_id = $2
+        )
         """,
         tenant,
         run_id,
         gap,
     )
-    return bool(done)
+    return bool(on_its_way)
 
 
 async def withdraw(
     connection: Connection, tenant: str, dataset_id: str, version: int, reason: str
 ) -> list[str]:
-    """Mark a dataset version and its unfinished runs as withdrawn; returns those runs, locked."""
+    """Mark a dataset version and its runs as withdrawn; returns the unfinished ones, locked.
+
+    Files of runs that ended are to be deleted at the provider now.
+    """
     await connection.execute(
         "INSERT INTO withdrawn_versions VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         tenant,
         dataset_id,
         version,
         reason,
+    )
+    await connection.execute(
+        """
+        UPDATE runs SET withdrawn = true, files_until = clock_timestamp()
+        WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3 AND files_state = 'kept'
+        """,
+        tenant,
+        dataset_id,
+        version,
     )
     rows = await connection.fetch(
         """
@@ -324,6 +353,14 @@ async def get(connection: Connection, tenant: str, run_id: str) -> Run | None:
     return read_run(row) if row else None
 
 
+async def by_ids(connection: Connection, tenant: str, run_ids: Sequence[str]) -> dict[str, Run]:
+    """Return runs by their ids; those that are not there are left out."""
+    rows = await connection.fetch(
+        "SELECT * FROM runs WHERE tenant_id = $1 AND run_id = ANY($2::uuid[])", tenant, list(run_ids)
+    )
+    return {str(row["run_id"]): read_run(row) for row in rows}
+
+
 async def of_agent(
     connection: Connection,
     tenant: str,
@@ -347,37 +384,3 @@ async def of_agent(
         limit,
     )
     return [read_run(row) for row in rows]
-
-
-async def add_events(connection: Connection, run: Run, events: Sequence[JobEvent]) -> None:
-    """Store the lines of the job's diary, given newest first, that are not stored yet."""
-    await connection.executemany(
-        "INSERT INTO run_events (tenant_id, run_id, event_id, at, level, code, data) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-        [
-            (run.request.tenant, run.request.run_id, one.id, one.at, one.level, one.code, one.data)
-            for one in reversed(events)
-        ],
-    )
-
-
-async def last_event(connection: Connection, tenant: str, run_id: str) -> str | None:
-    """Return the newest stored line of a run's diary."""
-    found = await connection.fetchval(
-        "SELECT event_id FROM run_events WHERE tenant_id = $1 AND run_id = $2 ORDER BY number DESC LIMIT 1",
-        tenant,
-        run_id,
-    )
-    return str(found) if found else None
-
-
-async def events(connection: Connection, tenant: str, run_id: str, limit: int) -> list[Any]:
-    """Return the newest lines of a run's diary."""
-    found: list[Any] = await connection.fetch(
-        "SELECT event_id, at, level, code, data FROM run_events WHERE tenant_id = $1 AND run_id = $2 "
-        "ORDER BY number DESC LIMIT $3",
-        tenant,
-        run_id,
-        limit,
-    )
-    return found

@@ -13,8 +13,9 @@ from contracts.agents import SharedTarget
 from contracts.agents import Target as TargetOnWire
 from contracts.training import ModelActivated
 from training_svc.domain.activation import Target, with_share
-from training_svc.domain.errors import no_agent, no_key, no_model, not_ready, route_changed
-from training_svc.outbound import agent_store, run_store
+from training_svc.domain.errors import bad_fallback, no_agent, no_key, no_model, not_ready, route_changed
+from training_svc.outbound import agent_store, model_store, run_store
+from training_svc.outbound.model_store import Model
 
 
 async def activate_model(
@@ -26,25 +27,25 @@ async def activate_model(
     share: float,
     expected_route_version: int,
     reason: str,
+    fallback_model_id: str | None = None,
 ) -> str:
-    """Publish model.activated for a trained model; returns the activation's id."""
-    run = await run_store.get(transaction.connection, tenant, model_id)
-    if run is None:
-        raise no_model()
-    if run.status != "ready" or run.model is None:
-        raise not_ready(run.status)
-    request = run.request
-    trained = Target(run.model, request.provider, request.key_id, request.run_id, share)
-    base = Target(_base_of(request.base_model), request.provider, request.key_id, None, 1.0)
-    serving = await _serving(transaction, tenant, request.agent_id, expected_route_version)
+    """Publish model.activated for a trained model; returns the activation's id.
+
+    `fallback_model_id` names another model of the agent, at any provider, to answer when this one does not;
+    without it that is the model's base.
+    """
+    model = await _model(transaction, tenant, model_id)
+    trained = Target(model.name, model.provider, model.key_id, model.run_id, share)
+    base = await _base(transaction, tenant, model)
+    serving = await _serving(transaction, tenant, model.agent_id, expected_route_version)
     return await _publish(
         transaction,
         tenant=tenant,
         subject=subject,
-        agent_id=request.agent_id,
+        agent_id=model.agent_id,
         expected_route_version=expected_route_version,
         targets=with_share(trained, serving, base),
-        fallback=base,
+        fallback=await _fallback(transaction, tenant, model, fallback_model_id) or base,
         reason=reason,
     )
 
@@ -78,9 +79,34 @@ async def activate_base(
     )
 
 
-def _base_of(model: str) -> str:
-    """Return the provider's own model behind a model that was itself trained on."""
-    return model.split(":")[1] if model.startswith("ft:") and model.count(":") > 1 else model
+async def _model(transaction: Transaction, tenant: str, model_id: str) -> Model:
+    model = await model_store.get(transaction.connection, tenant, model_id)
+    if model is None:
+        run = await run_store.get(transaction.connection, tenant, model_id)
+        raise no_model() if run is None else not_ready(run.status)
+    return model
+
+
+async def _fallback(
+    transaction: Transaction, tenant: str, model: Model, model_id: str | None
+) -> Target | None:
+    if model_id is None:
+        return None
+    other = await _model(transaction, tenant, model_id)
+    if other.agent_id != model.agent_id or (other.name, other.provider) == (model.name, model.provider):
+        raise bad_fallback()
+    return Target(other.name, other.provider, other.key_id, other.run_id, 1.0)
+
+
+async def _base(transaction: Transaction, tenant: str, model: Model) -> Target:
+    """Return what answers when the model does not: its own base, or of a registered one the agent's."""
+    if model.kind != "registered":
+        return Target(model.base_model, model.provider, model.key_id, None, 1.0)
+    agent = await agent_store.get_agent(transaction.connection, tenant, model.agent_id)
+    key = agent.key_for(agent.provider) if agent else None
+    if agent is None or key is None:
+        raise no_key()
+    return Target(agent.base_model, agent.provider, key["key_id"], None, 1.0)
 
 
 async def _serving(transaction: Transaction, tenant: str, agent_id: str, expected: int) -> list[Target]:

@@ -42,7 +42,7 @@ class Driver:
             run = await run_store.claim(transaction.connection, self.settings.lease_seconds)
         if run is None:
             return False
-        hold = Hold(self.database, run)
+        hold = Hold(self.database, run, self.settings.files_kept)
         try:
             async with kept(self.database, [hold], self.settings.lease_seconds):
                 await self._advance_or_postpone(hold)
@@ -54,14 +54,14 @@ class Driver:
         try:
             await self._advance(hold)
         except ProviderError as error:
-            await postpone_run(hold, error, self.settings)
+            await postpone_run(hold, error, self.settings, self.catalogue)
 
     async def _advance(self, hold: Hold) -> None:
         if hold.run.is_final:
             await self._tidy_up(hold)
             return
         if hold.run.step in {"preparing", "uploading"} and must_not_start(hold.run):
-            await hold.record(lambda run, _: given_up(run))
+            await hold.record(given_up)
             return
         await pin_account(self.database, self.catalogue, hold)
         provider = await self.accounts.open(hold.run)

@@ -46,7 +46,7 @@ class Follower:
         if not runs:
             return False
         claimed()
-        holds = [Hold(self.database, run) for run in runs]
+        holds = [Hold(self.database, run, self.settings.files_kept) for run in runs]
         async with kept(self.database, holds, lease):
             await self._look(holds)
         return True
@@ -94,7 +94,7 @@ class Follower:
 
     async def _postpone(self, hold: Hold, error: ProviderError) -> None:
         try:
-            await postpone_run(hold, error, self.settings)
+            await postpone_run(hold, error, self.settings, self.catalogue)
         except LeaseLostError:
             _taken_over(hold)
 

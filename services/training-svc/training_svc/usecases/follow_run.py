@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
 from chassis.catalogue import Catalogue
 from chassis.database import Database, Transaction
-from training_svc.domain.errors import ProviderError
+from training_svc.domain.curves import figures_of, merged, read_results
+from training_svc.domain.errors import ProviderError, RefusedError
 from training_svc.domain.job import Job, JobEvent, followed, keep_one
 from training_svc.domain.run import Run
-from training_svc.outbound import run_store
+from training_svc.outbound import diary_store
 from training_svc.outbound.provider import Provider
 from training_svc.settings import TrainingSettings
+from training_svc.usecases.apply_wish import apply_wish
 from training_svc.usecases.hold import Hold
 
 FIRST_MINUTE = 60.0
+EXTRA_TRIES = 4
+Extra = TypeVar("Extra")
 AGE_PER_SECOND = 60.0
 """Seconds of age for each second between two looks."""
 
@@ -36,11 +42,13 @@ async def follow_run(
     run = hold.run
     if job is None:
         job_id = await _the_one_job(run, provider)
-        if run.asked == "cancel":
-            await provider.cancel(job_id)
+        await apply_wish(run, job_id, provider)
         job = await provider.job(job_id)
     diary = await _new_lines(run, job, provider, database)
-    checkpoints = await _checkpoints(job, provider) if job.status == "succeeded" else run.checkpoints
+    checkpoints, curves = run.checkpoints, figures_of(diary)
+    if job.status == "succeeded":
+        checkpoints = await _extra(provider.checkpoints(job.id), run)
+        curves = merged(curves, read_results(await _extra(provider.result_file(job), run) or b""))
     model = catalogue.base_model(run.request.provider, run.request.base_model)
 
     def change(run: Run, now: datetime) -> Run:
@@ -48,7 +56,8 @@ async def follow_run(
         return replace(seen, progress=_progress(diary) or run.progress, checkpoints=checkpoints)
 
     async def store_diary(transaction: Transaction, _: datetime) -> None:
-        await run_store.add_events(transaction.connection, run, diary)
+        await diary_store.add_events(transaction.connection, run, diary)
+        await diary_store.add_metrics(transaction.connection, run, curves)
 
     await hold.record(change, due_in=pause(run, settings), also=store_diary)
 
@@ -79,17 +88,22 @@ async def _the_one_job(run: Run, provider: Provider) -> str:
 
 async def _new_lines(run: Run, job: Job, provider: Provider, database: Database) -> list[JobEvent]:
     async with database.transaction() as transaction:
-        known = await run_store.last_event(transaction.connection, run.request.tenant, run.request.run_id)
+        known = await diary_store.last_event(transaction.connection, run.request.tenant, run.request.run_id)
     try:
         return await provider.events(job.id, known)
     except ProviderError:
         return []  # the diary is an extra: the status must not wait for it
 
 
-async def _checkpoints(job: Job, provider: Provider) -> list[dict[str, object]] | None:
+async def _extra(asked: Awaitable[Extra], run: Run) -> Extra | None:
+    """Return what a finished job left beside its model; None when the last try fails too."""
     try:
-        return await provider.checkpoints(job.id)
+        return await asked
+    except RefusedError:
+        return None
     except ProviderError:
+        if run.failures < EXTRA_TRIES:
+            raise
         return None
 
 

@@ -10,7 +10,8 @@ from datetime import datetime
 from chassis import observability as seen
 from chassis.database import Database, Transaction
 from chassis.errors import LeaseLostError, describe, where
-from training_svc.domain.run import Run
+from training_svc.domain.run import Run, ended
+from training_svc.outbound import model_store
 from training_svc.outbound import run_store as store
 from training_svc.usecases.publish_status import publish_change
 
@@ -18,12 +19,19 @@ Change = Callable[[Run, datetime], Run]
 Also = Callable[[Transaction, datetime], Awaitable[None]]
 
 
-class Hold:
-    """A claimed run. `run` is the run as last recorded by this worker."""
+WEEK = 7 * 86_400.0
 
-    def __init__(self, database: Database, run: Run) -> None:
+
+class Hold:
+    """A claimed run. `run` is the run as last recorded by this worker.
+
+    Once it ends, its files stay at the provider for `keep_files` seconds.
+    """
+
+    def __init__(self, database: Database, run: Run, keep_files: float = WEEK) -> None:
         self.run = run
         self._database = database
+        self._keep_files = keep_files
 
     async def record(self, change: Change, *, due_in: float | None = None, also: Also | None = None) -> Run:
         """Change the run under its row lock and publish what became visible, in one transaction.
@@ -40,6 +48,10 @@ class Hold:
                 raise LeaseLostError("a newer epoch holds the run")
             before, now = found
             after = change(before, now)
+            if after.is_final and not before.is_final:
+                after = ended(after, now, self._keep_files)
+            if before.asked not in {None, self.run.asked} and due_in is not None:
+                due_in = 0.0  # what was asked for meanwhile must not wait
             if after.is_final:
                 due_in = (due_in or 0.0) if after.litter else None
             release = due_in is not None or after.is_final
@@ -47,6 +59,8 @@ class Hold:
                 raise LeaseLostError("a newer epoch holds the run")
             if also is not None:
                 await also(transaction, now)
+            if after.status == "ready" and before.status != "ready":
+                await model_store.add_models(transaction.connection, after)
             publish_change(transaction, before, after)
         self.run = after
         return after

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from chassis import observability as seen
+from chassis.catalogue import Catalogue
 from chassis.database import Transaction
 from chassis.errors import describe, where
 from contracts.training import KeyRefused
@@ -18,6 +19,7 @@ from training_svc.domain.errors import (
     WaitsForOwnerError,
 )
 from training_svc.domain.run import Run, failed, needs
+from training_svc.domain.texts import closing_words
 from training_svc.settings import TrainingSettings
 from training_svc.usecases.hold import Hold
 
@@ -26,7 +28,9 @@ LONGEST_BACKOFF = 60.0
 TIDY_TRIES = 5
 
 
-async def postpone_run(hold: Hold, error: ProviderError, settings: TrainingSettings) -> None:
+async def postpone_run(
+    hold: Hold, error: ProviderError, settings: TrainingSettings, catalogue: Catalogue
+) -> None:
     """Record why the run does not go on now, and when it is tried again."""
     seen.log().warning(
         "run_postponed",
@@ -47,7 +51,11 @@ async def postpone_run(hold: Hold, error: ProviderError, settings: TrainingSetti
     ):
         await _wait_for_owner(hold, error, settings)
     else:
-        await hold.record(lambda run, _: failed(run, _why(error), error.param))
+        await hold.record(
+            lambda run, now: failed(
+                run, _why(error), error.param, now=now, words=_words(error, run, catalogue, now)
+            )
+        )
 
 
 async def _wait_for_owner(hold: Hold, error: ProviderError, settings: TrainingSettings) -> None:
@@ -62,11 +70,21 @@ async def _wait_for_owner(hold: Hold, error: ProviderError, settings: TrainingSe
     # a key that has not been heard of yet is most likely on its way
     young = hold.run.key_version is None and hold.run.poll_no < 30  # noqa: PLR2004
     pause = settings.follow_fast if young else settings.attention_interval
-    await hold.record(lambda run, now: run if young else needs(run, error.code, now), due_in=pause, also=tell)
+    await hold.record(
+        lambda run, now: run if young else needs(run, error.code, now, error.param), due_in=pause, also=tell
+    )
 
 
 def _why(error: ProviderError) -> str:
     return "request_refused" if isinstance(error, MissingError) else error.code
+
+
+def _words(error: ProviderError, run: Run, catalogue: Catalogue, now: datetime) -> dict[str, str] | None:
+    """Return what the catalogue adds to the code: since when this provider does not train, and who does."""
+    entry = catalogue.provider(run.request.provider)
+    if error.code != "training_not_available" or entry is None:
+        return None
+    return closing_words(entry, now.date(), catalogue.still_training(now.date()))
 
 
 def _silent(run: Run, now: datetime) -> Run:

@@ -40,14 +40,14 @@ def snapshot(run: Run) -> TrainingStatus:
 def _attention(run: Run) -> Attention | None:
     if run.attention is None or run.attention.since is None:
         return None
-    action = explain(run.attention.code)[1].en
+    action = explain(run.attention)[1].en
     return Attention(code=run.attention.code, since=run.attention.since, action=action)
 
 
 def _error(run: Run) -> RunError | None:
     if run.failure is None:
         return None
-    message, action = explain(run.failure.code)
+    message, action = explain(run.failure)
     return RunError(code=run.failure.code, message=message.en, param=run.failure.param, action=action.en)
 
 

@@ -17,15 +17,17 @@ PATIENCE = 5.0
 async def refresh_run(
     database: Database, *, tenant: str, run_id: str, gap: float, wake: Callable[[], None]
 ) -> Run:
-    """Return the run as the provider sees it now, or as last seen: when it was asked for less than
-    `gap` seconds ago, or does not answer within `PATIENCE` seconds.
+    """Return the run as the provider sees it now, or as last seen when it does not answer within `PATIENCE`.
+
+    The provider is asked at most once in `gap` seconds: who asks meanwhile waits for that answer, and who
+    asks after it gets it again.
     """
     async with database.tenant_transaction(tenant) as transaction:
-        before = await run_store.get(transaction.connection, tenant, run_id)
+        before = await run_store.lock(transaction.connection, tenant, run_id)
         if before is None:
             raise no_run()
-        asked = await run_store.ask_poll(transaction.connection, tenant, run_id, gap)
-    if not asked:
+        on_its_way = await run_store.ask_poll(transaction.connection, tenant, run_id, gap)
+    if not on_its_way:
         return before
     wake()
     deadline = asyncio.get_running_loop().time() + PATIENCE

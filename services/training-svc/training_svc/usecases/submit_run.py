@@ -28,10 +28,13 @@ async def submit_run(hold: Hold, provider: Provider, objects: ObjectStore) -> No
     await hold.record(lambda run, _: replace(run, step="uploading"))
     training, validation = await upload_files(hold.run, provider, objects)
     named = replace(hold.run, training_file_id=training, validation_file_id=validation)
+    await provider.settled(named.file_ids)
     if await adopt_job(hold, await provider.jobs(named)):
         return
     run = await hold.record(
-        lambda run, now: given_up(run) if must_not_start(run) else creating(run, training, validation, now)
+        lambda run, now: (
+            given_up(run, now) if must_not_start(run) else creating(run, training, validation, now)
+        )
     )
     if run.is_final:
         return
@@ -68,7 +71,7 @@ async def confirm_run(
     await remove_files(run, provider)
     if must_not_start(run):
         if not await adopt_job(hold, await provider.jobs(run)):
-            await hold.record(lambda run, _: given_up(run))
+            await hold.record(given_up)
         return
     await submit_run(hold, provider, objects)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chassis.objects import ObjectStore
 from training_svc.domain.run import Run, TrainingFile, file_name, file_prefix, is_copy_of
-from training_svc.outbound.frozen_file import frozen_file
+from training_svc.outbound.frozen_file import frozen_chunks, frozen_file
 from training_svc.outbound.provider import Provider, ProviderFile
 
 
@@ -26,8 +26,11 @@ async def _ensure(
     for one in there:
         if is_copy_of(one.name, run, file):
             return one.id
-    async with frozen_file(objects, run.request.tenant, file) as content:
-        return await provider.upload(file_name(run, file), content)
+    tenant, name = run.request.tenant, file_name(run, file)
+    if provider.in_parts(file):
+        return await provider.upload_in_parts(name, file, frozen_chunks(objects, tenant, file))
+    async with frozen_file(objects, tenant, file) as content:
+        return await provider.upload(name, content)
 
 
 async def remove_files(run: Run, provider: Provider) -> None:

@@ -1,0 +1,106 @@
+"""What a provider answers, read with tolerance, and its refusals as errors of ours, without its words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from training_svc.domain.errors import KeyRefusedError, NoAnswerError, ProviderError
+from training_svc.domain.job import Job, JobEvent, event_code
+from training_svc.domain.refusals import classify
+
+if TYPE_CHECKING:
+    from openai import APIStatusError
+
+
+def text(value: object) -> str | None:
+    """Return a text, cut to what is kept, or None for anything else."""
+    return value[:256] if isinstance(value, str) and value else None
+
+
+def number(value: object) -> int | None:
+    """Return a whole number that is not negative, or None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def read_job(answer: Any) -> Job:
+    """Read a job from an answer that may lack, add or null anything; raises NoAnswerError without an id."""
+    job_id, status = text(getattr(answer, "id", None)), text(getattr(answer, "status", None))
+    if job_id is None or status is None:
+        raise NoAnswerError
+    error, metadata = getattr(answer, "error", None), getattr(answer, "metadata", None)
+    return Job(
+        id=job_id,
+        created_at=number(getattr(answer, "created_at", None)) or 0,
+        status=status,
+        training_file=text(getattr(answer, "training_file", None)),
+        run_id=text(metadata.get("run_id")) if isinstance(metadata, dict) else None,
+        model=text(getattr(answer, "fine_tuned_model", None)),
+        trained_tokens=number(getattr(answer, "trained_tokens", None)),
+        error_code=text(getattr(error, "code", None)),
+        error_param=text(getattr(error, "param", None)),
+        result_files=tuple(filter(None, map(text, getattr(answer, "result_files", None) or ()))),
+    )
+
+
+def read_event(answer: Any) -> JobEvent:
+    """Read a line of a job's diary; raises like `read_job` when it is none."""
+    data = answer.data if isinstance(answer.data, dict) else {}
+    figures = {
+        str(name)[:64]: value
+        for name, value in list(data.items())[:32]
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    kind = str(getattr(answer, "type", "") or "")
+    return JobEvent(
+        id=str(answer.id)[:256],
+        at=datetime.fromtimestamp(answer.created_at, UTC),
+        level=str(answer.level)[:16],
+        code=event_code(str(answer.message), kind),
+        data=figures,
+    )
+
+
+def _retry_after(headers: Any) -> float | None:
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        return (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+    except (TypeError, ValueError):
+        return None
+
+
+def _refusal(error: APIStatusError) -> ProviderError:
+    body = error.body if isinstance(error.body, dict) else {}
+    return classify(
+        error.status_code,
+        str(error.code or body.get("code") or error.type or ""),
+        message=str(body.get("message") or ""),
+        param=text(error.param),
+        retry_after=_retry_after(error.response.headers),
+    )
+
+
+@asynccontextmanager
+async def answered(seconds: float) -> AsyncIterator[None]:
+    """Let a call take `seconds` in all and turn whatever goes wrong into an error of ours."""
+    import openai
+
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except openai.APIStatusError as error:
+        raise _refusal(error) from None
+    except UnicodeError:
+        raise KeyRefusedError("key_refused") from None
+    except (openai.APIError, TimeoutError, OSError, ValueError, TypeError, AttributeError):
+        raise NoAnswerError from None

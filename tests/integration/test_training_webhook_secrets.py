@@ -1,0 +1,69 @@
+"""Webhooks' secrets and reports as rows: sealed anew by the newest master key, forgotten in time."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+
+from chassis.database import Database
+from chassis.keyring import Keyring
+from chassis.vault import SecretId, Vault
+from deploy.stack.services import Surroundings
+from training_svc.outbound import webhook_store
+from training_svc.usecases.keep_webhooks import add_webhook, set_secret, tidy_webhooks
+
+SECRET = "whsec_" + base64.b64encode(os.urandom(32)).decode()
+
+
+@pytest.fixture
+async def opened(surroundings: Surroundings) -> AsyncIterator[Database]:
+    worker = surroundings.databases.url(surroundings.database, "training_svc")
+    http = surroundings.databases.url(surroundings.database, "training_svc_http")
+    database = Database(worker, http, "training_svc", "/training-svc")
+    await database.open()
+    yield database
+    await database.close()
+
+
+async def _hook(database: Database, vault: Vault) -> str:
+    async with database.tenant_transaction("acme") as transaction:
+        hook_id = await add_webhook(transaction, tenant="acme", subject="ann", provider="openai")
+        await set_secret(transaction, vault, tenant="acme", subject="ann", hook_id=hook_id, secret=SECRET)
+    return hook_id
+
+
+async def test_secrets_of_webhooks_follow_the_newest_master_key(opened: Database) -> None:
+    old, new = os.urandom(32), os.urandom(32)
+    hook_id = await _hook(opened, Vault(Keyring.of(old)))
+    await tidy_webhooks(opened, Vault(Keyring.of(new, old)))
+    async with opened.tenant_connection() as connection:
+        webhook = await webhook_store.find(connection, hook_id)
+    assert webhook is not None
+    place = SecretId("acme", hook_id, webhook.version)
+    assert Vault(Keyring.of(new)).open(place, webhook.sealed or b"") == SECRET
+
+
+async def test_reports_are_remembered_for_as_long_as_they_are_sent_again(opened: Database) -> None:
+    vault = Vault(Keyring.of(os.urandom(32)))
+    hook_id = await _hook(opened, vault)
+    async with opened.tenant_connection() as connection:
+        webhook = await webhook_store.find(connection, hook_id)
+    assert webhook is not None
+    async with opened.transaction() as transaction:
+        for report, hours in (("young", 71), ("old", 73)):
+            assert await webhook_store.note_report(transaction.connection, webhook, report)
+            await transaction.connection.execute(
+                "UPDATE webhook_reports SET at = now() - make_interval(hours => $2) WHERE report_id = $1",
+                report,
+                hours,
+            )
+    await tidy_webhooks(opened, vault)
+    async with opened.transaction() as transaction:
+        again = [
+            await webhook_store.note_report(transaction.connection, webhook, report)
+            for report in ("young", "old")
+        ]
+    assert again == [False, True]
