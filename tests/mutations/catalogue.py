@@ -11,6 +11,8 @@ PUBLISHING = "tests/integration/test_publishing.py"
 CURATING = "tests/integration/test_dataset_protections.py"
 TRAINING = "tests/integration/test_training_lease.py"
 CHECKS = "tests/integration/test_dataset_checks.py"
+AGENTS = "services/agent-svc/agent_svc"
+KEYS = "tests/integration/test_agent_keys.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,5 +146,33 @@ MUTATIONS = (
         ' or now["position"] != position',
         "",
         f"{CURATING}::test_a_stretch_that_two_processes_read_is_imported_once",
+    ),
+    Mutation(
+        "a secret that a run holds",
+        f"{AGENTS}/outbound/key_store.py",
+        "AND r.status NOT IN ('ready', 'failed', 'cancelled'))",
+        "AND false)",
+        f"{KEYS}::test_a_newer_key_of_the_account_is_a_version_and_a_run_keeps_the_old_one",
+    ),
+    Mutation(
+        "a refusal of a version that was replaced",
+        f"{AGENTS}/usecases/note_key.py",
+        "if key is None or key.version != event.version:",
+        "if key is None:",
+        f"{KEYS}::test_a_refused_version_is_noted_and_one_replaced_since_is_not",
+    ),
+    Mutation(
+        "a job that was seen before",
+        f"{AGENTS}/outbound/run_store.py",
+        """event.provider_job_id is not None and not (before and before["job_seen"])""",
+        "event.provider_job_id is not None",
+        f"{KEYS}::test_an_old_job_seen_again_proves_nothing_after_a_refusal",
+    ),
+    Mutation(
+        "models that would stop",
+        f"{AGENTS}/usecases/put_key.py",
+        "if not plan.harmless and (",
+        "if False and (",
+        f"{KEYS}::test_another_organisations_key_is_taken_after_naming_what_stops",
     ),
 )
