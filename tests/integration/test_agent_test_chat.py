@@ -319,3 +319,24 @@ async def test_chats_are_listed_deleted_and_strangers_see_none(world: AgentWorld
     assert await world.rows("SELECT FROM agent_svc.test_messages") == []
     actions = [one["action"] for one in (await world.ok("GET", "/v1/audit"))["items"]]
     assert actions[:2] == ["test_dialog.deleted", "test_dialog.user_message"]
+
+
+async def test_a_service_that_stops_keeps_that_an_answer_was_interrupted(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    async with agent_world(surroundings, tmp_path) as world:
+        await world.agent()
+        await world.key()
+        talk = await begin(world)
+        world.simulator.add_fault("hang", seconds=60, match={"path": "/v1/chat/completions"}, when="before")
+        client = await world.running.client()
+        body = {"role": "user", "content": "hello"}
+        async with client.stream(
+            "POST", f"{talk.path}/messages", json=body, headers={"Accept": "text/event-stream"}
+        ) as stream:
+            await anext(stream.aiter_lines())
+    async with surroundings.databases.connection(surroundings.database) as connection:
+        rows = await connection.fetch(
+            "SELECT role, status, error FROM agent_svc.test_messages ORDER BY position"
+        )
+    assert [tuple(row) for row in rows] == [("user", "said", None), ("assistant", "failed", "interrupted")]

@@ -87,7 +87,8 @@ class Speaking:
         if STREAM in request.headers.get("accept", ""):
             events = self._stream(caller.tenant, dialog_id, request, asks)
             return StreamingResponse(events, media_type=STREAM, headers={"Cache-Control": "no-store"})
-        await asyncio.gather(*(self._asker.begin(ask) for ask in asks))
+        if tasks := [self._asker.begin(ask) for ask in asks]:
+            await asyncio.wait(tasks)
         told = Response()
         body = await shown(self._database, caller.tenant, dialog_id, request, told)
         headers = {"ETag": told.headers["ETag"]}

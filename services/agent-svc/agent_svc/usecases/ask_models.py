@@ -25,6 +25,7 @@ from contracts.chat import ChatMessage
 
 LONGEST = 300.0
 """Seconds that an answer may take from beginning to end; one under way for longer has been given up."""
+LAST_WAIT = 3.0
 MAX_BYTES = 4_194_304
 MAX_TEXT = 200_000
 _AS_KEPT = TypeAdapter(ChatMessage)
@@ -59,8 +60,12 @@ class Asker:
         return task
 
     async def drain(self) -> None:
-        """Wait for what is being asked."""
-        await asyncio.gather(*self._running, return_exceptions=True)
+        """Wait a while for what is being asked; what has not come then is kept as interrupted."""
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=LAST_WAIT)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _run(self, ask: Ask, heard: Heard) -> None:
         outcome = await self._ask(ask, heard)
@@ -82,6 +87,8 @@ class Asker:
             return Outcome(error=failure_of(refusal), unauthorized=refusal.status == UNAUTHORIZED)
         except TimeoutError:
             return Outcome(error="answer_too_late")
+        except asyncio.CancelledError:  # the service stops: that is worth a line in the tree
+            return Outcome(error="interrupted")
         except Exception as error:
             log().error("asking_failed", error=describe(error))
             return Outcome(error="interrupted")
