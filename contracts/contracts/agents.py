@@ -116,6 +116,15 @@ class Route(Value):
     fallback: Target | None = None
 
 
+class Retirement(Value):
+    """A model that the agent's route names and that its provider ends."""
+
+    model: Label
+    provider: Label
+    on: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    """The day from which it no longer answers, YYYY-MM-DD."""
+
+
 class AgentRouted(Event):
     """What serves this agent now, and why; null while nothing does."""
 
@@ -128,4 +137,8 @@ class AgentRouted(Event):
     activation_id: UuidId | None = None
     desired: Route | None
     effective: Route | None
-    reason: Literal["activated", "rolled_back", "failed_over", "recovered", "retired", "rejected"]
+    reason: Literal["activated", "rolled_back", "failed_over", "recovered", "retired", "rejected", "retiring"]
+    because: Label | None = None
+    """A code beside the reason: why an activation was rejected, or what a target failed with."""
+    retiring: tuple[Retirement, ...] = ()
+    """Models of the desired route with a known end, the nearest first."""

@@ -103,7 +103,10 @@ class ChatClient(Value):
 
 
 class MessagePosted(Event):
-    """A message was added to a dialog, or replaced an earlier one and what followed it."""
+    """A message was added to a dialog, or replaced an earlier one and what followed it.
+
+    With `replaces`, `after` means nothing.
+    """
 
     TYPE: ClassVar[str] = "chat.message_posted.v1"
     TOPIC: ClassVar[str] = "chat.events"
@@ -114,6 +117,8 @@ class MessagePosted(Event):
     agent_version: Version | None = None
     message: ChatMessage
     replaces: OpaqueId | None = None
+    after: OpaqueId | None = None
+    """The message that this one follows, where that is not the newest: it goes on with another branch."""
     source: Source
     channel: Label | None = None
     client: ChatClient | None = None

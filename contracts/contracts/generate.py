@@ -12,7 +12,7 @@ from contracts.asyncapi import SERVICES, document
 from contracts.event import Event, JsonObject
 from contracts.registry import EVENTS
 
-RELEASE = "0.1.0"
+RELEASE = "0.2.0"
 ROOT = Path(__file__).resolve().parent.parent
 
 

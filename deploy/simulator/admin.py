@@ -1,4 +1,4 @@
-"""The admin path, off by default: faults, the ledger of jobs, counts of requests."""
+"""The admin path, off by default: faults, the ledger of jobs, counts of requests, webhooks."""
 
 import math
 from typing import Any
@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deploy.simulator import errors, lifecycle
+from deploy.simulator import errors, lifecycle, webhooks
 from deploy.simulator.accounts import Account
 from deploy.simulator.faults import USUALLY, Fault, FaultBox
 from deploy.simulator.wire import json_body, simulator
@@ -110,5 +110,6 @@ ROUTES = [
     Route("/_admin/faults", clear_faults, methods=["DELETE"]),
     Route("/_admin/jobs", list_ledger, methods=["GET"]),
     Route("/_admin/files", list_files, methods=["GET"]),
+    Route("/_admin/webhooks", webhooks.subscribe, methods=["POST"]),
     Route("/_admin/requests", list_requests, methods=["GET"]),
 ]

@@ -1,5 +1,6 @@
-"""The composition root: routes, error answers, faults."""
+"""The composition root: routes, error answers, faults, reports."""
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +19,7 @@ from deploy.simulator.fault_answers import refusal
 from deploy.simulator.faults import FaultBox, FaultMiddleware
 from deploy.simulator.posing import PoseMiddleware
 from deploy.simulator.store import Store
+from deploy.simulator.webhooks import Reporter
 from deploy.simulator.wire import Simulator
 
 _JOB = "/fine_tuning/jobs/{job_id}"
@@ -49,10 +51,16 @@ def create_app(
 ) -> Starlette:
     """The simulator over a state folder; `speed` divides the times of a job at speed 1."""
     store, box = Store(state), FaultBox()
+    sim = Simulator(store, speed, clock)
+    reporter = Reporter(sim)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        reporting = asyncio.create_task(reporter.run()) if with_admin else None
         yield
+        if reporting is not None:
+            reporting.cancel()
+            await asyncio.gather(reporting, return_exceptions=True)
         store.close()
 
     app = Starlette(
@@ -69,7 +77,8 @@ def create_app(
         },
         lifespan=lifespan,
     )
-    app.state.simulator = Simulator(store, speed, clock)
+    app.state.simulator = sim
+    app.state.reporter = reporter
     app.state.faults = box
     app.state.memories = chat.Memories()
     return app

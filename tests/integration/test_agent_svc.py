@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 from uuid_utils.compat import uuid7
 
@@ -119,36 +118,6 @@ async def test_an_activation_routes_and_a_stale_one_is_rejected(
     assert second["effective"]["targets"][0]["model"] == "gpt-4o-2024-08-06"
     assert (await api.post("/v1/agents/shop/rollback")).json()["route_version"] == 2
     assert (await api.get("/v1/agents/shop/route")).json()["effective"] is None
-
-
-@pytest.mark.parametrize("stream", [False, True])
-async def test_the_official_client_chats_and_the_dialog_is_recorded(
-    surroundings: Surroundings, agent_svc: Any, *, stream: bool
-) -> None:
-    api, _ = await with_key(agent_svc)
-    bearer = api.headers["Authorization"].removeprefix("Bearer ")
-    client = openai.AsyncOpenAI(api_key=bearer, base_url=f"{agent_svc.url}/v1", max_retries=0)
-    question: Any = [{"role": "user", "content": "Have you apples?"}]
-    for _ in range(2):  # sent twice: recorded once
-        answer: Any = await client.chat.completions.create(
-            model="agent:shop", messages=question, stream=stream, extra_headers={"X-Dialog-Id": "d1"}
-        )
-        if stream:
-            text = "".join([chunk.choices[0].delta.content or "" async for chunk in answer if chunk.choices])
-        else:
-            text = answer.choices[0].message.content
-        assert text
-    await client.close()
-
-    async def four() -> Any:
-        found = await bodies(surroundings, "chat.events")
-        return found if len(found) == 4 else None
-
-    found = await until(four)
-    assert [body["message"]["role"] for body in found] == ["user", "assistant"] * 2
-    assert found[0]["message"]["id"] == found[2]["message"]["id"]
-    assert found[1]["message"] | {"at": 0} == found[3]["message"] | {"at": 0}
-    assert found[1]["message"]["content"] == text
 
 
 async def test_a_chat_without_a_key_says_what_to_do(agent_svc: Any) -> None:

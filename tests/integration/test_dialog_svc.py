@@ -13,9 +13,35 @@ from tests.harness import bodies, now, publish, publisher, service, until
 
 
 def posted(dialog: str, number: int, role: str = "user", **more: Any) -> MessagePosted:
-    replaces = more.pop("replaces", None)
+    place = {name: more.pop(name, None) for name in ("replaces", "after")}
     message = ChatMessage(id=f"m{number}", role=role, content=f"text {number}", at=now(), **more)
-    return MessagePosted(dialog_id=dialog, agent_id="shop", message=message, source="live", replaces=replaces)
+    return MessagePosted(dialog_id=dialog, agent_id="shop", message=message, source="live", **place)
+
+
+async def test_an_earlier_branch_is_gone_on_with_also_in_a_later_batch_and_again(
+    surroundings: Surroundings, dialog_svc: Any
+) -> None:
+    api = await dialog_svc.client()
+
+    async def newest(*ids: str) -> Any:
+        answer = await api.get("/v1/dialogs/d9")
+        messages = answer.json()["messages"] if answer.status_code == 200 else ()
+        return [one["id"] for one in messages] == list(ids)
+
+    first = [posted("d9", 0), posted("d9", 1, "assistant"), posted("d9", 2, "assistant", replaces="m1")]
+    second = [posted("d9", 3, after="m1"), posted("d9", 4, "assistant", after="m3")]
+    async with publisher(surroundings) as producer:
+        await publish(producer, surroundings, first)
+        await until(lambda: newest("m0", "m2"))
+        await publish(producer, surroundings, second)
+        await until(lambda: newest("m0", "m1", "m3", "m4"))
+        await publish(producer, surroundings, [*second, posted("d9", 5, after="m2")])
+        await until(lambda: newest("m0", "m2", "m5"))
+    assert (await api.get("/v1/dialogs/d9?branch=m3")).json()["message_count"] == 6
+    selected = await api.post("/v1/dialogs/d9/select", json={"branch": "m3"})
+    assert selected.status_code == 200, selected.text
+    transcript = await until(lambda: bodies(surroundings, "dialog.completed"))
+    assert [one["id"] for one in transcript[0]["transcript"]["messages"]] == ["m0", "m1", "m3", "m4"]
 
 
 @pytest.fixture

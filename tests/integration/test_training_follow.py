@@ -169,6 +169,20 @@ async def test_a_signed_report_makes_its_run_due_once(long_jobs: World) -> None:
     assert SECRET not in json.dumps(listed)
 
 
+async def test_the_end_of_a_job_is_known_by_its_report(surroundings: Surroundings, tmp_path: Path) -> None:
+    async with world(surroundings, tmp_path, speed=4.0) as a_world:
+        service = await a_world.started(**SLOW)
+        path = await _hook(service)
+        subscription = {"key": a_world.key, "url": service.url + path, "secret": SECRET}
+        a_world.simulator.admin("POST", "webhooks", subscription)
+        ready = await a_world.request()
+        await a_world.publish(ready)
+        # nobody looks at the job for ten minutes, unless told
+        await a_world.row_when(ready.run_id, status="ready")
+        reports = (await (await service.client()).get("/v1/hooks")).json()["items"]
+        assert reports[0]["reported_at"] is not None
+
+
 async def test_a_report_that_nobody_known_has_signed_is_refused(long_jobs: World) -> None:
     service = await long_jobs.started(**SLOW)
     (run_id,) = await _started_runs(long_jobs, 1)

@@ -232,10 +232,17 @@ async def test_two_models_are_compared_and_a_checkpoint_is_activated(
     assert len({one["model_id"] for one in models}) == len(models) == 2 + 3 + 2
     saved = next(one for one in models if one["kind"] == "checkpoint" and one["run_id"] == first.run_id)
     assert saved["model"].endswith(f":ckpt-step-{saved['step']}")
-    answer = await api.post(f"/v1/models/{saved['model_id']}/activate", json={"expected_route_version": 0})
+    activate, body = f"/v1/models/{saved['model_id']}/activate", {"expected_route_version": 0}
+    itself = await api.post(activate, json=body | {"fallback_model_id": saved["model_id"]})
+    assert (itself.status_code, itself.json()["code"]) == (422, "fallback_unusable")
+    nobody = await api.post(activate, json=body | {"fallback_model_id": first.dataset_id})
+    assert (nobody.status_code, nobody.json()["code"]) == (404, "not_found")
+    answer = await api.post(activate, json=body | {"fallback_model_id": second.run_id})
     assert answer.status_code == 202
     (activated,) = await until(lambda: bodies(a_world.surroundings, "model.activated"))
     assert [one["model"] for one in activated["targets"]] == [saved["model"]]
+    other = next(one for one in models if one["model_id"] == second.run_id)
+    assert activated["fallback"]["model"] == other["model"]
     odd = await api.get("/v1/models", params={"agent_id": "shop", "cursor": "AAAA"})
     assert (odd.status_code, odd.json()["code"]) == (422, "cursor_unknown")
 

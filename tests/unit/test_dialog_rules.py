@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chassis.errors import Problem
-from dialog_svc.domain.dialog import Completion, Dialog, Post
+from dialog_svc.domain.dialog import Completion, Dialog, Node, Post
 from dialog_svc.domain.retention import FOR_EVER, Retention
 from dialog_svc.domain.search import MAX_WORD_BYTES, MAX_WORDS, Stem, Wanted, to_query, wanted, words_of
 from dialog_svc.inbound.requests import make_cursor, read_cursor
@@ -72,6 +72,23 @@ def test_a_silent_dialog_is_completed_at_its_newest_message_and_a_late_one_reope
     assert dialog.ended_at == NOON
     dialog.post(Post("m2", "user", NOON + timedelta(hours=1), None, "{}", None), {})
     assert dialog.ended_at is None
+
+
+def test_a_message_after_an_older_one_begins_a_branch_there_and_after_the_newest_goes_on() -> None:
+    dialog = Dialog("acme", "d1", "shop", "test", NOON, NOON)
+    known: dict[str, Node] = {}
+    for name, replaces, after in [
+        ("q1", None, None), ("a1", None, "q1"), ("b1", "a1", None), ("q2", None, "a1"), ("a2", None, "q2"),
+        ("lost", None, "unknown"),
+    ]:  # fmt: skip
+        node = dialog.post(Post(name, "user", NOON, None, "{}", replaces, after), known)
+        assert node is not None
+        known[name] = node
+    places = {name: (node.parent, node.branch) for name, node in known.items()}
+    assert places == {
+        "q1": (None, None), "a1": ("q1", None), "b1": ("q1", "b1"), "q2": ("a1", "q2"), "a2": ("q2", "q2"),
+        "lost": ("a2", "q2"),
+    }  # fmt: skip
 
 
 def test_an_older_message_does_not_turn_a_dialogs_clock_back() -> None:

@@ -60,30 +60,6 @@ SELECT protect_tenant_table('agent_keys');
 CREATE INDEX agent_keys_by_key ON agent_keys (tenant_id, key_id);
 CREATE INDEX keys_due ON keys (check_due) WHERE unbound_at IS NULL;
 
--- Every route an agent ever had; the highest version serves.
-CREATE TABLE routes (
-    tenant_id text NOT NULL,
-    agent_id text NOT NULL,
-    route_version bigint NOT NULL,
-    activation_id uuid,
-    desired jsonb,
-    effective jsonb,
-    reason text NOT NULL,
-    by text NOT NULL,
-    at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (tenant_id, agent_id, route_version)
-);
-SELECT protect_tenant_table('routes');
-
--- One writer per agent: whoever changes a route holds this row.
-CREATE TABLE route_heads (
-    tenant_id text NOT NULL,
-    agent_id text NOT NULL,
-    route_version bigint NOT NULL,
-    PRIMARY KEY (tenant_id, agent_id)
-);
-SELECT protect_tenant_table('route_heads');
-
 -- Sealed provider keys: written here, read here and by training-svc, by nobody else.
 CREATE TABLE vault.secrets (
     tenant_id text NOT NULL,
@@ -106,4 +82,4 @@ REVOKE UPDATE, DELETE ON vault.secrets FROM agent_svc_http;
 GRANT SELECT ON vault.secrets TO training_svc;
 
 -- migrate:down
-DROP TABLE vault.secrets, route_heads, routes, agent_keys, keys, agent_versions, agents;
+DROP TABLE vault.secrets, agent_keys, keys, agent_versions, agents;

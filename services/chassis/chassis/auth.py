@@ -15,6 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from chassis.errors import Problem, Text
+from chassis.observability import log
 from chassis.settings import Settings
 
 ALGORITHMS = ["RS256", "ES256", "EdDSA", "Ed25519"]
@@ -60,6 +61,19 @@ def missing_token() -> Problem:
 def bad_token() -> Problem:
     """Return the refusal of a token that is not valid here; it does not say why, on purpose."""
     return _unauthorized("token_invalid", "The token is not valid here.", "Токен здесь не действует.")
+
+
+def needs(caller: Caller, scope: str) -> None:
+    """Raise a 403 Problem unless the caller has `scope`; a machine that acts for a tenant is noted."""
+    if scope not in caller.scopes:
+        raise Problem(
+            403,
+            "scope_missing",
+            Text(f"This needs the right {scope}.", f"Для этого нужно право {scope}."),
+            action=Text("Ask an owner of the account for it.", "Попросите его у владельца аккаунта."),
+        )
+    if caller.acting:
+        log().info("acts_for_tenant", subject=caller.subject, endpoint=scope)
 
 
 class Authenticator:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import audit
 from chassis import observability as seen
-from chassis.auth import Authenticator, Caller, missing_token
+from chassis.auth import Authenticator, Caller, missing_token, needs
 from chassis.database import Database
 from chassis.description import BEARER, PROBLEM, RESPONSES
 from chassis.errors import Problem, Text, describe, is_transient, where
@@ -153,15 +153,7 @@ def authorize(
         if scheme.lower() != "bearer":
             raise missing_token()
         caller = await authenticator.caller(token.strip(), request.headers.get("x-tenant-id", ""))
-        if needed not in caller.scopes:
-            raise Problem(
-                403,
-                "scope_missing",
-                Text(f"This needs the right {needed}.", f"Для этого нужно право {needed}."),
-                action=Text("Ask an owner of the account for it.", "Попросите его у владельца аккаунта."),
-            )
-        if caller.acting:
-            seen.log().info("acts_for_tenant", subject=caller.subject, endpoint=needed)
+        needs(caller, needed)
         request.state.caller = caller
 
     return check

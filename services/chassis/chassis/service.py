@@ -16,6 +16,7 @@ from typing import Protocol
 import uvicorn
 from fastapi import APIRouter, FastAPI
 from pydantic import ValidationError
+from starlette.types import ASGIApp
 
 from chassis import observability as seen
 from chassis.auth import Authenticator
@@ -23,6 +24,7 @@ from chassis.broadcast import Broadcast, BroadcastLoop
 from chassis.consumer import Consumer, ConsumerLoop
 from chassis.database import Database
 from chassis.dead_letters import DeadLetters
+from chassis.direct import Direct, DirectEndpoint
 from chassis.errors import describe, where
 from chassis.health import Health
 from chassis.http import http_app
@@ -46,6 +48,8 @@ class Parts:
     closing: Sequence[Callable[[], Awaitable[None]]] = ()
     large_bodies: Mapping[str, int] = field(default_factory=dict)
     """Endpoints that stream a body larger than MAX_BODY, and the most bytes each takes."""
+    direct: Sequence[DirectEndpoint] = ()
+    """Endpoints of the router that are served below the framework; the router only describes them."""
 
 
 @dataclass(slots=True)
@@ -92,6 +96,7 @@ class Service:
         self.letters = DeadLetters(settings, self.objects)
         self.surroundings = Surroundings(settings, self.database, self.objects, self.health)
         self.parts = compose(self.surroundings)
+        self._authenticator = Authenticator(settings)
         self._stop = asyncio.Event()
 
     def public_app(self) -> FastAPI:
@@ -100,9 +105,19 @@ class Service:
             title=self.settings.service,
             router=self.parts.router,
             scopes=self.parts.scopes,
-            authenticator=Authenticator(self.settings),
+            authenticator=self._authenticator,
             max_body=self.settings.max_body,
             large_bodies=self.parts.large_bodies,
+        )
+
+    def served_app(self, described: FastAPI) -> ASGIApp:
+        """Return what the public port serves: the direct endpoints in front of the described application."""
+        return Direct(
+            described,
+            self.parts.direct,
+            scopes=self.parts.scopes,
+            authenticator=self._authenticator,
+            max_body=self.settings.max_body,
         )
 
     def _loops(self) -> list[Loop]:
@@ -158,7 +173,8 @@ class Service:
         public = self.public_app() if "http" in self.settings.parts else None
         servers = [_server(ops_app(self.health, public), self.settings.http_host, self.settings.ops_port)]
         if public is not None:
-            servers.append(_server(public, self.settings.http_host, self.settings.http_port))
+            app = self.served_app(public)
+            servers.append(_server(app, self.settings.http_host, self.settings.http_port))
         tasks = {asyncio.create_task(loop.run(), name=type(loop).__name__): loop for loop in loops}
         serving = [asyncio.create_task(server.serve(), name="http") for server in servers]
         seen.log().info("started", parts=list(self.settings.parts))

@@ -159,6 +159,22 @@ def bad_tool(path: str, why: str) -> Problem:
     )
 
 
+def route_changed(version: int, by: str) -> Problem:
+    """Return the 412 for a route that changed since it was seen."""
+    return Problem(
+        412,
+        "route_changed",
+        Text(
+            f"The route is at version {version} now, changed by {by or '—'}.",
+            f"Маршрут уже версии {version}, изменил {by or '—'}.",
+        ),
+        action=Text("Look at the route and decide again.", "Посмотрите маршрут и решите снова."),
+        field="If-Match",
+        version=version,
+        by=by,
+    )
+
+
 def nothing_to_roll_back() -> Problem:
     """Return the 409 for a rollback before any activation."""
     return Problem(
@@ -169,28 +185,12 @@ def nothing_to_roll_back() -> Problem:
     )
 
 
-def provider_refused(status: int) -> Problem:
-    """Return the problem for a provider that refused or did not answer; its own text stays with us."""
-    if status == 401:  # noqa: PLR2004
-        return Problem(
-            502,
-            "provider_key_refused",
-            Text("The provider refused the key.", "Провайдер не принял ключ."),
-            action=Text(
-                "Paste a valid key on the agent's page.", "Вставьте действующий ключ на странице агента."
-            ),
-        )
-    if status == 429:  # noqa: PLR2004
-        return Problem(
-            429,
-            "provider_busy",
-            Text("The provider asks to slow down.", "Провайдер просит подождать."),
-            action=Text("Try again in a moment.", "Повторите чуть позже."),
-        )
-    code = {400: "provider_rejected_request", 404: "model_not_available"}.get(status, "provider_unavailable")
+def bad_version() -> Problem:
+    """Return the 422 for an If-Match that is no version of a route."""
     return Problem(
-        400 if status == 400 else 502,  # noqa: PLR2004
-        code,
-        Text("The provider did not answer this request.", "Провайдер не ответил на этот запрос."),
-        action=Text("Check the model and try again.", "Проверьте модель и повторите."),
+        422,
+        "if_match_invalid",
+        Text("If-Match is not a version of the route.", "If-Match не похож на версию маршрута."),
+        action=Text("Send the route's ETag.", "Отправьте ETag маршрута."),
+        field="If-Match",
     )

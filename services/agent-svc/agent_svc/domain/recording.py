@@ -1,4 +1,4 @@
-"""What of a chat request is new in its dialog, and which ids it gets."""
+"""What of a chat request is new in its dialog, which ids it gets, and what was answered."""
 
 from __future__ import annotations
 
@@ -7,27 +7,41 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 Message = dict[str, Any]
+INSTRUCTIONS = frozenset({"system", "developer"})
 
 
-def new_messages(messages: Sequence[Message]) -> list[tuple[int, Message]]:
-    """Return (place, message) of what follows the last assistant message: the rest was recorded before."""
-    start = 0
-    for place, message in enumerate(messages):
-        if message.get("role") == "assistant":
-            start = place + 1
-    return [
-        (place, message)
-        for place, message in enumerate(messages)
-        if place >= start and message.get("role") in {"user", "tool"}
-    ]
+def spoken(messages: Sequence[Message]) -> list[Message]:
+    """Return the messages of the dialog itself, without instructions."""
+    return [message for message in messages if message.get("role") not in INSTRUCTIONS]
 
 
-def message_id(dialog_id: str, messages: Sequence[Message]) -> str:
-    """Return the id of the last of `messages`: the same request sent again names the same messages."""
-    visible = [canonical(message) for message in messages if message.get("role") != "system"]
-    text = json.dumps([dialog_id, visible], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return f"g-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+def first_new(messages: Sequence[Message]) -> int:
+    """Return the place after the last assistant message: what is before was recorded earlier."""
+    for place in range(len(messages) - 1, -1, -1):
+        if messages[place].get("role") == "assistant":
+            return place + 1
+    return 0
+
+
+def message_id(dialog_id: str, messages: Sequence[Message], replaces: str | None = None) -> str:
+    """Return the id of the last of `messages`: the same request sent again names the same message.
+
+    An edit is another message than the one that it happens to be equal to.
+    """
+    return f"g-{_digest([dialog_id, [canonical(message) for message in messages], replaces])}"
+
+
+def answer_hash(answer: Message) -> str:
+    """Return what tells two answers apart."""
+    return _digest(canonical(answer))
+
+
+def answer_id(dialog_id: str, question_id: str, digest: str, replaces: str | None) -> str:
+    """Return the id of an answer to a request whose last message is `question_id`."""
+    return f"g-{_digest([dialog_id, question_id, digest, replaces])}"
 
 
 def canonical(message: Message) -> Message:
@@ -36,38 +50,62 @@ def canonical(message: Message) -> Message:
     return {name: value for name, value in kept.items() if value}
 
 
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 def answer_of(body: bytes, *, streamed: bool) -> Message | None:
-    """Return the assistant message in a finished or broken-off provider answer, or None."""
+    """Return the first choice of a finished or broken-off provider answer as a message, or None.
+
+    A refusal is what the model said, so it is the content.
+    """
     try:
-        return _streamed_answer(body) if streamed else json.loads(body)["choices"][0]["message"]
+        message = _streamed_answer(body) if streamed else orjson.loads(body)["choices"][0]["message"]
     except (ValueError, KeyError, IndexError, TypeError):
         return None
+    if message is None:
+        return None
+    said = {"role": "assistant", "content": message.get("content") or message.get("refusal") or None}
+    if message.get("tool_calls"):
+        said["tool_calls"] = message["tool_calls"]
+    return said if said["content"] or "tool_calls" in said else None
 
 
 def _streamed_answer(body: bytes) -> Message | None:
     text: list[str] = []
+    refusal: list[str] = []
     calls: dict[int, Message] = {}
     for line in body.split(b"\n"):
-        data = line.removeprefix(b"data:").strip()
-        if not line.startswith(b"data:") or data == b"[DONE]":
+        if not line.startswith(b"data:"):
             continue
         try:
-            choices = json.loads(data).get("choices") or []
-        except ValueError:
-            continue
+            choices = orjson.loads(line[5:]).get("choices") or ()
+        except (ValueError, AttributeError):
+            continue  # the end mark, or the line at which the answer broke off
         for choice in choices:
-            _merge(choice.get("delta") or {}, text, calls)
-    if not text and not calls:
-        return None
-    answer: Message = {"role": "assistant", "content": "".join(text) or None}
-    if calls:
-        answer["tool_calls"] = [calls[number] for number in sorted(calls)]
+            if choice.get("index", 0) == 0:
+                _merge(choice.get("delta") or {}, text, refusal, calls)
+    whole = b"[DONE]" in body[-64:]
+    answer: Message = {"content": "".join(text), "refusal": "".join(refusal)}
+    answer["tool_calls"] = [calls[number] for number in sorted(calls) if whole or _is_whole(calls[number])]
     return answer
 
 
-def _merge(delta: Message, text: list[str], calls: dict[int, Message]) -> None:
-    if delta.get("content"):
+def _is_whole(call: Message) -> bool:
+    """Tell whether a call of a broken-off answer can be taken for what the model wanted."""
+    try:
+        orjson.loads(call["function"]["arguments"])
+    except ValueError:
+        return False
+    return bool(call["id"] and call["function"]["name"])
+
+
+def _merge(delta: Message, text: list[str], refusal: list[str], calls: dict[int, Message]) -> None:
+    if isinstance(delta.get("content"), str):
         text.append(delta["content"])
+    if isinstance(delta.get("refusal"), str):
+        refusal.append(delta["refusal"])
     for part in delta.get("tool_calls") or ():
         call = calls.setdefault(
             part.get("index", 0), {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}

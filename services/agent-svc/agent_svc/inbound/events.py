@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent_svc.usecases.activate_route import activate_route
 from agent_svc.usecases.note_key import note_refusal, note_run
+from agent_svc.usecases.note_trained import note_trained
 from chassis.catalogue import Catalogue
 from chassis.consumer import Consumer
 from chassis.database import Transaction
@@ -20,9 +21,11 @@ def consumers(catalogue: Catalogue) -> list[Consumer]:
     """Return what agent-svc does with each topic."""
 
     async def on_training_status(received: Received[TrainingStatus], transaction: Transaction) -> None:
-        """Remember the run, and what it shows of its key."""
+        """Remember the run, what it shows of its key, and that a ready model is young."""
         at = received.event.checked_at or received.time
         await note_run(transaction, catalogue, received.tenant, received.event, at)
+        if received.event.status == "ready":
+            await note_trained(transaction, received.tenant, received.event, received.time)
 
     async def on_key_refused(received: Received[KeyRefused], transaction: Transaction) -> None:
         """The provider refused the key."""

@@ -25,7 +25,7 @@ SCOPES = {
 }
 Limit = Annotated[int, Query(ge=1, le=200)]
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=100)]
-IfNoneMatch = Annotated[Literal["*"] | None, Header(alias="If-None-Match")]
+IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=100)]
 MADE: dict[int | str, dict[str, Any]] = {201: {"description": "Made now"}}
 _ETAG = re.compile(r'(?:W/)?"(\d{1,18})"\Z')
 
@@ -100,7 +100,7 @@ def add_endpoints(routes: APIRouter, database: Database, catalogue: Catalogue) -
                 agent_id=agent_id,
                 definition=definition.model_dump(mode="json"),
                 seen=seen_version(if_match),
-                only_new=if_none_match is not None,
+                only_new=(if_none_match or "").strip() == "*",
             )
         response.status_code = 201 if new else 200
         response.headers["ETag"] = etag(agent.version)

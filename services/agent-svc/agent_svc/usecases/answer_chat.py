@@ -1,139 +1,193 @@
-"""Answer a chat request by the model that serves the agent now, and record what was said."""
+"""Answer a chat request by the model that serves the agent now, or by the fallback when that fails."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from agent_svc.domain.agent import Agent, Answering, answering
+import orjson
+
+from agent_svc.domain.agent import Agent
 from agent_svc.domain.errors import no_agent, no_key, no_provider
-from agent_svc.domain.recording import Message, answer_of, message_id, new_messages
+from agent_svc.domain.gateway_errors import (
+    RECOVERABLE,
+    UNAUTHORIZED,
+    ProviderRefusalError,
+    too_many_a_minute,
+)
+from agent_svc.domain.recording import INSTRUCTIONS
+from agent_svc.domain.routing import Candidates, Place, candidates
 from agent_svc.outbound import route_store
+from agent_svc.outbound.chat import Answer, Models, Target, target_at
+from agent_svc.usecases.fail_over import Failures
 from chassis.catalogue import Catalogue
 from chassis.database import Database
-from chassis.observability import log
 from chassis.vault import SecretId, Vault
-from contracts.chat import ChatMessage, MessagePosted
+
+MOST_AGENTS = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An agent's version with its prompt and functions as they go into a request."""
+
+    agent: Agent
+    instruction: orjson.Fragment
+    tools: orjson.Fragment | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskingKey:
+    """The key that an agent has at a provider now, as it lies in the vault."""
+
+    key_id: str
+    provider: str
+    version: int
+    variables: dict[str, str]
+    sealed: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything needed to ask the provider and to record the dialog afterwards."""
+    """Who answers, and all that is needed to ask."""
 
-    agent: Agent
-    answering: Answering
-    base_url: str
-    allow_private: bool
-    secret: str
-    body: dict[str, Any]
-
-
-async def plan_answer(
-    database: Database,
-    vault: Vault,
-    catalogue: Catalogue,
-    *,
-    tenant: str,
-    agent_id: str,
-    dialog_id: str,
-    body: dict[str, Any],
-) -> Plan:
-    """Look up who answers; the agent's prompt and functions are put in where the request has none.
-
-    Raises a 404 Problem for an unknown agent, a 409 when it has no key.
-    """
-    async with database.tenant_connection() as connection:
-        found = await route_store.plan_answer(connection, tenant, agent_id)
-    if found is None:
-        raise no_agent()
-    agent, route, keys = found
-    who = answering(agent, route, keys.values(), dialog_id)
-    if who is None or who.key_id not in keys:
-        raise no_key()
-    entry = catalogue.provider(who.provider)
-    if entry is None or entry.base_url is None:
-        raise no_provider()
-    key = keys[who.key_id]
-    secret = vault.open(SecretId(tenant, key.key_id, key.version), key.sealed)
-    return Plan(agent, who, entry.base_url, entry.allow_private, secret, _complete(body, agent, who.model))
+    ready: Ready
+    who: Candidates
+    targets: Mapping[Place, Target]
+    keys: Mapping[str, AskingKey]
+    route_version: int
+    turn: int | None
 
 
-def _complete(body: dict[str, Any], agent: Agent, model: str) -> dict[str, Any]:
-    messages = list(body["messages"])
-    if not any(message.get("role") in {"system", "developer"} for message in messages):
-        messages.insert(0, {"role": "system", "content": agent.prompt})
-    full = {**body, "model": model, "messages": messages}
-    if agent.tools and "tools" not in body:
-        full["tools"] = agent.tools
-        parallel = agent.definition.get("parallel_tool_calls")
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer that has begun, who gives it, and why somebody else did not."""
+
+    answer: Answer
+    by: Place
+    instead: ProviderRefusalError | None
+
+
+class Planner:
+    """Looks up who answers, with one statement; versions of agents never change and are kept."""
+
+    def __init__(self, database: Database, vault: Vault, catalogue: Catalogue, hold: float) -> None:
+        self._database = database
+        self._vault = vault
+        self._catalogue = catalogue
+        self._hold = hold
+        self._ready: OrderedDict[tuple[str, str], Ready] = OrderedDict()
+
+    async def plan(self, tenant: str, agent_id: str, dialog_id: str, *, in_turn: bool, rate: int) -> Plan:
+        """Return who answers; with `in_turn` the request takes its turn in the dialog.
+
+        Raises a 404 Problem for an unknown agent, a 409 when it has no key, a 429 beyond `rate` a minute.
+        """
+        known = self._ready.get((tenant, agent_id))
+        async with self._database.tenant_connection() as connection:
+            row = await route_store.plan_answer(
+                connection,
+                tenant=tenant,
+                agent_id=agent_id,
+                known=known.agent.version if known else 0,
+                dialog=dialog_id if in_turn else None,
+                rate=rate,
+                hold=self._hold,
+            )
+        if row is None:
+            raise no_agent()
+        if row["wait"] > 0:
+            raise too_many_a_minute(row["wait"])
+        ready = self._keep(tenant, agent_id, row) if row["definition"] is not None else known
+        assert ready is not None  # noqa: S101 -- the definition is left out only when it is known
+        return self._plan(tenant, dialog_id, ready, row)
+
+    def _keep(self, tenant: str, agent_id: str, row: route_store.Row) -> Ready:
+        agent = Agent(agent_id, row["version"], row["definition"], row["fingerprint"], row["updated_at"])
+        message = orjson.dumps({"role": "system", "content": agent.prompt})
+        tools = orjson.Fragment(orjson.dumps(agent.tools)) if agent.tools else None
+        ready = Ready(agent, orjson.Fragment(message), tools)
+        self._ready[tenant, agent_id] = ready
+        self._ready.move_to_end((tenant, agent_id))
+        while len(self._ready) > MOST_AGENTS:
+            self._ready.popitem(last=False)
+        return ready
+
+    def _plan(self, tenant: str, dialog_id: str, ready: Ready, row: route_store.Row) -> Plan:
+        columns = (
+            row["key_ids"] or (),
+            row["providers"] or (),
+            row["key_versions"] or (),
+            row["variables"] or (),
+            row["sealed"] or (),
+        )
+        held = [AskingKey(str(key_id), *rest) for key_id, *rest in zip(*columns, strict=True)]
+        keys = {key.provider: key for key in held}
+        definition = ready.agent.definition
+        own = keys.get(definition["provider"])
+        base = Place(own.provider, definition["base_model"], own.key_id) if own else None
+        who = candidates(ready.agent.agent_id, dialog_id, row["effective"], base)
+        if who is None:
+            raise no_key()
+        targets = {}
+        for place in (who.first, who.fallback):
+            if place is not None and place.provider in keys:
+                key = keys[place.provider]
+                secret = self._vault.open(SecretId(tenant, key.key_id, key.version), key.sealed)
+                target = target_at(self._catalogue, place.provider, secret, key.variables)
+                if target is None:
+                    raise no_provider()
+                targets[place] = target
+        if not targets:
+            raise no_key()
+        return Plan(ready, who, targets, keys, row["route_version"], row["turn"])
+
+
+def body_for(request: Mapping[str, Any], ready: Ready, model: str) -> bytes:
+    """Return the request to the provider, with the agent's prompt and functions if it has none of its own."""
+    messages = request["messages"]
+    full = {**request, "model": model}
+    if not any(message.get("role") in INSTRUCTIONS for message in messages):
+        full["messages"] = [ready.instruction, *messages]
+    if ready.tools is not None and "tools" not in request:
+        full["tools"] = ready.tools
+        parallel = ready.agent.definition.get("parallel_tool_calls")
         if parallel is not None:
             full.setdefault("parallel_tool_calls", parallel)
-    return full
+    return orjson.dumps(full)
 
 
-async def record_answer(
-    database: Database,
-    plan: Plan,
-    *,
-    tenant: str,
-    dialog_id: str,
-    answer: bytes,
-    streamed: bool,
-) -> None:
-    """Publish what was new in the request, and the answer as far as it came, to chat.events."""
-    if plan.agent.definition["recorded_by"] != "gateway":
-        return
-    messages = [message for message in plan.body["messages"] if message.get("role") != "system"]
-    new = [
-        (message_id(dialog_id, messages[: place + 1]), message) for place, message in new_messages(messages)
-    ]
-    said = answer_of(answer, streamed=streamed)
-    if said is not None:
-        new.append((message_id(dialog_id, [*messages, said]), said))
-    async with database.tenant_transaction(tenant) as transaction:
-        for identifier, message in new:
-            event = _event(plan, dialog_id, identifier, message)
-            if event is None:
-                log().warning("message_not_recorded", role=str(message.get("role"))[:16])
-            else:
-                transaction.publish(event, tenant=tenant)
+async def answer_chat(
+    models: Models, failures: Failures, plan: Plan, tenant: str, request: Mapping[str, Any]
+) -> Answered:
+    """Ask the model that serves, then the fallback if that one fails before its first byte.
 
-
-def _event(plan: Plan, dialog_id: str, identifier: str, message: Message) -> MessagePosted | None:
-    answer = message.get("role") == "assistant"
-    kept = {
-        name: message[name] for name in ("role", "content", "tool_calls", "tool_call_id") if message.get(name)
-    }
-    if not answer:
-        kept.setdefault("content", "")
-    try:
-        chat_message = ChatMessage.model_validate(
-            {
-                **kept,
-                "id": identifier,
-                "author": {"assistant": "model", "user": "client"}.get(
-                    str(message.get("role")), "automation"
-                ),
-                "at": datetime.now(UTC),
-                "model": plan.answering.model if answer else None,
-            }
-        )
-        return MessagePosted(
-            dialog_id=dialog_id,
-            agent_id=plan.agent.agent_id,
-            agent_version=plan.agent.version,
-            message=chat_message,
-            source="live",
-        )
-    except ValueError:
-        return None
-
-
-async def collect(chunks: AsyncIterator[bytes], into: bytearray, limit: int) -> AsyncIterator[bytes]:
-    """Pass bytes through and keep a copy of at most `limit` of them."""
-    async for chunk in chunks:
-        if len(into) < limit:
-            into += chunk
-        yield chunk
+    Raises ProviderRefusalError of the last one asked.
+    """
+    agent_id = plan.ready.agent.agent_id
+    streamed = request.get("stream") is True
+    instead: ProviderRefusalError | None = None
+    for place in (plan.who.first, plan.who.fallback):
+        if place is None:
+            break
+        target = plan.targets.get(place)
+        try:
+            if target is None:
+                raise ProviderRefusalError(401)  # its key was taken away
+            body = body_for(request, plan.ready, place.model)
+            answer = await models.ask(target, body, streamed=streamed)
+        except ProviderRefusalError as refusal:
+            instead = refusal
+            if refusal.status == UNAUTHORIZED and (key := plan.keys.get(place.provider)) is not None:
+                failures.unauthorized(tenant, key.key_id, key.version)
+            if refusal.kind not in RECOVERABLE:
+                raise
+            if place == plan.who.first:
+                failures.failed(tenant, agent_id, place, refusal)
+            continue
+        failures.answered(tenant, agent_id, place)
+        return Answered(answer, place, instead)
+    assert instead is not None  # noqa: S101 -- at least the first was asked
+    raise instead

@@ -30,6 +30,7 @@ class Post(NamedTuple):
     agent_version: int | None
     body: str
     replaces: str | None
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,8 @@ class Dialog:
     def post(self, post: Post, known: Mapping[str, Node]) -> Node | None:
         """Add a message; returns its place, or None when it is there already.
 
-        A late message reopens an ended dialog. What `replaces` names stays on its old branch.
+        A late message reopens an ended dialog. What `replaces` names stays on its old branch. A message that
+        comes `after` another one than the newest begins a branch there.
         """
         if post.id in known:
             return None
@@ -105,6 +107,8 @@ class Dialog:
         replaced = known.get(post.replaces) if post.replaces else None
         if replaced is not None:
             parent, branch = replaced.parent, post.id
+        elif post.after and post.after != self.leaf and post.after in known:
+            parent, branch = post.after, post.id
         node = Node(post.id, parent, branch, self.next_position, post.role)
         self.leaf, self.branch = post.id, branch
         self.next_position += 1

@@ -95,12 +95,14 @@ def _first_seen(slot: Slot, events: Sequence[AnyReceived]) -> Dialog:
 
 
 def _replaced(groups: Groups) -> list[tuple[str, str, str]]:
-    """Return the messages whose place must be known to replace them."""
+    """Return the messages whose place must be known to replace or follow them."""
     return [
-        (*slot, one.event.replaces)
+        (*slot, named)
         for slot, events in groups.items()
         for one in events
-        if isinstance(one.event, MessagePosted) and one.event.replaces
+        if isinstance(one.event, MessagePosted)
+        for named in (one.event.replaces, one.event.after)
+        if named
     ]
 
 
@@ -137,7 +139,10 @@ def _client(event: MessagePosted) -> str | None:
 
 def _post(event: MessagePosted) -> Post:
     message = event.message
-    return Post(message.id, message.role, message.at, event.agent_version, _stored(message), event.replaces)
+    return Post(
+        message.id, message.role, message.at, event.agent_version, _stored(message), event.replaces,
+        event.after,
+    )  # fmt: skip
 
 
 def _stored(message: ChatMessage) -> str:

@@ -164,6 +164,22 @@ def file_gone(part: str) -> Problem:
     )
 
 
+def bad_fallback() -> Problem:
+    """Return the 422 for a fallback that is the model itself or another agent's."""
+    return Problem(
+        422,
+        "fallback_unusable",
+        Text(
+            "The fallback must be another model of the same agent.",
+            "Запасной должна быть другая модель того же агента.",
+        ),
+        action=Text(
+            "Choose another model, or none for the base model.", "Выберите другую модель или базовую."
+        ),
+        field="fallback_model_id",
+    )
+
+
 def no_key() -> Problem:
     """Return the 409 for an agent without a key at the provider."""
     return Problem(

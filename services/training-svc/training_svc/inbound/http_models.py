@@ -45,9 +45,10 @@ class RegisterBody(Body):
 
 
 class ActivateBody(Body):
-    """Which share of the dialogs, and the route that the owner saw."""
+    """Which share of the dialogs, what answers when the model does not, and the route that the owner saw."""
 
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    fallback_model_id: Annotated[UUID | None, Field(description="without it, the model's base")] = None
     expected_route_version: Annotated[int, VERSION]
     reason: Word = "owner"
 
@@ -155,7 +156,10 @@ def _add_activating(routes: APIRouter, database: Database) -> None:
                         tenant=caller.tenant,
                         subject=caller.subject,
                         model_id=str(model_id),
-                        **body.model_dump(),
+                        share=body.share,
+                        expected_route_version=body.expected_route_version,
+                        reason=body.reason,
+                        fallback_model_id=str(body.fallback_model_id) if body.fallback_model_id else None,
                     )
                 ),
             )

@@ -13,7 +13,7 @@ from contracts.agents import SharedTarget
 from contracts.agents import Target as TargetOnWire
 from contracts.training import ModelActivated
 from training_svc.domain.activation import Target, with_share
-from training_svc.domain.errors import no_agent, no_key, no_model, not_ready, route_changed
+from training_svc.domain.errors import bad_fallback, no_agent, no_key, no_model, not_ready, route_changed
 from training_svc.outbound import agent_store, model_store, run_store
 from training_svc.outbound.model_store import Model
 
@@ -27,12 +27,14 @@ async def activate_model(
     share: float,
     expected_route_version: int,
     reason: str,
+    fallback_model_id: str | None = None,
 ) -> str:
-    """Publish model.activated for a trained model; returns the activation's id."""
-    model = await model_store.get(transaction.connection, tenant, model_id)
-    if model is None:
-        run = await run_store.get(transaction.connection, tenant, model_id)
-        raise no_model() if run is None else not_ready(run.status)
+    """Publish model.activated for a trained model; returns the activation's id.
+
+    `fallback_model_id` names another model of the agent, at any provider, to answer when this one does not;
+    without it that is the model's base.
+    """
+    model = await _model(transaction, tenant, model_id)
     trained = Target(model.name, model.provider, model.key_id, model.run_id, share)
     base = await _base(transaction, tenant, model)
     serving = await _serving(transaction, tenant, model.agent_id, expected_route_version)
@@ -43,7 +45,7 @@ async def activate_model(
         agent_id=model.agent_id,
         expected_route_version=expected_route_version,
         targets=with_share(trained, serving, base),
-        fallback=base,
+        fallback=await _fallback(transaction, tenant, model, fallback_model_id) or base,
         reason=reason,
     )
 
@@ -75,6 +77,25 @@ async def activate_base(
         fallback=None,
         reason=reason,
     )
+
+
+async def _model(transaction: Transaction, tenant: str, model_id: str) -> Model:
+    model = await model_store.get(transaction.connection, tenant, model_id)
+    if model is None:
+        run = await run_store.get(transaction.connection, tenant, model_id)
+        raise no_model() if run is None else not_ready(run.status)
+    return model
+
+
+async def _fallback(
+    transaction: Transaction, tenant: str, model: Model, model_id: str | None
+) -> Target | None:
+    if model_id is None:
+        return None
+    other = await _model(transaction, tenant, model_id)
+    if other.agent_id != model.agent_id or (other.name, other.provider) == (model.name, model.provider):
+        raise bad_fallback()
+    return Target(other.name, other.provider, other.key_id, other.run_id, 1.0)
 
 
 async def _base(transaction: Transaction, tenant: str, model: Model) -> Target:

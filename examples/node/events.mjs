@@ -1,0 +1,34 @@
+// What publishing and reading have in common: keys, CloudEvents headers, and which target serves a dialog.
+import { createHash, randomUUID } from 'node:crypto'
+
+export const PREFIX = process.env.TOPIC_PREFIX ?? ''
+export const BROKERS = { clientId: 'my-chat-backend', bootstrapBrokers: [process.env.KAFKA_BOOTSTRAP ?? ''] }
+
+/** Percent-encode as the contract does: everything but letters, digits and _ . - ~ */
+const encode = text => encodeURIComponent(text).replace(/[!'()*]/g, sign => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`)
+
+/** The record key: tenant and dialog. */
+export const key = (tenant, id) => `${encode(tenant)}/${encode(id)}`
+
+/** CloudEvents in binary mode: what the event is goes into the headers, the body is plain JSON. */
+export const headers = (type, tenant) => ({
+  ce_specversion: '1.0',
+  ce_id: randomUUID(),
+  ce_source: '/my-chat-backend',
+  ce_type: type,
+  ce_time: new Date().toISOString(),
+  ce_tenantid: tenant,
+  'content-type': 'application/json'
+})
+
+/** Which target serves a dialog: the same one in every program (contracts/examples/share_vectors.json). */
+export function choose (agentId, dialogId, shares) {
+  const digest = createHash('sha256').update(`${agentId}|${dialogId}`).digest()
+  const point = Number(digest.readBigUInt64BE()) / 2 ** 64
+  let upto = 0
+  for (const [index, share] of shares.entries()) {
+    upto += share
+    if (point < upto) return index
+  }
+  return shares.length - 1
+}
