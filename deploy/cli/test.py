@@ -65,7 +65,7 @@ def section(part: str, settings: StackSettings, folder: Path, rest: list[str]) -
 
 def _pytest(part: str, folder: Path, rest: list[str]) -> Counter[str]:
     report = folder / f"{part}.xml"
-    workers = ["-n", "2"] if part in PARALLEL else []
+    workers = ["-n", "4"] if part in PARALLEL else []
     command = [
         sys.executable,
         "-P",

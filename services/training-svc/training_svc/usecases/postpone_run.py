@@ -25,6 +25,7 @@ from training_svc.usecases.hold import Hold
 
 SILENT_AFTER = 5
 LONGEST_BACKOFF = 60.0
+SOON = 1.0
 TIDY_TRIES = 5
 
 
@@ -71,7 +72,7 @@ async def _wait_for_owner(hold: Hold, error: ProviderError, settings: TrainingSe
 
     # a key that has not been heard of yet is most likely on its way
     young = hold.run.key_version is None and hold.run.poll_no < 30  # noqa: PLR2004
-    pause = settings.follow_fast if young else settings.attention_interval
+    pause = min(settings.follow_fast, SOON) if young else settings.attention_interval
     await hold.record(
         lambda run, now: run if young else needs(run, error.code, now, error.param), due_in=pause, also=tell
     )
