@@ -97,6 +97,8 @@ class KeyRefused(Event):
     key_id: UuidId
     version: Version
     code: Label
+    param: Label | None = None
+    """What is at fault beside the code: the scope that a restricted key lacks."""
     at: Timestamp
 
 

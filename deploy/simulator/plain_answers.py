@@ -13,13 +13,13 @@ _SAMPLES: dict[str, object] = {"integer": 1, "number": 1, "boolean": True, "arra
 
 
 def plain_answer(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], choice: object) -> Message:
-    """A polite, general answer; a function is called only when it is named or demanded."""
+    """A polite, general answer; functions are called only when they are named or demanded."""
     last = messages[-1]
     question = message_text(last)
-    tool = _demanded(tools, choice) or (_named(tools, question) if last["role"] == "user" else None)
-    if tool is not None:
-        arguments = json.dumps(_sample_arguments(tool), ensure_ascii=False)
-        return {"tool_calls": [{"function": {"name": tool["name"], "arguments": arguments}}]}
+    demanded = _demanded(tools, choice)
+    called = [demanded] if demanded else _named(tools, question) if last["role"] == "user" else []
+    if called:
+        return {"tool_calls": [{"function": _call(tool)} for tool in called]}
     prompt = next((message_text(m) for m in messages if m["role"] in ("system", "developer")), "")
     russian = bool(re.search("[а-яё]", question or prompt, re.IGNORECASE))
     return {"content": _russian(question, prompt, last) if russian else _english(question, prompt, last)}
@@ -64,9 +64,14 @@ def _demanded(tools: Sequence[Mapping[str, Any]], choice: object) -> Mapping[str
     return None
 
 
-def _named(tools: Sequence[Mapping[str, Any]], question: str) -> Mapping[str, Any] | None:
+def _named(tools: Sequence[Mapping[str, Any]], question: str) -> list[Mapping[str, Any]]:
     plain = question.lower().replace(" ", "_")
-    return next((f for f in _functions(tools) if f["name"].lower() in plain), None)
+    return [f for f in _functions(tools) if f["name"].lower() in plain]
+
+
+def _call(function: Mapping[str, Any]) -> dict[str, str]:
+    arguments = json.dumps(_sample_arguments(function), ensure_ascii=False)
+    return {"name": function["name"], "arguments": arguments}
 
 
 def _sample_arguments(function: Mapping[str, Any]) -> dict[str, object]:

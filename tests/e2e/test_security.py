@@ -26,7 +26,8 @@ ENDPOINTS = [
 IDS = {
     "dialog_id": "dialog", "agent_id": "agent", "dataset_id": "dataset", "example_id": "example",
     "version": "version", "run_id": "run", "model_id": "model",
-    "operation_id": "operation", "hook_id": "hook",
+    "operation_id": "operation", "test_dialog_id": "test_dialog", "message_id": "test_message",
+    "hook_id": "hook",
 }  # fmt: skip
 BODIES: dict[str, Any] = {
     "PUT /v1/agents/{agent_id}/keys/{provider}": {"key": "sk-another-tenants-key"},
@@ -42,6 +43,10 @@ BODIES: dict[str, Any] = {
     "POST /v1/datasets/{dataset_id}/versions/{version}/train": {},
     "POST /v1/models/{model_id}/activate": {"expected_route_version": 1},
     "POST /v1/agents/{agent_id}/activate-base": {"expected_route_version": 1},
+    "POST /v1/agents/{agent_id}/test-dialogs": {},
+    "PUT /v1/test-dialogs/{test_dialog_id}/active": {"message_id": "01900000-0000-7000-8000-000000000000"},
+    "POST /v1/test-dialogs/{test_dialog_id}/messages": {"role": "user", "content": "hi"},
+    "PUT /v1/test-dialogs/{test_dialog_id}/messages/{message_id}": {"content": "hi"},
     "POST /v1/hooks": {"provider": "openai"},
     "PUT /v1/hooks/{hook_id}/secret": {"secret": "whsec_" + "a2" * 20},
     "POST /v1/chat/completions": {"model": "agent:shop", "messages": [{"role": "user", "content": "hi"}]},

@@ -69,6 +69,7 @@ async def walk(loop: Loop, secret: str = "sk-owner-0000000000000001") -> None:
     }  # fmt: skip
     await loop.ok("agent-svc", "PUT", "/v1/agents/shop", json=definition)
     await loop.ok("agent-svc", "PUT", "/v1/agents/shop/keys/openai", json={"key": secret})
+    await _test_chat(loop)
     async with publisher(loop.surroundings) as producer:
         for number in range(DIALOGS):
             await publish(producer, loop.surroundings, _dialog(number))
@@ -82,6 +83,14 @@ async def walk(loop: Loop, secret: str = "sk-owner-0000000000000001") -> None:
         await _add_example(loop, f"d{number}")
     loop.ids |= {"agent": "shop", "dialog": "d0"}
     await _train(loop)
+
+
+async def _test_chat(loop: Loop) -> None:
+    chat = await loop.ok("agent-svc", "POST", "/v1/agents/shop/test-dialogs", json={})
+    path = f"/v1/test-dialogs/{chat['dialog_id']}/messages"
+    said = await loop.ok("agent-svc", "POST", path, json={"role": "user", "content": "Hello?"})
+    question = said["messages"][0]["message_id"]
+    loop.ids |= {"test_dialog": chat["dialog_id"], "test_message": question}
 
 
 def _dialog(number: int) -> list[Event]:

@@ -38,6 +38,7 @@ providers:
       closings: [{{since: 2020-02-01, whom: {{en: all, ru: все}}, everybody: true}}]}}
 base_models:
   - {{id: gpt-4o-mini-2024-07-18, provider: openai, name: {{en: mini, ru: мини}}}}
+  - {{id: gpt-4o-2024-08-06, provider: openai, name: {{en: smart, ru: умная}}}}
   - {{id: base, provider: azure, name: {{en: a, ru: а}}}}
   - {{id: base, provider: nebius, name: {{en: n, ru: н}}}}
   - {{id: base, provider: gone, name: {{en: g, ru: г}}}}

@@ -137,6 +137,12 @@ async def test_a_refused_version_is_noted_and_one_replaced_since_is_not(world: A
     await world.publish(new)
     refused = await becomes(world, training="no", infer="no", because="key_refused")
     assert refused["action"] == "Paste another key."
+    lacking = KeyRefused(
+        key_id=key["key_id"], version=2, code="key_lacks_permission", param="api.files.write", at=now()
+    )
+    await world.publish(lacking)
+    lacks = await becomes(world, because="key_lacks_permission", missing_scope="api.files.write")
+    assert lacks["detail"] == "The key lacks a permission to train: api.files.write."
 
 
 async def test_a_daily_check_finds_a_key_that_no_longer_works_and_one_that_does(world: AgentWorld) -> None:

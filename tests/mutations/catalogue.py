@@ -11,10 +11,11 @@ PUBLISHING = "tests/integration/test_publishing.py"
 CURATING = "tests/integration/test_dataset_protections.py"
 TRAINING = "tests/integration/test_training_lease.py"
 CHECKS = "tests/integration/test_dataset_checks.py"
-AGENTS = "services/agent-svc/agent_svc/usecases"
+AGENTS = "services/agent-svc/agent_svc"
 RECORDING = "tests/integration/test_gateway_recording.py"
 FAILOVER = "tests/integration/test_routing_failover.py"
 ACTIVATION = "tests/integration/test_routing_activation.py"
+KEYS = "tests/integration/test_agent_keys.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,23 +152,51 @@ MUTATIONS = (
     ),
     Mutation(
         "order of arrival in a dialog",
-        f"{AGENTS}/record_turns.py",
+        f"{AGENTS}/usecases/record_turns.py",
         "        (later if waits else now).append(turn)\n",
         "        now.append(turn)\n",
         f"{RECORDING}::test_two_requests_at_once_are_recorded_in_order_of_arrival",
     ),
     Mutation(
         "the route that the owner saw",
-        f"{AGENTS}/activate_route.py",
+        f"{AGENTS}/usecases/activate_route.py",
         "if activated.expected_route_version != head.route_version:",
         "if False:",
         f"{ACTIVATION}::test_the_history_says_who_and_why_and_rollbacks_go_back",
     ),
     Mutation(
         "young models warm up",
-        f"{AGENTS}/fail_over.py",
+        f"{AGENTS}/usecases/fail_over.py",
         "if young:",
         "if False:",
         f"{FAILOVER}::test_a_young_model_warms_up_while_the_fallback_answers",
+    ),
+    Mutation(
+        "a secret that a run holds",
+        f"{AGENTS}/outbound/key_store.py",
+        "AND r.status NOT IN ('ready', 'failed', 'cancelled'))",
+        "AND false)",
+        f"{KEYS}::test_a_newer_key_of_the_account_is_a_version_and_a_run_keeps_the_old_one",
+    ),
+    Mutation(
+        "a refusal of a version that was replaced",
+        f"{AGENTS}/usecases/note_key.py",
+        "if key is None or key.version != event.version:",
+        "if key is None:",
+        f"{KEYS}::test_a_refused_version_is_noted_and_one_replaced_since_is_not",
+    ),
+    Mutation(
+        "a job that was seen before",
+        f"{AGENTS}/outbound/run_store.py",
+        """event.provider_job_id is not None and not (before and before["job_seen"])""",
+        "event.provider_job_id is not None",
+        f"{KEYS}::test_an_old_job_seen_again_proves_nothing_after_a_refusal",
+    ),
+    Mutation(
+        "models that would stop",
+        f"{AGENTS}/usecases/put_key.py",
+        "if not plan.harmless and (",
+        "if False and (",
+        f"{KEYS}::test_another_organisations_key_is_taken_after_naming_what_stops",
     ),
 )

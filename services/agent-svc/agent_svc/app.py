@@ -14,6 +14,7 @@ from agent_svc.outbound.chat import Models
 from agent_svc.outbound.provider import Provider
 from agent_svc.settings import AgentSettings
 from agent_svc.usecases.answer_chat import Planner
+from agent_svc.usecases.ask_models import Asker
 from agent_svc.usecases.check_keys import KeyChecks
 from agent_svc.usecases.fail_over import Failures
 from agent_svc.usecases.probe_targets import Prober
@@ -33,6 +34,7 @@ def compose(surroundings: Surroundings) -> Parts:
     provider, models = Provider(settings.provider_timeout), Models(settings.provider_timeout)
     recorder = Recorder(database)
     checks = KeyChecks(database, vault, catalogue, provider, lambda: datetime.now(UTC), settings.check_every)
+    asker = Asker(database, catalogue, models)
     breaker = Breaker(settings.breaker_failures, settings.breaker_window)
     failures = Failures(database, catalogue, breaker, warming=settings.warming, pause=settings.probe_every)
     planner = Planner(database, vault, catalogue, settings.turn_hold)
@@ -40,15 +42,15 @@ def compose(surroundings: Surroundings) -> Parts:
     prober = Prober(database, vault, catalogue, models, settings.probe_every, settings.probes)
     retirements = Retirements(database, vault, catalogue, models, lambda: datetime.now(UTC).date())
     return Parts(
-        router=http.router(database, vault, catalogue, checks),
+        router=http.router(database, vault, catalogue, checks, asker),
         scopes=SCOPES,
         direct=[gateway.endpoint()],
-        consumers=events.consumers(catalogue),
+        consumers=events.consumers(catalogue, surroundings.objects),
         workers=[
             *gateway_schedules.workers(database, prober, retirements, settings.probe_every),
             *schedules.workers(checks, settings),
         ],
-        closing=[recorder.drain, failures.drain, models.close, provider.close],
+        closing=[recorder.drain, asker.drain, failures.drain, models.close, provider.close],
     )
 
 

@@ -47,3 +47,6 @@ class AgentSettings(KeyedSettings):
     tidy_every: float = Field(60.0, description="how often older seals and old secrets are looked for")
     old_key_days: float = Field(30.0, description="how long a replaced version of a key is kept, at least")
     unused_key_days: float = Field(1.0, description="how long a key that no agent uses is kept, at least")
+    function_answer_days: float = Field(
+        90.0, gt=0, description="how long a function's real answer is offered in test chats"
+    )

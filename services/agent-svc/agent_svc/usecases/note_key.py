@@ -40,7 +40,7 @@ async def note_refusal(
     if key is None or key.version != event.version:
         return
     refused = replace(
-        key, training="no", because=event.code, missing_scope=None, since=event.at,
+        key, training="no", because=event.code, missing_scope=event.param, since=event.at,
         infer="no" if event.code in REFUSES_KEY else key.infer,
     )  # fmt: skip
     await _keep(transaction, catalogue, tenant, key, refused, event.at)

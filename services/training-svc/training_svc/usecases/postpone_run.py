@@ -64,7 +64,9 @@ async def _wait_for_owner(hold: Hold, error: ProviderError, settings: TrainingSe
 
     async def tell(transaction: Transaction, now: datetime) -> None:
         if isinstance(error, KeyRefusedError) and not known:
-            event = KeyRefused(key_id=request.key_id, version=version, code=error.code, at=now)
+            event = KeyRefused(
+                key_id=request.key_id, version=version, code=error.code, param=error.param, at=now
+            )
             transaction.publish(event, tenant=request.tenant)
 
     # a key that has not been heard of yet is most likely on its way
