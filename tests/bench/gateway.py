@@ -169,7 +169,7 @@ async def _measure(rounds: int, seconds: float) -> dict[str, Any]:
                 print(f"{name:20} p50 {quantile(values, 0.5):7.2f} ms  p99 {quantile(values, 0.99):7.2f} ms")
             rates = {
                 side: await _throughput(sides[side][0], sides[side][1], seconds)
-                for side in ("gateway", "litellm")
+                for side in ("direct", "gateway", "litellm")
             }
             memory = {side: _memory_mb(sides[side][2]) for side in ("gateway", "litellm")}
     middle = {name: quantile(values, 0.5) for name, values in added.items()}

@@ -144,6 +144,30 @@ async def test_two_requests_at_once_are_recorded_in_order_of_arrival(
         assert len([one for one in await world.recorded(8) if one["dialog_id"] == "d2"]) == 2
 
 
+async def test_a_request_whose_instance_died_holds_others_up_for_its_time_only(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    async with gateway(surroundings, tmp_path) as world:
+        async with surroundings.databases.connection(surroundings.database) as connection:
+            await connection.execute(
+                "INSERT INTO agent_svc.turns (tenant_id, dialog_id, until) "
+                "VALUES ('acme', 'd1', now() + interval '1 hour')"
+            )
+            await world.say([user("After the dead.")], "d1")
+            await world.say([user("Elsewhere.")], "d2")
+            found = await world.recorded(2)
+            assert {one["dialog_id"] for one in found} == {"d2"}
+            await connection.execute("UPDATE agent_svc.turns SET until = now() WHERE until > now()")
+        found = await world.recorded(4)
+        assert plain([one["message"] for one in found if one["dialog_id"] == "d1"])[0] == (
+            "user",
+            "After the dead.",
+        )
+        async with surroundings.databases.connection(surroundings.database) as connection:
+            waiting = "SELECT count(*) FROM agent_svc.turns WHERE until > now()"
+            assert await connection.fetchval(waiting) == 0
+
+
 async def test_what_the_backend_records_itself_is_left_to_it(
     surroundings: Surroundings, tmp_path: Path
 ) -> None:

@@ -84,6 +84,7 @@ async def test_a_caller_with_the_scope_is_served() -> None:
 async def test_strangers_are_refused_in_the_endpoints_own_form(token: str, status: int, code: bytes) -> None:
     start, body = await call(direct(), token, b"x", accept_language="ru")
     assert start["status"] == status
+    assert dict(start["headers"])[b"x-request-id"]
     assert code in body["body"]
     assert b'"language":"ru"' in body["body"]
 

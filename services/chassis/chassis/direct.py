@@ -17,6 +17,7 @@ import orjson
 from opentelemetry import propagate, trace
 from opentelemetry.trace import SpanKind, StatusCode
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uuid_utils import uuid7
 
 from chassis import observability as seen
 from chassis.auth import Authenticator, Caller, missing_token, needs
@@ -27,7 +28,10 @@ Header = tuple[bytes, bytes]
 
 
 class Exchange:
-    """One request and its answer: who asks, the headers (lower case) and body, and the way back."""
+    """One request and its answer: who asks, the headers (lower case) and body, and the way back.
+
+    Every answer, a refusal too, bears the request's id in X-Request-Id.
+    """
 
     def __init__(self, caller: Caller, headers: Mapping[bytes, bytes], body: bytes, receive: Receive) -> None:
         self.caller = caller
@@ -36,6 +40,7 @@ class Exchange:
         self._receive = receive
         self._send: Send | None = None
         self.status = 0
+        self.request_id = str(uuid7())
 
     def header(self, name: bytes) -> str:
         """Return a header's value, empty without it."""
@@ -53,7 +58,8 @@ class Exchange:
     async def start(self, status: int, headers: Sequence[Header]) -> None:
         """Send the answer's status and headers."""
         self.status = status
-        await self._to({"type": "http.response.start", "status": status, "headers": list(headers)})
+        named = [*headers, (b"x-request-id", self.request_id.encode())]
+        await self._to({"type": "http.response.start", "status": status, "headers": named})
 
     async def send(self, chunk: bytes, *, more: bool) -> None:
         """Send a part of the answer's body; `more` is false with the last one."""
@@ -135,7 +141,9 @@ class Direct:
             exchange.body = await self._body(headers, receive)
             await served.answer(exchange)
         except Exception as error:
-            problem = error if isinstance(error, Problem) else _fault(served.endpoint, error)
+            problem = (
+                error if isinstance(error, Problem) else _fault(served.endpoint, exchange.request_id, error)
+            )
             if exchange.status:  # the answer has begun: all that is left is to break it off
                 raise
             body = orjson.dumps(served.refusal(problem, exchange.language))
@@ -194,9 +202,10 @@ def _span(endpoint: str, headers: Mapping[bytes, bytes]) -> Iterator[None]:
             raise
 
 
-def _fault(endpoint: str, error: Exception) -> Problem:
+def _fault(endpoint: str, request_id: str, error: Exception) -> Problem:
     transient = is_transient(error)
-    seen.log().error("request_failed", path=endpoint, error=describe(error), at=where(error))
+    told = {"request_id": request_id, "error": describe(error), "at": where(error)}
+    seen.log().error("request_failed", path=endpoint, **told)
     return Problem(
         503 if transient else 500,
         "temporarily_unavailable" if transient else "internal_error",

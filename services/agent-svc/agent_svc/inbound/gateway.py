@@ -221,7 +221,6 @@ def _usable(value: str) -> bool:
 def _headers(asked: Asked, plan: Plan, answered: Answered, length: int | None) -> list[Header]:
     headers = [
         (b"content-type", _safe(answered.answer.content_type)),
-        (b"x-request-id", str(uuid7()).encode()),
         (b"x-dialog-id", _safe(asked.dialog_id)),
         (b"x-message-id", _safe(asked.question_id)),
         (b"x-model", _safe(answered.by.model)),

@@ -99,6 +99,8 @@ class Planner:
         Raises a 404 Problem for an unknown agent and a 429 beyond `rate` a minute: then no turn is taken.
         """
         known = self._ready.get((tenant, agent_id))
+        if known is not None and known.agent.definition["recorded_by"] != "gateway":
+            in_turn = False  # nothing of it is recorded here
         async with self._database.tenant_connection() as connection:
             row = await route_store.plan_answer(
                 connection,

@@ -53,11 +53,12 @@ async def record_turns(database: Database, tenant: str, turns: Sequence[Turn]) -
     Each dialog is held by its row meanwhile. What was recorded before is not recorded again; another answer
     to the same request takes the place of the former one.
     """
-    dialogs = {turn.dialog_id for turn in turns}
+    dialogs = {turn.dialog_id for turn in turns if turn.counts}
     numbered = {turn.dialog_id for turn in turns if turn.number is not None}
     async with database.tenant_transaction(tenant) as transaction:
         connection = transaction.connection
-        await store.lock_dialogs(connection, tenant, dialogs)
+        if dialogs:
+            await store.lock_dialogs(connection, tenant, dialogs)
         opened = await store.open_turns(connection, tenant, numbered) if numbered else []
         now, later = in_order(turns, opened)
         known = await store.recorded(connection, tenant, {turn.slot for turn in now})
