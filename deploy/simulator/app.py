@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
@@ -69,7 +69,12 @@ def create_app(
             Middleware(PoseMiddleware),
             *([Middleware(FaultMiddleware, box=box)] if with_admin else []),
         ],
-        exception_handlers={errors.ApiError: _api_error, HTTPException: _no_route, Exception: _broken},
+        exception_handlers={
+            errors.ApiError: _api_error,
+            HTTPException: _no_route,
+            ClientDisconnect: _gone,
+            Exception: _broken,
+        },
         lifespan=lifespan,
     )
     app.state.simulator = sim
@@ -91,6 +96,11 @@ async def _api_error(_: Request, error: Exception) -> Response:
     if not isinstance(error, errors.ApiError):
         raise error
     return _answer(error)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """The client went away in the middle of its request: nobody reads the answer."""
+    return Response(status_code=400)
 
 
 async def _broken(_: Request, __: Exception) -> Response:

@@ -158,7 +158,10 @@ def _with_body(messages: list[Message], change: Callable[[bytes], bytes]) -> lis
 
 def _change_jobs(messages: list[Message], changes: dict[str, Any]) -> list[Message]:
     def change(body: bytes) -> bytes:
-        answer = json.loads(body)
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            return body  # the content of a file
         for job in answer.get("data", [answer]):
             if job.get("object") == "fine_tuning.job":
                 job.update(changes)

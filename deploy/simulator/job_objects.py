@@ -74,5 +74,5 @@ def _job_object(job: Job, now: float) -> dict[str, object]:
         "integrations": [],
         "metadata": job.metadata,
         "user_provided_suffix": job.suffix,
-        "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
+        "method": {"type": job.method, job.method: {"hyperparameters": hyperparameters}},
     }

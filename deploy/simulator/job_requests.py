@@ -14,6 +14,8 @@ MOST_EPOCHS, MOST_BATCH = 50, 256
 USUAL_EPOCHS, FEW_EXAMPLES, MANY_EXAMPLES = 3, 34, 8333
 AUTO_RATE = 1.8
 
+METHODS = ("supervised", "dpo")
+
 Asked = dict[str, float | int | str]
 
 
@@ -46,6 +48,11 @@ def suffix(body: dict[str, Any]) -> str | None:
     return re.sub(r"[^a-z0-9-]+", "-", given.lower())
 
 
+def method(body: dict[str, Any]) -> str:
+    """The method asked for, which `hyperparameters` has checked."""
+    return str((body.get("method") or {}).get("type", "supervised"))
+
+
 def hyperparameters(body: dict[str, Any], *, nested: bool = True) -> Asked:
     """From `method.supervised.hyperparameters` or the older top-level `hyperparameters`.
 
@@ -58,13 +65,14 @@ def hyperparameters(body: dict[str, Any], *, nested: bool = True) -> Asked:
     if method is not None:
         if not isinstance(method, dict) or not isinstance(method.get("type"), str):
             raise errors.wrong_type("method", "an object with a `type`")
-        if method["type"] != "supervised":
-            raise errors.wrong_value("method.type", "this simulator trains 'supervised' only")
-        supervised = method.get("supervised") or {}
-        if not isinstance(supervised, dict):
-            raise errors.wrong_type("method.supervised", "an object")
-        if supervised.get("hyperparameters") is not None:
-            given, at = supervised["hyperparameters"], "method.supervised.hyperparameters"
+        kind = method["type"]
+        if kind not in METHODS:
+            raise errors.wrong_value("method.type", f"this simulator trains {' and '.join(METHODS)} only")
+        chosen = method.get(kind) or {}
+        if not isinstance(chosen, dict):
+            raise errors.wrong_type(f"method.{kind}", "an object")
+        if chosen.get("hyperparameters") is not None:
+            given, at = chosen["hyperparameters"], f"method.{kind}.hyperparameters"
     if given is None:
         given = {}
     if not isinstance(given, dict):

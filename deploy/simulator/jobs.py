@@ -64,6 +64,7 @@ def _asked_job(sim: Simulator, account: Account, body: dict[str, Any], pose: Pos
         plan=job_requests.plan(asked, 0, 0),
         root=root,
         tuned_name=pose.tuned_name,
+        method=job_requests.method(body),
     )
 
 
@@ -103,10 +104,11 @@ def _training_file(sim: Simulator, account: Account, file_id: str, param: str) -
 
 
 def _check(sim: Simulator, job: Job) -> tuple[Report, Finding | None]:
-    report = validate_file(sim.store.blob(job.id))
+    report = validate_file(sim.store.blob(job.id), method=job.method)
     if report.problem or job.validation_file is None:
         return report, report.problem
-    return report, validate_file(sim.store.blob(job.validation_file), param="validation_file").problem
+    content = sim.store.blob(job.validation_file)
+    return report, validate_file(content, param="validation_file", method=job.method).problem
 
 
 async def list_jobs(request: Request) -> Response:

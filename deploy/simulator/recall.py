@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.simulator.preferences import learned
+
 MOST_ANSWERS = 5000
 LOOK_BACK = 4
 FADING = 0.4
@@ -131,4 +133,4 @@ def _called(message: Message) -> frozenset[str]:
 
 def load_recall(paths: Sequence[Path]) -> Recall:
     """The index over training files (the newest first: equal answers prefer it)."""
-    return Recall(json.loads(line) for path in paths for line in path.read_bytes().splitlines())
+    return Recall(learned(json.loads(line)) for path in paths for line in path.read_bytes().splitlines())

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.simulator.preferences import preferred_example
 from deploy.simulator.records import Finding
 from deploy.simulator.tokens import count_messages, count_text
 
@@ -49,18 +50,22 @@ def example_problem(example: object) -> str | None:
     return None
 
 
-def validate_file(path: Path, *, param: str = "training_file") -> Report:
+def validate_file(path: Path, *, param: str = "training_file", method: str = "supervised") -> Report:
     """Check a JSONL file; `param` is `training_file` or `validation_file`."""
     with path.open("rb") as lines:
-        return validate_lines(lines, param=param)
+        return validate_lines(lines, param=param, method=method)
 
 
-def validate_lines(lines: Iterable[bytes], *, param: str = "training_file") -> Report:
+def validate_lines(
+    lines: Iterable[bytes], *, param: str = "training_file", method: str = "supervised"
+) -> Report:
     """Check the lines of a file, stopping at the first bad one; memory does not grow with the file."""
     examples = tokens = 0
     for line in lines:
         examples += 1
         problem, example = _parse(line)
+        if problem is None and method == "dpo":
+            problem, example = preferred_example(example)
         problem = problem or example_problem(example)
         if problem is not None or not isinstance(example, dict):
             message = f"Invalid file format. Example {examples}: {problem}"

@@ -305,7 +305,7 @@ def test_refusals(
             "method.supervised.hyperparameters.learning_rate_multiplier",
             "invalid_value",
         ),
-        ({"method": {"type": "dpo"}}, "method.type", "invalid_value"),
+        ({"method": {"type": "reinforcement"}}, "method.type", "invalid_value"),
     ],
 )
 def test_refused_jobs(client: CheckedClient, settings: dict[str, object], param: str, code: str) -> None:

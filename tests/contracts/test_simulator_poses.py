@@ -21,7 +21,7 @@ from openai import DefaultAsyncHttpxClient
 from chassis.catalogue import Catalogue, filled_address
 from contracts.catalogue import Limits, ProviderEntry
 from deploy.simulator.poses import POSES
-from deploy.simulator.testing import RunningSimulator, question_lines
+from deploy.simulator.testing import RunningSimulator, question_lines, training_lines
 from deploy.stack.services import simulated_catalogue
 from training_svc.domain.errors import BusyError, KeyRefusedError, MissingError, RefusedError
 from training_svc.domain.job import Job
@@ -149,6 +149,22 @@ async def test_a_tuned_models_name_leads_back_to_its_base(stage: Stage, tmp_path
         assert base.id == run.request.base_model
     else:
         assert base is None
+
+
+async def test_preferences_are_trained_where_the_server_can(stage: Stage) -> None:
+    if "dpo" not in stage.entry.capabilities.methods:
+        return
+    account = stage.account()
+    said = [{"role": "user", "content": "Where is order 7?"}]
+    better, worse = ({"role": "assistant", "content": text} for text in ("On its way.", "No idea."))
+    line = {"input": {"messages": said}, "preferred_output": [better], "non_preferred_output": [worse]}
+    asked = replace(stage.run.request, method="dpo", hyperparameters={"n_epochs": 1, "beta": 0.1})
+    stage.run = replace(stage.run, request=asked)
+    _, job = await stage.submitted(account, training_lines([line] * 10))
+    assert (await ended(account, job)).status == "succeeded"
+    _, odd = await stage.submitted(account, training_lines([line | {"preferred_output": []}] * 10))
+    refused = await ended(account, odd)
+    assert (refused.status, refused.error_code) == ("failed", "invalid_file_format")
 
 
 async def test_the_jobs_of_other_runs_are_not_taken_for_its_own(stage: Stage) -> None:

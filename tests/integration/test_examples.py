@@ -90,17 +90,16 @@ async def _heard(subscriber: Path, surroundings: Surroundings) -> list[str]:
     assert process.stdout is not None
     lines: list[str] = []
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(30):
             while len({line.split()[0] for line in lines}) < 2:
                 lines.append((await process.stdout.readline()).decode())
         await asyncio.sleep(1)
-    finally:
         process.send_signal(signal.SIGTERM)
-        try:
-            rest, _ = await asyncio.wait_for(process.communicate(), 20)
-        except TimeoutError:
+        rest, _ = await asyncio.wait_for(process.communicate(), 20)
+    finally:
+        if process.returncode is None:
             process.kill()
-            raise
+            await process.wait()
     return [line.strip() for line in (*lines, *rest.decode().splitlines(keepends=True))]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from contracts.datasets import DatasetWithdrawn, TrainingFiles
 from deploy.stack.services import Surroundings
@@ -287,3 +288,36 @@ async def test_a_file_is_taken_away_and_the_model_registered_by_hand(a_world: Wo
         ("my-own-7b", 0.25),
         (a_world.base, 0.75),
     ]
+
+
+async def test_a_changed_catalogue_counts_without_a_restart_and_a_broken_one_does_not(a_world: World) -> None:
+    service = await a_world.started()
+    api = await service.client()
+    path = a_world.surroundings.catalogue
+    assert path is not None
+    catalogue = yaml.safe_load(path.read_text())
+
+    async def price() -> Any:
+        items = (await api.get("/v1/base-models")).json()["items"]
+        return next(one["prices"] for one in items if one["base_model"] == a_world.base)["training"]
+
+    assert await price() == 3
+    model = next(one for one in catalogue["base_models"] if one["id"] == a_world.base)
+    model["prices"]["training"] = 4.5
+    path.write_text(yaml.safe_dump(catalogue))
+
+    async def changed() -> bool:
+        return bool(await price() == 4.5)
+
+    await until(changed)
+    path.write_text(path.read_text().replace("base_url", "bas_url", 1))
+
+    async def told() -> bool:
+        await price()
+        async with httpx.AsyncClient() as client:
+            metrics = (await client.get(f"{service.ops}/metrics")).text
+        return "mortarboard_catalogue_broken 1.0" in metrics
+
+    await until(told)
+    assert await price() == 4.5
+    assert "field bas_url" in service.log.read_text()

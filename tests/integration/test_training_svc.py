@@ -279,6 +279,13 @@ async def test_nobody_sees_or_changes_what_belongs_to_another_tenant(a_world: Wo
     diary = (await mine.get(f"{run}/events", headers={"Accept-Language": "ru"})).json()["items"]
     assert diary[0]["message"] == "Обучение завершено"
     models = (await mine.get("/v1/base-models", params={"agent_id": "shop"})).json()["items"]
+    listed = (await mine.get("/v1/base-models", headers={"Accept-Language": "ru"})).json()["providers"]
+    by_id = {one["provider"]: one for one in listed}
+    assert by_id["azure"]["variables"]["resource"]["label"] == "Имя ресурса Azure"
+    assert by_id["openai"]["closings"][-1] == {
+        "since": "2027-01-06", "whom": "всех", "everybody": True, "passed": False,
+    }  # fmt: skip
+    assert not by_id["nebius"]["capabilities"]["pause"]
     keys = {(one["provider"], one["key"]["key_id"] if one["key"] else None) for one in models}
     assert ("openai", a_world.key_id) in keys
     assert ("azure", None) in keys

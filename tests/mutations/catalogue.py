@@ -12,6 +12,9 @@ CURATING = "tests/integration/test_dataset_protections.py"
 TRAINING = "tests/integration/test_training_lease.py"
 CHECKS = "tests/integration/test_dataset_checks.py"
 AGENTS = "services/agent-svc/agent_svc"
+RECORDING = "tests/integration/test_gateway_recording.py"
+FAILOVER = "tests/integration/test_routing_failover.py"
+ACTIVATION = "tests/integration/test_routing_activation.py"
 KEYS = "tests/integration/test_agent_keys.py"
 
 
@@ -146,6 +149,27 @@ MUTATIONS = (
         ' or now["position"] != position',
         "",
         f"{CURATING}::test_a_stretch_that_two_processes_read_is_imported_once",
+    ),
+    Mutation(
+        "order of arrival in a dialog",
+        f"{AGENTS}/usecases/record_turns.py",
+        "        (later if waits else now).append(turn)\n",
+        "        now.append(turn)\n",
+        f"{RECORDING}::test_two_requests_at_once_are_recorded_in_order_of_arrival",
+    ),
+    Mutation(
+        "the route that the owner saw",
+        f"{AGENTS}/usecases/activate_route.py",
+        "if activated.expected_route_version != head.route_version:",
+        "if False:",
+        f"{ACTIVATION}::test_the_history_says_who_and_why_and_rollbacks_go_back",
+    ),
+    Mutation(
+        "young models warm up",
+        f"{AGENTS}/usecases/fail_over.py",
+        "if young:",
+        "if False:",
+        f"{FAILOVER}::test_a_young_model_warms_up_while_the_fallback_answers",
     ),
     Mutation(
         "a secret that a run holds",

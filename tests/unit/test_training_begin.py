@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -18,6 +19,7 @@ from training_svc.domain.estimate import estimate
 from training_svc.domain.job import JobEvent, failure_code
 from training_svc.domain.run import Failure, Request, TrainingFile
 from training_svc.domain.texts import explain
+from training_svc.outbound.parts import in_parts
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 READY = Catalogue(CATALOGUE)
@@ -178,6 +180,23 @@ def test_a_wish_stands_until_the_provider_agrees_or_the_run_has_ended() -> None:
     assert wishes.after_look("resume", None, "training", NOW)[1] == wishes.WishResult("resume", "done", NOW)
     before = wishes.WishResult("pause", "done", NOW)
     assert wishes.after_look(None, before, "ready", NOW) == (None, before)
+
+
+async def test_a_stream_is_cut_into_parts_and_never_held_whole() -> None:
+    held = 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        nonlocal held
+        for _ in range(1_000):
+            held += 10
+            assert held <= 110  # one part and the chunk that completes it
+            yield b"0123456789"
+
+    sizes = []
+    async for part in in_parts(chunks(), 99):
+        held -= len(part)
+        sizes.append(len(part))
+    assert sizes == [99] * 101 + [1]
 
 
 def line(code: str, **data: float) -> JobEvent:

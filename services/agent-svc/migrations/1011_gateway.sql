@@ -73,7 +73,8 @@ BEGIN
             RETURN;
         END IF;
     END IF;
-    IF dialog IS NOT NULL THEN
+    IF dialog IS NOT NULL
+       AND EXISTS (SELECT FROM agents a WHERE a.tenant_id = tenant AND a.agent_id = agent) THEN
         INSERT INTO turns AS t (tenant_id, dialog_id, until) VALUES (tenant, dialog, instant + hold)
         RETURNING t.turn INTO my_turn;
     END IF;

@@ -30,7 +30,7 @@ from agent_svc.domain.recording import Message, message_id, spoken
 from agent_svc.inbound import gateway_description as described
 from agent_svc.inbound.recorder import Recorder
 from agent_svc.outbound.chat import Models
-from agent_svc.usecases.answer_chat import Answered, Plan, Planner, answer_chat
+from agent_svc.usecases.answer_chat import Answered, Found, Plan, Planner, answer_chat
 from agent_svc.usecases.fail_over import Failures
 from agent_svc.usecases.record_turns import Turn
 from chassis.direct import DirectEndpoint, Exchange, Header
@@ -78,7 +78,7 @@ class Gateway:
         tenant = exchange.caller.tenant
         asked = read(exchange)
         with self.limits.one_more(tenant):
-            plan = await self.planner.plan(
+            found = await self.planner.find(
                 tenant,
                 asked.agent_id,
                 asked.dialog_id,
@@ -88,13 +88,14 @@ class Gateway:
             copy = bytearray()
             answered: Answered | None = None
             try:
+                plan = self.planner.plan(tenant, asked.dialog_id, found)
                 answered = await answer_chat(self.models, self.failures, plan, tenant, asked.body)
                 await self._pass_on(exchange, asked, plan, answered, copy)
             except ProviderRefusalError as refused:
                 raise refusal_problem(refused) from None
             finally:
                 # also when the caller hung up or the answer broke off: what was said was said
-                self._record(tenant, asked, plan, answered, bytes(copy))
+                self._record(tenant, asked, found, answered, bytes(copy))
 
     async def _pass_on(
         self, exchange: Exchange, asked: Asked, plan: Plan, answered: Answered, copy: bytearray
@@ -132,11 +133,11 @@ class Gateway:
             answer.close()
 
     def _record(
-        self, tenant: str, asked: Asked, plan: Plan, answered: Answered | None, answer: bytes
+        self, tenant: str, asked: Asked, found: Found, answered: Answered | None, answer: bytes
     ) -> None:
-        agent = plan.ready.agent
+        agent = found.ready.agent
         counts = answered is not None and agent.definition["recorded_by"] == "gateway"
-        if not counts and plan.turn is None:
+        if not counts and found.turn is None:
             return
         self.recorder.record(
             Turn(
@@ -148,7 +149,7 @@ class Gateway:
                 messages=asked.spoken,
                 question_id=asked.question_id,
                 replaces=asked.replaces,
-                number=plan.turn,
+                number=found.turn,
                 asked_at=asked.at,
                 answer=answer,
                 streamed=asked.streamed,

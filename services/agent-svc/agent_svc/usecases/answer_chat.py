@@ -50,6 +50,20 @@ class AskingKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """The agent that is asked, and the row that says what serves it."""
+
+    ready: Ready
+    row: route_store.Row
+
+    @property
+    def turn(self) -> int | None:
+        """The request's number in its dialog; whoever took it must give it up."""
+        number: int | None = self.row["turn"]
+        return number
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Who answers, and all that is needed to ask."""
 
@@ -58,7 +72,6 @@ class Plan:
     targets: Mapping[Place, Target]
     keys: Mapping[str, AskingKey]
     route_version: int
-    turn: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +93,10 @@ class Planner:
         self._hold = hold
         self._ready: OrderedDict[tuple[str, str], Ready] = OrderedDict()
 
-    async def plan(self, tenant: str, agent_id: str, dialog_id: str, *, in_turn: bool, rate: int) -> Plan:
-        """Return who answers; with `in_turn` the request takes its turn in the dialog.
+    async def find(self, tenant: str, agent_id: str, dialog_id: str, *, in_turn: bool, rate: int) -> Found:
+        """Look the agent up; with `in_turn` the request takes its turn in the dialog.
 
-        Raises a 404 Problem for an unknown agent, a 409 when it has no key, a 429 beyond `rate` a minute.
+        Raises a 404 Problem for an unknown agent and a 429 beyond `rate` a minute: then no turn is taken.
         """
         known = self._ready.get((tenant, agent_id))
         async with self._database.tenant_connection() as connection:
@@ -102,7 +115,7 @@ class Planner:
             raise too_many_a_minute(row["wait"])
         ready = self._keep(tenant, agent_id, row) if row["definition"] is not None else known
         assert ready is not None  # noqa: S101 -- the definition is left out only when it is known
-        return self._plan(tenant, dialog_id, ready, row)
+        return Found(ready, row)
 
     def _keep(self, tenant: str, agent_id: str, row: route_store.Row) -> Ready:
         agent = Agent(agent_id, row["version"], row["definition"], row["fingerprint"], row["updated_at"])
@@ -115,7 +128,9 @@ class Planner:
             self._ready.popitem(last=False)
         return ready
 
-    def _plan(self, tenant: str, dialog_id: str, ready: Ready, row: route_store.Row) -> Plan:
+    def plan(self, tenant: str, dialog_id: str, found: Found) -> Plan:
+        """Return who answers; raises a 409 Problem when there is no key, a 422 without a provider."""
+        ready, row = found.ready, found.row
         columns = (
             row["key_ids"] or (),
             row["providers"] or (),
@@ -142,7 +157,7 @@ class Planner:
                 targets[place] = target
         if not targets:
             raise no_key()
-        return Plan(ready, who, targets, keys, row["route_version"], row["turn"])
+        return Plan(ready, who, targets, keys, row["route_version"])
 
 
 def body_for(request: Mapping[str, Any], ready: Ready, model: str) -> bytes:

@@ -23,25 +23,25 @@ def explain(failure: Failure) -> tuple[Text, Text]:
 
 def closing_words(provider: ProviderEntry, on: date, others: Sequence[ProviderEntry]) -> dict[str, str]:
     """Return since when a provider trains for whom no longer, and who else still does, by language."""
-    return {"en": _closing(provider, on, others, "en"), "ru": _closing(provider, on, others, "ru")}
+    still = [one for one in others if one.id != provider.id]
+    return {"en": _english(provider, on, still), "ru": _russian(provider, still)}
 
 
-def _closing(provider: ProviderEntry, on: date, others: Sequence[ProviderEntry], spoken: str) -> str:
-    ru = spoken == "ru"
-    name = provider.label(spoken)
-    parts = []
-    for one in provider.closings:
-        whom, day = (one.whom.ru if ru else one.whom.en), one.since.isoformat()
-        if ru:
-            parts.append(f"с {day} — для {whom}")
-        else:
-            parts.append(f"{'since' if one.since <= on else 'from'} {day} not for {whom}")
-    said = (
-        f"{name} больше не обучает для этого аккаунта" if ru else f"{name} no longer trains for this account"
+def _english(provider: ProviderEntry, on: date, still: Sequence[ProviderEntry]) -> str:
+    days = [
+        f"{'since' if one.since <= on else 'from'} {one.since.isoformat()} not for {one.whom.en}"
+        for one in provider.closings
+    ]
+    said = ": ".join(
+        filter(None, [f"{provider.label('en')} no longer trains for this account", ", ".join(days)])
     )
-    listed = ", ".join(parts)
-    said += f": {listed}." if listed else "."
-    still = ", ".join(one.label(spoken) for one in others if one.id != provider.id)
-    if still:
-        said += f" По-прежнему обучают: {still}." if ru else f" These still train: {still}."
-    return said
+    names = ", ".join(one.label("en") for one in still)
+    return f"{said}. These still train: {names}." if names else f"{said}."
+
+
+def _russian(provider: ProviderEntry, still: Sequence[ProviderEntry]) -> str:
+    days = [f"с {one.since.isoformat()} — для {one.whom.ru}" for one in provider.closings]
+    name = provider.label("ru")
+    said = ": ".join(filter(None, [f"{name} больше не обучает для этого аккаунта", ", ".join(days)]))
+    names = ", ".join(one.label("ru") for one in still)
+    return f"{said}. По-прежнему обучают: {names}." if names else f"{said}."

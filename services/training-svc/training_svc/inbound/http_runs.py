@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from chassis.auth import Caller
@@ -23,6 +23,7 @@ from training_svc.usecases.ask_run import Wish, ask_run
 from training_svc.usecases.refresh_run import refresh_run
 
 Status = Literal["unknown", "waiting", "training", "ready", "paused", "failed", "cancelled"]
+LINES = "application/x-ndjson"
 After = Annotated[int, Query(ge=0, le=2**53)]
 Steps = Annotated[int, Query(ge=1, le=5_000)]
 
@@ -143,7 +144,11 @@ def _add_wishes(
 
 
 def _add_files(routes: APIRouter, database: Database, objects: ObjectStore) -> None:
-    @routes.get("/v1/runs/{run_id}/file", response_class=StreamingResponse)
+    @routes.get(
+        "/v1/runs/{run_id}/file",
+        response_class=Response,
+        responses={200: {"content": {LINES: {"schema": {"type": "string"}}}}},
+    )
     async def download(
         caller: CallerDep, run_id: UUID, part: Literal["training", "validation"] = "training"
     ) -> StreamingResponse:
@@ -160,7 +165,7 @@ def _add_files(routes: APIRouter, database: Database, objects: ObjectStore) -> N
         name = f"{run.request.dataset_id}-{run.request.version}-{part}.jsonl"
         return StreamingResponse(
             _rest(first, chunks),
-            media_type="application/x-ndjson",
+            media_type=LINES,
             headers={
                 "Content-Disposition": f'attachment; filename="{name}"',
                 "Content-Length": str(file.bytes),

@@ -106,10 +106,7 @@ def _links(a: KnownModel, b: KnownModel) -> dict[str, Any]:
         diff = f"/v1/datasets/{first.dataset_id}/versions/{first.version}/diff/{second.version}"
     agents = list(dict.fromkeys((a.model.agent_id, b.model.agent_id)))
     ask = f"/v1/agents/{quote(agents[0], safe='')}/test-dialogs"
-    targets = [
-        {"model": one.model.name, "provider": one.model.provider, "key_id": one.model.key_id}
-        for one in (a, b)
-    ]
+    columns = [{"use": "model", "model": one.model.name} for one in (a, b)]
     return {
         "dataset_diff": {"service": "dataset-svc", "method": "GET", "path": diff} if diff else None,
         "ratings": [
@@ -121,7 +118,8 @@ def _links(a: KnownModel, b: KnownModel) -> dict[str, Any]:
             }
             for agent in agents
         ],
-        "ask_both": {"service": "agent-svc", "method": "POST", "path": ask, "body": {"models": targets}}
+        # one test dialog with two columns; what is then said to it is asked to both
+        "ask_both": {"service": "agent-svc", "method": "POST", "path": ask, "body": {"columns": columns}}
         if len(agents) == 1
         else None,
     }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from chassis.database import Connection
 from training_svc.domain.run import Run
-from training_svc.outbound.run_store import read_run
+from training_svc.outbound.run_rows import read_run
 
 MOST_RUNS = 100
 """Runs taken together: one page of a provider's list of jobs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chassis.database import Connection
 from training_svc.domain.run import Run
-from training_svc.outbound.run_store import read_run
+from training_svc.outbound.run_rows import read_run
 
 
 async def claim(connection: Connection, lease_seconds: float, most_tries: int) -> tuple[Run, int] | None:

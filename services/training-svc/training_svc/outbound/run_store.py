@@ -5,86 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 from chassis.database import Connection
-from training_svc.domain.run import Failure, Request, Run, TrainingFile
-from training_svc.domain.wishes import WishResult
-
-SAME = (
-    "base_url",
-    "key_version",
-    "status",
-    "step",
-    "asked",
-    "withdrawn",
-    "provider_status",
-    "job_id",
-    "model",
-    "checkpoints",
-    "progress",
-    "trained_tokens",
-    "cost_microdollars",
-    "checked_at",
-    "training_file_id",
-    "validation_file_id",
-    "creating_at",
-    "empty_lists",
-    "listed_at",
-    "doubted",
-    "litter",
-    "epoch",
-    "poll_no",
-    "applied_poll",
-    "failures",
-    "created_at",
-    "root_model",
-    "price",
-    "estimate",
-    "finished_at",
-    "files_state",
-    "files_until",
-)
-
-
-def _failure(value: dict[str, Any] | None) -> Failure | None:
-    if value is None:
-        return None
-    since = datetime.fromisoformat(value["since"]) if value.get("since") else None
-    return Failure(value["code"], value.get("param"), since, value.get("words"))
-
-
-def _wish(value: dict[str, Any] | None) -> WishResult | None:
-    if value is None:
-        return None
-    return WishResult(value["asked"], value["outcome"], datetime.fromisoformat(value["at"]))
-
-
-def _failure_row(value: Failure | None) -> dict[str, Any] | None:
-    return asdict(value) if value else None
-
-
-def _wish_row(value: WishResult | None) -> dict[str, Any] | None:
-    return asdict(value) if value else None
-
-
-def _request(value: dict[str, Any]) -> Request:
-    files = {
-        name: TrainingFile(**value[name]) if value[name] else None for name in ("training", "validation")
-    }
-    return Request(**{**value, **files})
-
-
-def read_run(row: Any) -> Run:
-    """Return the run of a row of `runs`."""
-    return Run(
-        request=_request(row["request"]),
-        attention=_failure(row["attention"]),
-        failure=_failure(row["failure"]),
-        wish_result=_wish(row["wish_result"]),
-        parent_run_id=str(row["parent_run_id"]) if row["parent_run_id"] else None,
-        **{name: row[name] for name in SAME},
-    )
+from training_svc.domain.run import Run
+from training_svc.outbound.run_rows import failure_row, read_run, wish_row
 
 
 async def insert(connection: Connection, run: Run, *, settings_sha256: str) -> bool:
@@ -114,7 +38,7 @@ async def insert(connection: Connection, run: Run, *, settings_sha256: str) -> b
         run.base_url,
         run.key_version,
         run.status,
-        _failure_row(run.failure),
+        failure_row(run.failure),
         run.provider_status,
         run.parent_run_id,
         run.root_model,
@@ -224,8 +148,8 @@ async def write_held(connection: Connection, run: Run, *, due_in: float | None, 
         run.status,
         run.step,
         run.asked,
-        _failure_row(run.attention),
-        _failure_row(run.failure),
+        failure_row(run.attention),
+        failure_row(run.failure),
         run.provider_status,
         run.job_id,
         run.model,
@@ -244,7 +168,7 @@ async def write_held(connection: Connection, run: Run, *, due_in: float | None, 
         run.failures,
         release,
         due_in,
-        _wish_row(run.wish_result),
+        wish_row(run.wish_result),
         run.finished_at,
         run.files_state,
         run.files_until,
@@ -331,7 +255,7 @@ async def set_attention(connection: Connection, run: Run) -> None:
         "UPDATE runs SET attention = $3 WHERE tenant_id = $1 AND run_id = $2",
         run.request.tenant,
         run.request.run_id,
-        _failure_row(run.attention),
+        failure_row(run.attention),
     )
 
 

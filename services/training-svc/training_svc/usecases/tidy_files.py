@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from chassis import observability as seen
 from chassis.database import Database
 from chassis.errors import describe
-from training_svc.domain.errors import ProviderError
+from training_svc.domain.errors import NoAnswerError, ProviderError
+from training_svc.domain.run import file_prefix
 from training_svc.outbound import litter_store
 from training_svc.outbound.accounts import Accounts
 from training_svc.usecases.upload_files import remove_files
@@ -32,7 +33,10 @@ class Tidier:
             return False
         run, tries = found
         try:
-            await remove_files(run, await self.accounts.open(run))
+            provider = await self.accounts.open(run)
+            await remove_files(run, provider)
+            if await provider.files(file_prefix(run)):
+                raise NoAnswerError("files_still_there")
         except ProviderError as error:
             seen.log().warning(
                 "files_not_deleted", run_id=run.request.run_id, tries=tries, error=describe(error)
