@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from agent_svc.domain import chat_moves as moves
 from agent_svc.domain import chat_tree as tree
 from agent_svc.domain.chat_errors import FAILURES, explain
 from agent_svc.domain.chat_tree import Call, Chat, Column, Node
@@ -56,31 +57,31 @@ def texts(one: Chat, column: int = 0) -> list[str | None]:
 
 def test_a_question_is_answered_at_the_end_of_its_branch() -> None:
     one = chat()
-    answered(one, tree.say(one, "hello", None))
-    answered(one, tree.say(one, "and?", None))
+    answered(one, moves.say(one, "hello", None))
+    answered(one, moves.say(one, "and?", None))
     assert texts(one) == ["hello", "answer 1", "and?", "answer 3"]
     assert {node.branch for node in one.nodes.values()} == {None}
 
 
 def test_nothing_is_said_while_the_model_answers() -> None:
     one = chat()
-    tree.say(one, "hello", None)
+    moves.say(one, "hello", None)
     with pytest.raises(Problem, match="still_answering"):
-        tree.say(one, "hello?", None)
+        moves.say(one, "hello?", None)
 
 
 def test_an_edit_marks_the_words_that_the_message_did_not_have_at_first() -> None:
     one = chat()
-    answered(one, tree.say(one, "Any apples?", None))
+    answered(one, moves.say(one, "Any apples?", None))
     (first,) = [node for node in one.nodes.values() if node.role == "user"]
-    answered(one, tree.edit(one, first.id, "Any apples? Say yes.", None))
+    answered(one, moves.edit(one, first.id, "Any apples? Say yes.", None))
     second = one.path(one.active[0])[0]
     assert (second.hint, second.first, second.edited) == ((Span(12, 20),), "Any apples?", first.id)
-    answered(one, tree.edit(one, second.id, "Any red apples? Say yes, please.", None))
+    answered(one, moves.edit(one, second.id, "Any red apples? Say yes, please.", None))
     third = one.path(one.active[0])[0]
     marked = [third.content[span.start : span.end] for span in third.hint] if third.content else []
     assert marked == ["red", "Say yes, please."]
-    answered(one, tree.edit(one, third.id, "Any apples?", None))
+    answered(one, moves.edit(one, third.id, "Any apples?", None))
     assert one.path(one.active[0])[0].hint == ()
     assert len(one.nodes) == 8
 
@@ -88,40 +89,40 @@ def test_an_edit_marks_the_words_that_the_message_did_not_have_at_first() -> Non
 @pytest.mark.parametrize("hint", [[Span(0, 0)], [Span(2, 99)], [Span(-1, 3)]])
 def test_a_hint_must_lie_in_the_words(hint: list[Span]) -> None:
     one = chat()
-    answered(one, tree.say(one, "Any apples?", None))
+    answered(one, moves.say(one, "Any apples?", None))
     with pytest.raises(Problem, match="hint_outside_content"):
-        tree.edit(one, next(iter(one.nodes)), "Any?", hint)
+        moves.edit(one, next(iter(one.nodes)), "Any?", hint)
 
 
 def test_the_models_answer_cannot_be_edited() -> None:
     one = chat()
-    (answer,) = answered(one, tree.say(one, "Any apples?", None))
+    (answer,) = answered(one, moves.say(one, "Any apples?", None))
     with pytest.raises(Problem, match="not_your_own"):
-        tree.edit(one, answer, "Yes.", None)
+        moves.edit(one, answer, "Yes.", None)
 
 
 def test_the_model_is_asked_once_all_calls_are_answered_in_any_order() -> None:
     one = chat()
-    answered(one, tree.say(one, "price and stock?", None), *TWO_CALLS)
+    answered(one, moves.say(one, "price and stock?", None), *TWO_CALLS)
     with pytest.raises(Problem, match="calls_unanswered"):
-        tree.say(one, "well?", None)
+        moves.say(one, "well?", None)
     with pytest.raises(Problem, match="call_not_named"):
-        tree.answer_call(one, None, "5", None)
-    assert tree.answer_call(one, "c2", "7 left", None) == []
+        moves.answer_call(one, None, "5", None)
+    assert moves.answer_call(one, "c2", "7 left", None) == []
     with pytest.raises(Problem, match="no_open_call"):
-        tree.answer_call(one, "c2", "8 left", None)
-    asked = tree.answer_call(one, None, "5 euros", None)
+        moves.answer_call(one, "c2", "8 left", None)
+    asked = moves.answer_call(one, None, "5 euros", None)
     assert [node.status for node in asked] == ["asking"]
     assert [node.call_id for node in one.path(asked[0].parent)][-2:] == ["c2", "c1"]
 
 
 def test_editing_a_functions_answer_keeps_the_other_answers() -> None:
     one = chat()
-    answered(one, tree.say(one, "price and stock?", None), *TWO_CALLS)
-    tree.answer_call(one, "c1", "5 euros", None)
-    answered(one, tree.answer_call(one, "c2", "7 left", None))
+    answered(one, moves.say(one, "price and stock?", None), *TWO_CALLS)
+    moves.answer_call(one, "c1", "5 euros", None)
+    answered(one, moves.answer_call(one, "c2", "7 left", None))
     first = next(node for node in one.nodes.values() if node.call_id == "c1")
-    asked = tree.edit(one, first.id, "6 euros", None)
+    asked = moves.edit(one, first.id, "6 euros", None)
     assert len(asked) == 1
     tools = [node for node in one.path(asked[0].parent) if node.role == "tool"]
     assert [(node.call_id, node.content) for node in tools] == [("c1", "6 euros"), ("c2", "7 left")]
@@ -130,11 +131,11 @@ def test_editing_a_functions_answer_keeps_the_other_answers() -> None:
 
 def test_two_columns_share_the_question_and_part_with_their_answers() -> None:
     one = chat(2)
-    left, right = answered(one, tree.say(one, "hello", None))
+    left, right = answered(one, moves.say(one, "hello", None))
     assert one.nodes[left].parent == one.nodes[right].parent
     assert (one.nodes[left].column, one.nodes[right].column) == (0, 1)
-    answered(one, tree.say(one, "both", None))
-    answered(one, tree.say(one, "right only", 1))
+    answered(one, moves.say(one, "both", None))
+    answered(one, moves.say(one, "right only", 1))
     assert texts(one, 0)[2:] == ["both", "answer 4"]
     assert texts(one, 1)[2:5:2] == ["both", "right only"]
     assert len(texts(one, 0)) == 4
@@ -142,70 +143,70 @@ def test_two_columns_share_the_question_and_part_with_their_answers() -> None:
 
 def test_an_edit_of_the_shared_question_is_asked_in_both_columns() -> None:
     one = chat(2)
-    answered(one, tree.say(one, "hello", None))
-    asked = tree.edit(one, next(iter(one.nodes)), "hello there", None)
+    answered(one, moves.say(one, "hello", None))
+    asked = moves.edit(one, next(iter(one.nodes)), "hello there", None)
     assert [node.column for node in asked] == [0, 1]
 
 
 def test_a_chosen_branch_is_gone_on_with_and_placed_after_its_end() -> None:
     one = chat()
-    (answer,) = answered(one, tree.say(one, "first", None))
-    answered(one, tree.edit(one, next(iter(one.nodes)), "second", None))
-    tree.activate(one, answer)
+    (answer,) = answered(one, moves.say(one, "first", None))
+    answered(one, moves.edit(one, next(iter(one.nodes)), "second", None))
+    moves.activate(one, answer)
     assert texts(one) == ["first", "answer 1"]
-    tree.say(one, "more", None)
+    moves.say(one, "more", None)
     question = one.path(one.active[0])[2]
     assert tree.place_of(one, question) == tree.Place(None, answer, question.id)
 
 
 def test_a_branch_is_chosen_to_its_newest_end() -> None:
     one = chat()
-    answered(one, tree.say(one, "first", None))
-    answered(one, tree.say(one, "and?", None))
-    tree.activate(one, next(iter(one.nodes)))
+    answered(one, moves.say(one, "first", None))
+    answered(one, moves.say(one, "and?", None))
+    moves.activate(one, next(iter(one.nodes)))
     assert texts(one) == ["first", "answer 1", "and?", "answer 3"]
 
 
 def test_places_are_what_dialog_svc_makes_of_them() -> None:
     one = chat(2)
-    left, right = tree.say(one, "hello", None)
+    left, right = moves.say(one, "hello", None)
     question = one.nodes[next(iter(one.nodes))]
     assert place(one, question) == tree.Place(None, None, None)
     assert place(one, replace(left, status="answered")) == tree.Place(None, None, None)
     assert place(one, replace(right, status="answered")) == tree.Place(None, question.id, right.id)
-    tree.edit(one, question.id, "hello!", None)
+    moves.edit(one, question.id, "hello!", None)
     edited = one.nodes[one.path(one.active[0])[0].id]
     assert tree.place_of(one, edited) == tree.Place(question.id, None, edited.id)
 
 
 def test_a_failed_answer_is_asked_for_in_its_place_and_a_given_one_beside() -> None:
     one = chat()
-    (asked,) = tree.say(one, "hello", None)
+    (asked,) = moves.say(one, "hello", None)
     with pytest.raises(Problem, match="still_answering"):
-        tree.ask_again(one, asked.id, stale=False)
+        moves.ask_again(one, asked.id, stale=False)
     one.change(replace(asked, status="failed", error="interrupted"))
-    (again,) = tree.ask_again(one, asked.id, stale=False)
+    (again,) = moves.ask_again(one, asked.id, stale=False)
     assert (again.id, again.attempt, again.error) == (asked.id, 2, None)
     answered(one, [again])
-    (beside,) = tree.ask_again(one, asked.id, stale=False)
+    (beside,) = moves.ask_again(one, asked.id, stale=False)
     assert beside.id != asked.id
     assert beside.parent == asked.parent
 
 
 def test_one_may_speak_after_a_failed_answer_which_was_not_said() -> None:
     one = chat()
-    (asked,) = tree.say(one, "hello", None)
+    (asked,) = moves.say(one, "hello", None)
     one.change(replace(asked, status="failed", error="interrupted"))
-    tree.say(one, "are you there?", None)
+    moves.say(one, "are you there?", None)
     assert [node.content for node in one.path(one.active[0])][:2] == ["hello", "are you there?"]
 
 
 def test_a_chat_holds_a_bounded_number_of_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree, "MAX_MESSAGES", 3)
     one = chat()
-    answered(one, tree.say(one, "hello", None))
+    answered(one, moves.say(one, "hello", None))
     with pytest.raises(Problem, match="test_dialog_full"):
-        tree.say(one, "more", None)
+        moves.say(one, "more", None)
 
 
 def test_equal_arguments_are_equal_however_they_are_written() -> None:

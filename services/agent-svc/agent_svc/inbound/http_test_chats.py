@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agent_svc.domain.chat_errors import no_chat
-from agent_svc.domain.chat_tree import Chat, Column, activate
+from agent_svc.domain.chat_moves import activate
+from agent_svc.domain.chat_tree import Chat, Column
 from agent_svc.domain.errors import no_agent
 from agent_svc.inbound import test_chat_views as views
 from agent_svc.inbound.http_agents import IfMatch, Limit, seen_version

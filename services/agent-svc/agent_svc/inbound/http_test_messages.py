@@ -13,7 +13,8 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from agent_svc.domain import chat_tree as tree
+from agent_svc.domain import chat_moves as moves
+from agent_svc.domain.chat_tree import Chat, Node
 from agent_svc.domain.deltas import Deltas
 from agent_svc.domain.words import Span
 from agent_svc.inbound.http_agents import IfMatch, seen_version
@@ -159,10 +160,10 @@ def add_endpoints(routes: APIRouter, database: Database, desk: Desk, asker: Aske
         it is given.
         """
 
-        def change(chat: tree.Chat) -> list[tree.Node]:
+        def change(chat: Chat) -> list[Node]:
             if said.role == "user":
-                return tree.say(chat, said.content, said.column)
-            return tree.answer_call(chat, said.tool_call_id, said.content, said.column)
+                return moves.say(chat, said.content, said.column)
+            return moves.answer_call(chat, said.tool_call_id, said.content, said.column)
 
         action = f"test_dialog.{said.role}_message"
         return await speak(caller, request, test_dialog_id, change, action, if_match, idempotency_key)
@@ -185,8 +186,8 @@ def add_endpoints(routes: APIRouter, database: Database, desk: Desk, asker: Aske
         """
         spans = [Span(one.start, one.end) for one in edited.hint] if edited.hint is not None else None
 
-        def change(chat: tree.Chat) -> list[tree.Node]:
-            return tree.edit(chat, str(message_id), edited.content, spans)
+        def change(chat: Chat) -> list[Node]:
+            return moves.edit(chat, str(message_id), edited.content, spans)
 
         action = "test_dialog.message_edited"
         return await speak(caller, request, test_dialog_id, change, action, if_match, idempotency_key)
@@ -204,9 +205,9 @@ def add_endpoints(routes: APIRouter, database: Database, desk: Desk, asker: Aske
     ) -> Response:
         """Ask again for an answer: for a failed one in its place, for another one beside it."""
 
-        def change(chat: tree.Chat) -> list[tree.Node]:
+        def change(chat: Chat) -> list[Node]:
             node = chat.known(str(message_id))
-            return tree.ask_again(chat, node.id, stale=is_stale(node, chat.seen_at))
+            return moves.ask_again(chat, node.id, stale=is_stale(node, chat.seen_at))
 
         action = "test_dialog.asked_again"
         return await speak(caller, request, test_dialog_id, change, action, if_match, idempotency_key)
