@@ -128,7 +128,7 @@ class Owner:
         """Put the model of a run into service."""
         path = f"/v1/models?agent_id={quote(agent_id, safe='')}"
         models = (await self.call("GET", "training-svc", path)).json()["items"]
-        model = next((one for one in models if one["run_id"] == run_id), None)
+        model = next((one for one in models if one["model_id"] == run_id), None)
         if model is None:
             raise RefusedError(f"run {run_id} left no model")
         route = await self.call("GET", "agent-svc", f"/v1/agents/{quote(agent_id, safe='')}/route")

@@ -41,6 +41,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/datasets/{dataset_id}/examples/bulk": {"filter": {}, "action": "remove"},
     "POST /v1/datasets/{dataset_id}/versions": {},
     "POST /v1/datasets/{dataset_id}/versions/{version}/train": {},
+    "POST /v1/models": {"agent_id": "shop", "provider": "openai", "model": "another"},
     "POST /v1/models/{model_id}/activate": {"expected_route_version": 1},
     "POST /v1/agents/{agent_id}/activate-base": {"expected_route_version": 1},
     "POST /v1/agents/{agent_id}/test-dialogs": {},
@@ -55,14 +56,17 @@ BODIES: dict[str, Any] = {
 OWN_THING = {"PUT /v1/agents/{agent_id}", "POST /v1/hooks"}
 # answered from the operators' catalogue alone: the same for every tenant
 CATALOGUE = {"GET /v1/base-models", "POST /v1/estimates"}
-LISTS = {"GET /v1/models": "?agent_id=shop"}
+QUERIES = {
+    "GET /v1/models": "?agent_id=shop",
+    "GET /v1/models/compare": "?a={model_id}&b={model_id}",
+}
 
 
 def path_of(loop: Loop, endpoint: str) -> tuple[str, str]:
     method, path = endpoint.split(" ", 1)
     values = {name: loop.ids[kind] for name, kind in IDS.items()}
     values |= {"provider": "openai", "code": "duplicate", "other": loop.ids["version"]}
-    return method, path.format_map(values) + LISTS.get(endpoint, "")
+    return method, (path + QUERIES.get(endpoint, "")).format_map(values)
 
 
 async def counts(loop: Loop) -> dict[str, int]:

@@ -9,6 +9,7 @@ DIALOGS = "services/dialog-svc/dialog_svc/outbound"
 CONSUMING = "tests/integration/test_consuming.py"
 PUBLISHING = "tests/integration/test_publishing.py"
 CURATING = "tests/integration/test_dataset_protections.py"
+BEGIN = "tests/unit/test_training_begin.py"
 TRAINING = "tests/integration/test_training_lease.py"
 CHECKS = "tests/integration/test_dataset_checks.py"
 AGENTS = "services/agent-svc/agent_svc"
@@ -100,6 +101,20 @@ MUTATIONS = (
         "            FOR NO KEY UPDATE OF e SKIP LOCKED\n",
         "",
         f"{CHECKS}::test_a_change_that_is_not_committed_yet_is_not_missed",
+    ),
+    Mutation(
+        "a budget is kept before anything is uploaded",
+        "services/training-svc/training_svc/domain/acceptance.py",
+        "        or _over_budget(request, cost)\n",
+        "",
+        f"{BEGIN}::test_what_cannot_be_met_is_refused_before_anything_is_uploaded",
+    ),
+    Mutation(
+        "a wish stands until the provider agrees",
+        "services/training-svc/training_svc/domain/wishes.py",
+        "    return asked, result\n",
+        "    return None, result\n",
+        f"{BEGIN}::test_a_wish_stands_until_the_provider_agrees_or_the_run_has_ended",
     ),
     Mutation(
         "lease epoch",
