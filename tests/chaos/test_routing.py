@@ -22,7 +22,7 @@ import pytest
 from deploy.simulator.testing import RunningSimulator
 from deploy.stack.services import Surroundings
 from tests.chaos.routing import FLAKY_SECRET, SURE_SECRET, Routing
-from tests.harness import instance, publisher, records
+from tests.harness import instance, publisher, records, until
 
 ACTS = int(os.environ.get("MORTARBOARD_ROUTING_ACTS", "1000"))
 SEED = int(os.environ.get("MORTARBOARD_ROUTING_SEED") or time.time_ns() % 1_000_000)
@@ -116,7 +116,12 @@ async def _check_instances(routing: Routing) -> None:
 
 async def _check_topic(routing: Routing, entries: list[dict[str, Any]]) -> None:
     """The topic tells the same story in the same order: its last record is what serves."""
-    found = await records(routing.surroundings, "agent.routed")
+
+    async def all_published() -> Any:
+        published = await records(routing.surroundings, "agent.routed")
+        return published if len(published) >= len(entries) else None
+
+    found = await until(all_published)
     sequences = [int(dict(record.headers)["ce_sequence"]) for record in found]
     assert sequences == list(range(1, len(entries) + 1))
     told = [json.loads(record.value) for record in found]
