@@ -4,7 +4,8 @@ Each kill hits a whole batch of runs at the same line, held there by the provide
 code inside the service; then a random delay, then the kill. In the end the provider's ledger shows one living
 job for each run, and no file.
 
-`MORTARBOARD_CRASHES` sets how many runs are hit at each line (16 by default; 100 for the proof).
+`MORTARBOARD_CRASHES` sets how many runs are hit at each line (16 by default; 100 for the proof), and
+`MORTARBOARD_CRASH_BATCH` how many of them by one kill (1 to 8, the drivers of a process).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from tests.harness import Running, until
 from tests.integration.training_world import World, world
 
 CRASHES = int(os.environ.get("MORTARBOARD_CRASHES", "16"))
-BATCH = 8
+BATCH = int(os.environ.get("MORTARBOARD_CRASH_BATCH", "8"))
 FILES, JOBS = "/v1/files", "/v1/fine_tuning/jobs"
 HELD = 3.0
 """Seconds for which the provider keeps its answers back: long enough to be killed meanwhile."""
