@@ -160,10 +160,12 @@ async def after_the_create_before_recording(stage: Stage) -> None:
     stage.hold("POST", JOBS, "after")
     await stage.world.publish(*stage.batch)
     await stage.called(f"POST {JOBS}")
-    await stage.rows(step="creating")
+    # the jobs are there and their answers come; what they say cannot be recorded
     await stage.lock("runs", "EXCLUSIVE")
-    await stage.waits("present FROM runs")
-    await asyncio.sleep(0.5)  # for the answers to the rest of the batch
+    await asyncio.sleep(HELD)
+    rows = await rows_of(stage.world, stage.ids)
+    assert {row["job_id"] for row in rows.values()} == {None}
+    assert all(stage.world.jobs(run_id) for run_id in stage.ids)
 
 
 async def while_following(stage: Stage) -> None:
