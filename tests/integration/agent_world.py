@@ -52,6 +52,7 @@ class AgentWorld:
     surroundings: Surroundings
     simulator: RunningSimulator
     running: Running
+    catalogue: Path
     sequence: int = 0
 
     async def call(
@@ -141,4 +142,4 @@ async def agent_world(surroundings: Surroundings, folder: Path, **settings: str)
         catalogue.write_text(PROVIDERS.format(url=simulator.base_url, address=simulator.address))
         more = {"catalogue": str(catalogue), "tidy_every": "0.2", "check_poll": "0.2"} | settings
         async with service(surroundings, "agent-svc", folder, **more) as running:
-            yield AgentWorld(surroundings, simulator, running)
+            yield AgentWorld(surroundings, simulator, running, catalogue)

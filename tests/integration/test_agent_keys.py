@@ -111,6 +111,22 @@ async def test_a_passed_closing_date_denies_training(world: AgentWorld) -> None:
     assert (await world.rows("SELECT training FROM agent_svc.keys"))[0]["training"] == "unverified"
 
 
+async def test_a_closing_date_that_passes_is_told_by_the_daily_check(world: AgentWorld) -> None:
+    key = await world.key(provider="nebius")
+    await world.publish(run_status(key["key_id"], provider="nebius", provider_job_id="ftjob-1"))
+    await world.tells(training="yes")
+    closes = "closings: [{since: 2020-03-01, whom: {en: all, ru: все}, everybody: true}]"
+    text = world.catalogue.read_text()
+    world.catalogue.write_text(text.replace("id: nebius,", f"id: nebius, {closes},"))
+    await becomes(world, training="no", because="training_closed")  # the file was read again
+    await world.rows("UPDATE agent_svc.keys SET check_due = now()")
+    await world.tells(training="no", because="training_closed", since="2020-03-01")
+    world.catalogue.write_text(text)
+    await becomes(world, training="yes")
+    await world.rows("UPDATE agent_svc.keys SET check_due = now()")
+    await world.tells(training="yes", because=None)
+
+
 async def test_what_a_providers_address_needs_is_kept_with_the_key(world: AgentWorld) -> None:
     await world.agent(provider="azure")
     path = "/v1/agents/shop/keys/azure"

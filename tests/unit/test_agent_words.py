@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from agent_svc.domain import words
 from agent_svc.domain.difference import difference
 from agent_svc.domain.words import Piece, Span, added, changed_share, word_diff
+from dataset_svc.domain import hints
 
 TEXTS = st.text(alphabet="ab яё\n.,1", max_size=60)
 
@@ -42,6 +43,20 @@ def test_what_was_added_lies_in_the_text_in_order_without_blanks_at_its_ends(bef
         assert last <= span.start < span.end <= len(after)
         assert after[span.start : span.end] == after[span.start : span.end].strip()
         last = span.end
+
+
+@given(TEXTS, TEXTS)
+def test_an_edit_has_the_same_hint_in_the_test_chat_and_in_the_editor(before: str, after: str) -> None:
+    assert [tuple(one) for one in added(before, after)] == [
+        (one.start, one.end) for one in hints.added(before, after)
+    ]
+
+
+def test_a_few_words_changed_all_over_a_long_prompt_stay_a_few() -> None:
+    lines = [f"Rule {number}: sell apples of sort {number} for {number} euros." for number in range(1_500)]
+    changed = [line.replace("sell", "offer") if place % 50 == 0 else line for place, line in enumerate(lines)]
+    for join in ("\n", " "):  # 15,000 words
+        assert changed_share(join.join(lines), join.join(changed)) == pytest.approx(30 / 15_000, abs=1e-4)
 
 
 def test_added_words_are_counted_in_code_points() -> None:

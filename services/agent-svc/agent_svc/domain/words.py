@@ -9,10 +9,11 @@ from difflib import SequenceMatcher
 from typing import Literal, NamedTuple
 
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_PARTS = (re.compile(r"[^\n]*\n|[^\n]+"), re.compile(r"[^.!?\n]*[.!?\n]+|[^.!?\n]+"))
+"""Lines, then sentences."""
 _WORD = re.compile(r"\w+")
 MAX_PRODUCT = 4_000_000
-"""Largest diff (tokens × tokens) that is worked out; above it lines are compared, then what lies between."""
+"""Largest diff (words × words) that is worked out; above it lines and sentences are compared first."""
 
 Op = Literal["same", "removed", "added"]
 
@@ -86,6 +87,9 @@ def _trimmed(span: Span, text: str) -> Span | None:
 
 
 def _pieces(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[Op, str]]:
+    if len(old) * len(new) <= MAX_PRODUCT:  # as in dataset-svc's editor: the same edit has the same hint
+        yield from _middle(old, new)
+        return
     most = min(len(old), len(new))
     head = next((n for n in range(most) if old[n] != new[n]), most)
     tail = next((n for n in range(most - head) if old[-1 - n] != new[-1 - n]), most - head)
@@ -94,14 +98,29 @@ def _pieces(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[Op, str]]:
     yield "same", "".join(old[len(old) - tail :])
 
 
-def _middle(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[Op, str]]:
-    if len(old) * len(new) > MAX_PRODUCT:
-        before, after = _LINE.findall("".join(old)), _LINE.findall("".join(new))
-        if len(before) * len(after) > MAX_PRODUCT or len(before) == len(after) == 1:
-            yield "removed", "".join(old)
-            yield "added", "".join(new)
-            return
-        old, new = before, after
+def _middle(old: Sequence[str], new: Sequence[str], coarse: int = 0) -> Iterator[tuple[Op, str]]:
+    """Compare words; where they are too many, ever finer parts, and the words of those that differ."""
+    if len(old) * len(new) <= MAX_PRODUCT:
+        yield from _compared(old, new)
+        return
+    before, after = "".join(old), "".join(new)
+    if coarse == len(_PARTS):
+        yield "removed", before
+        yield "added", after
+        return
+    parts = _PARTS[coarse].findall(before), _PARTS[coarse].findall(after)
+    if len(parts[0]) * len(parts[1]) > MAX_PRODUCT:
+        yield from _middle(old, new, coarse + 1)
+        return
+    for op, a, b, c, d in SequenceMatcher(None, *parts, autojunk=False).get_opcodes():
+        was, becomes = "".join(parts[0][a:b]), "".join(parts[1][c:d])
+        if op == "equal":
+            yield "same", was
+        else:
+            yield from _middle(_TOKEN.findall(was), _TOKEN.findall(becomes), coarse + 1)
+
+
+def _compared(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[Op, str]]:
     for op, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if op == "equal":
             yield "same", "".join(old[a:b])
