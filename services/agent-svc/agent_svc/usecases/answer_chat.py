@@ -204,7 +204,8 @@ async def answer_chat(
             if place == plan.who.first:
                 failures.failed(tenant, agent_id, place, refusal)
             continue
-        failures.answered(tenant, agent_id, place)
+        if answer.ended:
+            failures.answered(tenant, agent_id, place)
         return Answered(answer, place, instead)
     assert instead is not None  # noqa: S101 -- at least the first was asked
     raise instead
