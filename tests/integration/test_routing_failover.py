@@ -6,16 +6,19 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from uuid_utils.compat import uuid7
 
 from contracts.training import TrainingStatus
+from deploy.simulator.testing import RunningSimulator
 from deploy.stack.services import Surroundings
 from tests.harness import bodies, publish, publisher, until
 from tests.integration.gateway_world import (
     BASE,
     OTHER_SECRET,
     SECRET,
+    SHOP,
     SMART,
     World,
     another_gateway,
@@ -114,6 +117,21 @@ async def test_failures_past_the_limit_fail_over_and_fewer_do_not(
         route = await world.route_becomes("failed_over")
         assert route["outages"][0]["code"] == "provider_unavailable"
         assert len(await until(lambda: routed(surroundings, "failed_over"))) == 1
+
+
+async def test_answers_that_break_off_again_and_again_are_failures(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    slow = RunningSimulator(tmp_path / "simulator", speed=0.02)  # a second between two words
+    limits = {"breaker_failures": "2", "probe_every": "60", "provider_timeout": "0.4"}
+    async with gateway(surroundings, tmp_path, simulator=slow, **limits) as world:
+        other = await with_other_provider(world)
+        await world.activate(world.target(BASE), fallback=world.fallback(BASE, "other", other))
+        await world.route_becomes("activated")
+        for _ in range(2):
+            with pytest.raises(httpx.RemoteProtocolError):
+                await world.ask(HELLO, "d1", body={"stream": True})
+        assert (await world.route_becomes("failed_over"))["outages"][0]["code"] == "provider_unavailable"
 
 
 async def test_a_silent_provider_is_given_up_on_before_the_first_byte(
@@ -221,6 +239,21 @@ async def test_models_that_end_are_warned_of_and_moved_on_the_day(
             assert route["desired"]["targets"][0]["model"] == BASE
             await look(provider_day + timedelta(days=1))
             assert len(await until(lambda: routed(surroundings, "retired"))) == 1
+
+
+async def test_an_agent_whose_key_does_not_open_keeps_no_other_from_being_warned(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    async with gateway(surroundings, tmp_path) as world:
+        client = await world.agents.client("globex")
+        assert (await client.put("/v1/agents/shop", json=SHOP)).is_success
+        assert (await client.put("/v1/agents/shop/keys/openai", json={"key": OTHER_SECRET})).is_success
+        async with surroundings.databases.connection(surroundings.database) as connection:
+            await connection.execute("UPDATE vault.secrets SET sealed = '\\x02' WHERE tenant_id = 'acme'")
+        async with calendar(world) as look:
+            await look(date(2027, 1, 14) - timedelta(days=7))
+        told = await until(lambda: routed(surroundings, "retiring"))
+        assert {one["because"] for one in told} == {"ends_in_7_days"}
 
 
 def calendar(world: World) -> Any:

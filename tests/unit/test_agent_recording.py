@@ -71,6 +71,18 @@ def test_what_is_no_answer_is_none() -> None:
         assert answer_of(body, streamed=False) is None
 
 
+def test_what_is_none_of_the_protocols_is_no_answer_and_no_error() -> None:
+    for message in (b'"Hi"', b"[1]", b"7", b"null"):
+        assert answer_of(b'{"choices":[{"message":' + message + b"}]}", streamed=False) is None
+    odd = b'data: {"choices":["Hi"]}\n\ndata: {"choices":[{"delta":"Hi"}]}\n\ndata: {"choices":7}\n\n'
+    odd += b'data: {"choices":[{"delta":{"tool_calls":["f"]}}]}\n\n'
+    assert answer_of(odd, streamed=True) is None
+    assert answer_of(odd + chunk({"content": "Guten"}), streamed=True) == {
+        "role": "assistant",
+        "content": "Guten",
+    }
+
+
 def test_two_answers_differ_by_what_they_say() -> None:
     assert answer_hash(user("a")) == answer_hash({"content": "a", "role": "user"})
     assert answer_hash(user("a")) != answer_hash(user("b"))

@@ -90,6 +90,7 @@ TRANSIENT_POSTGRES: tuple[type[BaseException], ...] = (
     asyncpg.QueryCanceledError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.OperatorInterventionError,
+    asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.InternalServerError,
 )

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from prometheus_client import Gauge
 
 from chassis.database import Connection
-from chassis.errors import Permanent
+from chassis.errors import Permanent, describe
 from chassis.keyring import ID_BYTES, Keyring
+from chassis.observability import log
 
 FORMAT = b"\x01"
 NONCE = 12
@@ -143,18 +144,25 @@ class Vault:
     async def reseal(self, connection: Connection, limit: int) -> int:
         """Seal secrets of older master keys by the newest one, at most `limit`; returns how many.
 
-        The keyring looks at its file first. Whoever else does the same takes other rows.
+        The keyring looks at its file first. Whoever else does the same takes other rows. One that does not
+        open any more stays as it is.
         """
         rows = await connection.fetch(
             "SELECT tenant_id, key_id, version, sealed FROM vault.secrets "
-            "WHERE substr(sealed, 1, $1) = ANY ($2) LIMIT $3 FOR UPDATE SKIP LOCKED",
+            "WHERE substr(sealed, 1, $1) = ANY ($2) ORDER BY random() LIMIT $3 FOR UPDATE SKIP LOCKED",
             HEAD,
             self.older_heads(),
             limit,
         )
+        resealed = 0
         for row in rows:
             place = SecretId(row["tenant_id"], str(row["key_id"]), row["version"])
-            secret = self.open(place, bytes(row["sealed"]))
+            try:
+                secret = self.open(place, bytes(row["sealed"]))
+            except SealBrokenError as error:  # it opens nowhere any more; the others must not wait for it
+                log().error("seal_broken", key_id=place.key_id, version=place.version, error=describe(error))
+                continue
+            resealed += 1
             await connection.execute(
                 "UPDATE vault.secrets SET sealed = $4 WHERE tenant_id = $1 AND key_id = $2 AND version = $3",
                 place.tenant,
@@ -162,7 +170,7 @@ class Vault:
                 place.version,
                 seal(self._keyring, place, secret),
             )
-        return len(rows)
+        return resealed
 
     async def under_older_keys(self, connection: Connection) -> int:
         """Return how many secrets are not sealed by the newest master key: 0 means the others may go."""

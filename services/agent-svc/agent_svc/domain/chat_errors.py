@@ -122,7 +122,7 @@ def not_your_own() -> Problem:
         Text("This is the model's answer.", "Это ответ модели."),
         Text(
             "Edit your own message, or put the dialog into the dataset and correct the answer there.",
-            "Правьте своё сообщение или добавьте диалог в датасет и исправьте ответ там.",
+            "Измените своё сообщение или добавьте диалог в датасет и исправьте ответ там.",
         ),
     )
 

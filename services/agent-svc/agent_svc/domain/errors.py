@@ -65,7 +65,10 @@ def agent_exists() -> Problem:
         412,
         "agent_exists",
         Text("There is an agent with this id.", "Агент с таким идентификатором уже есть."),
-        action=Text("Choose another id, or change that one.", "Выберите другой или измените этого."),
+        action=Text(
+            "Choose another id, or change that one.",
+            "Выберите другой идентификатор или измените того агента.",
+        ),
         field="If-None-Match",
     )
 
@@ -116,7 +119,7 @@ def address_incomplete(names: Sequence[str]) -> Problem:
 def models_would_stop(models: Sequence[str], *, other_organisation: bool) -> Problem:
     """Return the 409 for a key by which models in service would stop answering; it names them."""
     names = ", ".join(models)
-    whose = Text("The key is of another organisation.", "Ключ другой организации.")
+    whose = Text("The key is of another organisation.", "Этот ключ принадлежит другой организации.")
     what = Text(f"These models stop answering: {names}.", f"Перестанут отвечать модели: {names}.")
     parts = [*([whose] if other_organisation else []), *([what] if models else [])]
     return Problem(
@@ -166,7 +169,7 @@ def route_changed(version: int, by: str) -> Problem:
         "route_changed",
         Text(
             f"The route is at version {version} now, changed by {by or '—'}.",
-            f"Маршрут уже версии {version}, изменил {by or '—'}.",
+            f"Маршрут уже изменён: сейчас версия {version}, автор {by or '—'}.",
         ),
         action=Text("Look at the route and decide again.", "Посмотрите маршрут и решите снова."),
         field="If-Match",
@@ -180,7 +183,7 @@ def nothing_to_roll_back() -> Problem:
     return Problem(
         409,
         "nothing_to_roll_back",
-        Text("No other model served this agent before.", "До этого агенту не служила другая модель."),
+        Text("No other model served this agent before.", "До этого у агента не было другой модели."),
         action=Text("Choose a model and press ▶.", "Выберите модель и нажмите ▶."),
     )
 

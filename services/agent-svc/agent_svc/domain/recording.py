@@ -64,7 +64,7 @@ def answer_of(body: bytes, *, streamed: bool) -> Message | None:
         message = _streamed_answer(body) if streamed else orjson.loads(body)["choices"][0]["message"]
     except (ValueError, KeyError, IndexError, TypeError):
         return None
-    if message is None:
+    if not isinstance(message, dict):
         return None
     said = {"role": "assistant", "content": message.get("content") or message.get("refusal") or None}
     if message.get("tool_calls"):
@@ -80,12 +80,11 @@ def _streamed_answer(body: bytes) -> Message | None:
         if not line.startswith(b"data:"):
             continue
         try:
-            choices = orjson.loads(line[5:]).get("choices") or ()
-        except (ValueError, AttributeError):
-            continue  # the end mark, or the line at which the answer broke off
-        for choice in choices:
-            if choice.get("index", 0) == 0:
-                _merge(choice.get("delta") or {}, text, refusal, calls)
+            for choice in orjson.loads(line[5:]).get("choices") or ():
+                if choice.get("index", 0) == 0:
+                    _merge(choice.get("delta") or {}, text, refusal, calls)
+        except (ValueError, AttributeError, TypeError):
+            continue  # the end mark, the line at which the answer broke off, or none of the protocol's
     whole = b"[DONE]" in body[-64:]
     answer: Message = {"content": "".join(text), "refusal": "".join(refusal)}
     answer["tool_calls"] = [calls[number] for number in sorted(calls) if whole or _is_whole(calls[number])]

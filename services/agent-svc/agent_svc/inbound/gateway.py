@@ -57,6 +57,7 @@ class Asked:
     body: dict[str, Any]
     streamed: bool
     at: datetime
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,7 @@ class Gateway:
                     self.failures.failed(exchange.caller.tenant, agent_id, answered.by, broken)
                     raise
             answer.ended = True
+            self.failures.answered(exchange.caller.tenant, plan.ready.agent.agent_id, answered.by)
             await exchange.send(b"", more=False)
         finally:
             answer.close()
@@ -154,6 +156,7 @@ class Gateway:
                 answer=answer,
                 streamed=asked.streamed,
                 counts=counts,
+                size=asked.size + len(answer),
             )
         )
 
@@ -182,6 +185,7 @@ def read(exchange: Exchange) -> Asked:
         body=body,
         streamed=body.get("stream") is True,
         at=datetime.now(UTC),
+        size=len(exchange.body),
     )
 
 

@@ -16,7 +16,7 @@ from chassis.errors import Text
 
 TRAIN_AGAIN = Text(
     "The agent has moved away from what this model was taught: train again.",
-    "Агент ушёл от того, чему учили эту модель: обучите её снова.",
+    "Агент изменился с тех пор, как эту модель обучили: запустите обучение ещё раз.",
 )
 
 

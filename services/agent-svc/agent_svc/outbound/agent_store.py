@@ -26,6 +26,13 @@ async def lock_agent(connection: Connection, tenant: str, agent_id: str) -> None
     )
 
 
+async def lock_news(connection: Connection, tenant: str, agent_id: str) -> None:
+    """Hold what is told of the agent until the transaction ends; taken after every other lock."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1, 3))", f"{tenant}\x1f{agent_id}"
+    )
+
+
 async def get_agent(connection: Connection, tenant: str, agent_id: str) -> Agent | None:
     """Return the agent as it is now, or None."""
     row = await connection.fetchrow(f"{_AGENT} WHERE a.tenant_id = $1 AND a.agent_id = $2", tenant, agent_id)

@@ -26,7 +26,10 @@ class Heard(NamedTuple):
 
 
 async def put_answers(connection: Connection, heard: Sequence[Heard]) -> None:
-    """Keep the newest answer to each call; of one call `heard` holds one."""
+    """Keep the newest answer to each call; of one call `heard` holds one.
+
+    In one order for all, so that two dialogs with the same calls cannot wait for each other.
+    """
     await connection.executemany(
         """
         INSERT INTO function_answers AS f
@@ -36,7 +39,7 @@ async def put_answers(connection: Connection, heard: Sequence[Heard]) -> None:
         SET content = excluded.content, dialog_id = excluded.dialog_id, at = excluded.at
         WHERE f.at <= excluded.at
         """,
-        [tuple(one) for one in heard],
+        sorted(tuple(one) for one in heard),
     )
 
 

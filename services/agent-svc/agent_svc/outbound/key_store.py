@@ -146,9 +146,10 @@ async def update_key(connection: Connection, tenant: str, key: Key) -> None:
 
 
 async def note_told(connection: Connection, tenant: str, key_id: str, told: str) -> None:
-    """Note what agent.updated says of a key from now on."""
+    """Note what agent.updated says of a key from now on; not of one that somebody changes just now."""
     await connection.execute(
-        "UPDATE keys SET told = $3 WHERE tenant_id = $1 AND key_id = $2 AND told <> $3",
+        "UPDATE keys SET told = $3 WHERE (tenant_id, key_id) = (SELECT tenant_id, key_id FROM keys "
+        "WHERE tenant_id = $1 AND key_id = $2 AND told <> $3 FOR UPDATE SKIP LOCKED)",
         tenant,
         UUID(key_id),
         told,
@@ -236,18 +237,23 @@ async def drop_old_secrets(connection: Connection, replaced_for: float, unused_f
     """Delete sealed secrets that nobody needs; returns how many. Times in seconds.
 
     That is a version replaced long ago, and every version of a key that no agent uses any more; both only
-    when no unfinished run holds the key.
+    when no unfinished run holds the key. One that is being put in again just now is let be.
     """
     done = await connection.execute(
         """
-        DELETE FROM vault.secrets s USING keys k
-        WHERE k.tenant_id = s.tenant_id AND k.key_id = s.key_id
-          AND (k.unbound_at < clock_timestamp() - make_interval(secs => $2)
-               OR EXISTS (SELECT FROM vault.secrets n
-                          WHERE n.tenant_id = s.tenant_id AND n.key_id = s.key_id AND n.version > s.version
-                            AND n.created_at < clock_timestamp() - make_interval(secs => $1)))
-          AND NOT EXISTS (SELECT FROM runs r WHERE r.tenant_id = s.tenant_id AND r.key_id = s.key_id
-                          AND r.status NOT IN ('ready', 'failed', 'cancelled'))
+        WITH gone AS MATERIALIZED (
+            SELECT s.tenant_id, s.key_id, s.version FROM vault.secrets s JOIN keys k USING (tenant_id, key_id)
+            WHERE (k.unbound_at < clock_timestamp() - make_interval(secs => $2)
+                   OR EXISTS (SELECT FROM vault.secrets n
+                              WHERE n.tenant_id = s.tenant_id AND n.key_id = s.key_id
+                                AND n.version > s.version
+                                AND n.created_at < clock_timestamp() - make_interval(secs => $1)))
+              AND NOT EXISTS (SELECT FROM runs r WHERE r.tenant_id = s.tenant_id AND r.key_id = s.key_id
+                              AND r.status NOT IN ('ready', 'failed', 'cancelled'))
+            FOR UPDATE OF k SKIP LOCKED
+        )
+        DELETE FROM vault.secrets s USING gone g
+        WHERE (s.tenant_id, s.key_id, s.version) = (g.tenant_id, g.key_id, g.version)
         """,
         replaced_for,
         unused_for,

@@ -24,7 +24,9 @@ from agent_svc.outbound.chat import Answer, Models, Target, target_at
 from agent_svc.usecases.fail_over import Failures
 from chassis.catalogue import Catalogue
 from chassis.database import Database
-from chassis.vault import SecretId, Vault
+from chassis.errors import describe
+from chassis.observability import log
+from chassis.vault import SealBrokenError, SecretId, Vault
 
 MOST_AGENTS = 2_048
 
@@ -148,18 +150,24 @@ class Planner:
         who = candidates(ready.agent.agent_id, dialog_id, row["effective"], base)
         if who is None:
             raise no_key()
-        targets = {}
-        for place in (who.first, who.fallback):
-            if place is not None and place.provider in keys:
-                key = keys[place.provider]
-                secret = self._vault.open(SecretId(tenant, key.key_id, key.version), key.sealed)
-                target = target_at(self._catalogue, place.provider, secret, key.variables)
-                if target is None:
-                    raise no_provider()
-                targets[place] = target
-        if not targets:
+        asked = [place for place in (who.first, who.fallback) if place is not None and place.provider in keys]
+        if not asked:
             raise no_key()
+        reached = {place: self._target(tenant, keys[place.provider]) for place in asked}
+        # whoever cannot be asked at all leaves the other one to answer
+        targets = {place: target for place, target in reached.items() if target is not None}
+        if not targets:
+            raise no_provider()
         return Plan(ready, who, targets, keys, row["route_version"])
+
+    def _target(self, tenant: str, key: AskingKey) -> Target | None:
+        """Return how to ask a key's provider; None when its secret does not open or operators unlisted it."""
+        try:
+            secret = self._vault.open(SecretId(tenant, key.key_id, key.version), key.sealed)
+        except SealBrokenError as error:
+            log().error("key_does_not_open", key_id=key.key_id, error=describe(error))
+            return None
+        return target_at(self._catalogue, key.provider, secret, key.variables)
 
 
 def body_for(request: Mapping[str, Any], ready: Ready, model: str) -> bytes:
@@ -192,7 +200,8 @@ async def answer_chat(
         target = plan.targets.get(place)
         try:
             if target is None:
-                raise ProviderRefusalError(401)  # its key was taken away
+                # its key was taken away, or cannot be used
+                raise ProviderRefusalError(0 if place.provider in plan.keys else UNAUTHORIZED)
             body = body_for(request, plan.ready, place.model)
             answer = await models.ask(target, body, streamed=streamed)
         except ProviderRefusalError as refusal:
@@ -204,7 +213,8 @@ async def answer_chat(
             if place == plan.who.first:
                 failures.failed(tenant, agent_id, place, refusal)
             continue
-        failures.answered(tenant, agent_id, place)
+        if answer.ended:
+            failures.answered(tenant, agent_id, place)
         return Answered(answer, place, instead)
     assert instead is not None  # noqa: S101 -- at least the first was asked
     raise instead

@@ -29,7 +29,11 @@ def told_of(key: Key, counts: Standing) -> str:
 async def publish_agent(
     transaction: Transaction, catalogue: Catalogue, tenant: str, agent_id: str, now: datetime | None = None
 ) -> None:
-    """Publish agent.updated with the newest version; nothing when there is no such agent."""
+    """Publish agent.updated with the newest version; nothing when there is no such agent.
+
+    One transaction after the other: what is published last holds what all of them changed.
+    """
+    await agent_store.lock_news(transaction.connection, tenant, agent_id)
     agent = await agent_store.get_agent(transaction.connection, tenant, agent_id)
     if agent is None:
         return

@@ -57,7 +57,9 @@ async def _serving(
         agent = await agent_store.get_agent(connection, tenant, agent_id)
         if agent is not None:
             row = await route_store.current_route(connection, tenant, agent_id)
-            found |= in_service(provider, row["effective"] if row else None, agent.definition)
+            # what the owner wants, too: a model that the fallback stands in for is to come back
+            for route in (row["desired"], row["effective"]) if row else (None,):
+                found |= in_service(provider, route, agent.definition)
     return found
 
 

@@ -40,6 +40,8 @@ class Turn:
     answer: bytes
     streamed: bool
     counts: bool = True
+    size: int = 0
+    """About how many bytes it holds."""
 
     @property
     def slot(self) -> tuple[str, str]:

@@ -19,6 +19,8 @@ from agent_svc.usecases.fail_over import NOBODY, take_out
 from agent_svc.usecases.probe_targets import target_of
 from chassis.catalogue import Catalogue
 from chassis.database import Database, Transaction
+from chassis.errors import describe, where
+from chassis.observability import log
 from chassis.vault import Vault
 
 ASK_EVERY = timedelta(hours=24)
@@ -39,12 +41,23 @@ class Retirements:
         async with self.database.transaction() as transaction:
             agents = await store.agents_served(transaction.connection)
             known = await outage_store.dates(transaction.connection)
+        failed = 0
         for row in agents:
-            for place in await self._places(row):
-                await self._ask(row["tenant_id"], row["agent_id"], place, known)
+            try:
+                for place in await self._places(row):
+                    await self._ask(row["tenant_id"], row["agent_id"], place, known)
+            except Exception as error:  # what is wrong with one agent must not keep the others in the dark
+                failed += 1
+                log().error("retirement_not_asked", error=describe(error), at=where(error))
         for row in agents:
-            async with self.database.transaction() as transaction:
-                await self._look_at(transaction, row)
+            try:
+                async with self.database.transaction() as transaction:
+                    await self._look_at(transaction, row)
+            except Exception as error:
+                failed += 1
+                log().error("retirement_not_seen", error=describe(error), at=where(error))
+        if failed:
+            log().error("retirements_incomplete", failed=failed)
         return False
 
     async def _places(self, row: store.Row) -> list[Place]:

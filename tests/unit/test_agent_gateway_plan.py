@@ -1,0 +1,69 @@
+"""Who is asked when one of the two that a route names cannot be."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from agent_svc.domain.agent import Agent
+from agent_svc.outbound.route_store import Row
+from agent_svc.usecases.answer_chat import Found, Planner, Ready
+from chassis.catalogue import Catalogue
+from chassis.database import Database
+from chassis.errors import Problem
+from chassis.keyring import Keyring
+from chassis.vault import SecretId, Vault
+
+FIRST, SECOND = "01998a5e-0000-7000-8000-000000000001", "01998a5e-0000-7000-8000-000000000002"
+LISTED = "providers: [{id: listed, base_url: 'https://8.8.8.8/v1'}, {id: second, base_url: 'https://8.8.4.4/v1'}]\n"
+
+
+def found(vault: Vault, providers: list[str], *, opens: bool = True) -> Found:
+    """An agent that is served at the first of `providers`, with the second as fallback."""
+    named = [
+        {"model": "m", "provider": provider, "key_id": key_id, "run_id": None}
+        for provider, key_id in zip(providers, (FIRST, SECOND), strict=True)
+    ]
+    places = [SecretId("t", FIRST, 1), SecretId("t", SECOND, 1 if opens else 2)]
+    row: dict[str, Any] = {
+        "turn": None,
+        "route_version": 1,
+        "effective": {"targets": [named[0] | {"share": 1}], "fallback": named[1]},
+        "key_ids": [FIRST, SECOND],
+        "providers": providers,
+        "key_versions": [1, 1],
+        "variables": [{}, {}],
+        "sealed": [vault.seal(place, "sk-canary") for place in places],
+    }
+    definition = {"provider": "listed", "base_model": "b", "prompt": "", "tools": []}
+    agent = Agent("shop", 1, definition, "", datetime.now(UTC))
+    return Found(Ready(agent, cast(Any, None), None), cast(Row, row))
+
+
+@pytest.fixture
+def planner(tmp_path: Path) -> tuple[Planner, Vault]:
+    path, vault = tmp_path / "catalogue.yaml", Vault(Keyring.of(os.urandom(32)))
+    path.write_text(LISTED)
+    return Planner(Database("", "", "agent_svc", source="/t"), vault, Catalogue(path), 1.0), vault
+
+
+def test_a_provider_that_operators_unlisted_leaves_the_other_to_answer(
+    planner: tuple[Planner, Vault],
+) -> None:
+    plans, vault = planner
+    for providers in (["listed", "unlisted"], ["unlisted", "listed"]):
+        plan = plans.plan("t", "d1", found(vault, providers))
+        assert [place.provider for place in plan.targets] == ["listed"]
+        assert (plan.who.first.provider, plan.who.fallback and plan.who.fallback.provider) == tuple(providers)
+    with pytest.raises(Problem, match="provider_unknown"):
+        plans.plan("t", "d1", found(vault, ["unlisted", "elsewhere"]))
+
+
+def test_a_key_that_does_not_open_leaves_the_other_to_answer(planner: tuple[Planner, Vault]) -> None:
+    plans, vault = planner
+    plan = plans.plan("t", "d1", found(vault, ["listed", "second"], opens=False))
+    assert [place.key_id for place in plan.targets] == [FIRST]
