@@ -186,7 +186,7 @@ LINES: list[Act] = [
 ]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(300 + 30 * CRASHES)
 @pytest.mark.parametrize("line", LINES, ids=lambda one: one.__name__)
 async def test_crash_points(line: Act, surroundings: Surroundings, tmp_path: Path) -> None:
     async with world(surroundings, tmp_path, speed=20.0) as a_world:
@@ -219,7 +219,7 @@ async def killed(stage: Stage) -> None:
     await service.ready()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(300 + 30 * CRASHES)
 async def test_crash_points_paused_past_the_lease(surroundings: Surroundings, tmp_path: Path) -> None:
     """One worker is stopped in its creates, another takes over; then the first wakes, or is killed."""
     async with world(surroundings, tmp_path, speed=20.0) as a_world:

@@ -22,7 +22,7 @@ import pytest
 from deploy.simulator.testing import RunningSimulator
 from deploy.stack.services import Surroundings
 from tests.chaos.routing import FLAKY_SECRET, SURE_SECRET, Routing
-from tests.harness import instance, publisher, records
+from tests.harness import instance, publisher, records, until
 
 ACTS = int(os.environ.get("MORTARBOARD_ROUTING_ACTS", "1000"))
 SEED = int(os.environ.get("MORTARBOARD_ROUTING_SEED") or time.time_ns() % 1_000_000)
@@ -44,8 +44,8 @@ async def world(surroundings: Surroundings, folder: Path) -> AsyncIterator[Routi
         names = ("sure", "flaky")
         entries = [{"id": name, "base_url": simulator.base_url, "allow_private": True} for name in names]
         catalogue.write_text(json.dumps({"providers": entries}))
-        settings = {"catalogue": str(catalogue), "probe_every": "0.3", "requests_per_minute": "0"}
-        settings |= {"session_timeout": "3", "log_level": "warning"}
+        settings = {"catalogue": str(catalogue), "probe_every": "0.05", "probes": "1"}
+        settings |= {"requests_per_minute": "0", "session_timeout": "3", "log_level": "warning"}
         running = [instance(surroundings, "agent-svc", folder, slot, **settings) for slot in ("1", "2", "3")]
         try:
             for one in running:
@@ -88,7 +88,10 @@ async def test_every_instance_ends_on_the_same_route_and_never_on_an_older_one(
         _check_history(entries, ledger.activations, len(ledger.rollbacks))
         await _check_instances(routing)
         await _check_topic(routing, entries)
-        assert min(reasons[one] for one in ("activated", "rejected", "rolled_back", "failed_over")) > 0
+        assert (
+            min(reasons[one] for one in ("activated", "rejected", "rolled_back", "failed_over", "recovered"))
+            > 0
+        )
 
 
 def _check_history(entries: list[dict[str, Any]], activations: list[str], rollbacks: int) -> None:
@@ -113,7 +116,12 @@ async def _check_instances(routing: Routing) -> None:
 
 async def _check_topic(routing: Routing, entries: list[dict[str, Any]]) -> None:
     """The topic tells the same story in the same order: its last record is what serves."""
-    found = await records(routing.surroundings, "agent.routed")
+
+    async def all_published() -> Any:
+        published = await records(routing.surroundings, "agent.routed")
+        return published if len(published) >= len(entries) else None
+
+    found = await until(all_published)
     sequences = [int(dict(record.headers)["ce_sequence"]) for record in found]
     assert sequences == list(range(1, len(entries) + 1))
     told = [json.loads(record.value) for record in found]

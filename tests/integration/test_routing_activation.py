@@ -72,11 +72,12 @@ async def test_the_history_says_who_and_why_and_rollbacks_go_back(
             assert (back.status_code, back.json()["route_version"]) == (200, 3)
         assert (await world.route())["effective"]["targets"][0]["model"] == SMART
         assert (await world.ask(HELLO, "d1")).headers["x-model"] == SMART
-        events = sorted(await bodies(surroundings, "agent.routed"), key=lambda one: one["route_version"])
-        assert [one["because"] for one in events if one["reason"] == "rejected"] == [
-            "route_changed",
-            "key_unknown",
-        ]
+
+        async def rejections() -> Any:
+            told = [one for one in await bodies(surroundings, "agent.routed") if one["reason"] == "rejected"]
+            return [one["because"] for one in told] if len(told) == 2 else None
+
+        assert await until(rejections) == ["route_changed", "key_unknown"]
         audit = (await world.api.get("/v1/audit?limit=200")).json()["items"]
         actions = Counter(one["action"] for one in audit)
         assert (actions["route.activated"], actions["route.rolled_back"]) == (2, 1)
