@@ -85,6 +85,41 @@ async def test_a_job_that_the_list_lacks_is_looked_at_by_itself(long_jobs: World
     assert "job_missing" in await until(told, 20, long_jobs.logs())
 
 
+async def _refuse_to_record(a_world: World, run_id: str) -> None:
+    """Let the database refuse what a good look at one run shows, though not that a look failed."""
+    async with a_world.surroundings.databases.connection(a_world.surroundings.database) as admin:
+        await admin.execute(
+            f"""
+            CREATE FUNCTION training_svc.refuse() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN RAISE EXCEPTION 'poison'; END $$;
+            CREATE TRIGGER refuse BEFORE UPDATE ON training_svc.runs FOR EACH ROW
+                WHEN (NEW.run_id = '{run_id}' AND NEW.checked_at > OLD.checked_at)
+                EXECUTE FUNCTION training_svc.refuse();
+            """
+        )
+
+
+async def test_a_run_that_cannot_be_recorded_holds_up_no_other_run_of_its_key(long_jobs: World) -> None:
+    await long_jobs.started(**SLOW)
+    runs = await _started_runs(long_jobs, 3)
+    await _refuse_to_record(long_jobs, runs[0])
+    async with long_jobs.surroundings.databases.connection(long_jobs.surroundings.database) as admin:
+        # as after days of tries: the pause before the next must not grow beyond all numbers
+        await admin.execute("UPDATE training_svc.runs SET failures = 2000 WHERE run_id = $1", runs[0])
+        await admin.execute(
+            "UPDATE training_svc.runs SET checked_at = now() - interval '1 hour', "
+            "next_poll_at = now() - CASE WHEN run_id = $1 THEN interval '1 hour' ELSE interval '0' END",
+            runs[0],
+        )
+    await _looked_at(long_jobs, runs[1:])
+
+    async def told() -> Any:
+        row = await long_jobs.row(runs[0])
+        return row and row["attention"]
+
+    assert "run_stuck" in await until(told, 20, long_jobs.logs())
+
+
 async def test_an_upload_that_takes_long_holds_up_no_other_run(long_jobs: World) -> None:
     service = await long_jobs.started(drivers="1", upload_timeout="60", provider_timeout="60")
     (followed,) = await _started_runs(long_jobs, 1)

@@ -12,9 +12,10 @@ import pytest
 
 from chassis.database import Database
 from chassis.errors import LeaseLostError
+from contracts.agents import AgentRouted
 from deploy.stack.services import Surroundings
 from training_svc.domain.run import Request, Run, TrainingFile
-from training_svc.outbound import run_store
+from training_svc.outbound import agent_store, follow_store, run_store, webhook_store
 from training_svc.usecases.hold import Hold
 
 
@@ -102,3 +103,67 @@ async def test_two_tenants_may_use_the_same_run_id(opened: Database) -> None:
     assert other is not None
     assert {run.request.tenant, other.request.tenant} == {"acme", "other"}
     assert other.status == "unknown"
+
+
+async def followed(database: Database, count: int) -> list[Run]:
+    """Runs of one key whose jobs are known, looked at right now by a follower."""
+    first = request()
+    await store(database, first, *(replace(request(), key_id=first.key_id) for _ in range(count - 1)))
+    for _ in range(count):
+        run = await claim(database, 60.0)
+        assert run is not None
+        job_id = f"ftjob-{run.request.run_id}"
+
+        def follow(run: Run, now: datetime, job_id: str = job_id) -> Run:
+            return replace(run, status="training", step="following", job_id=job_id)
+
+        await Hold(database, run).record(follow, due_in=0.0)
+    return await claim_account(database)
+
+
+async def claim_account(database: Database) -> list[Run]:
+    async with database.transaction() as transaction:
+        return await follow_store.claim_account(transaction.connection, 60.0, 0.0)
+
+
+async def report(database: Database, run: Run) -> None:
+    async with database.transaction() as transaction:
+        assert await webhook_store.make_due(transaction.connection, "acme", "openai", run.job_id or "") == 1
+
+
+async def test_a_report_that_comes_during_a_look_makes_the_run_due_after_it(opened: Database) -> None:
+    runs = await followed(opened, 3)
+    assert len(runs) == 3
+    told, quiet, other = runs
+    await report(opened, told)
+    await report(opened, quiet)
+    await Hold(opened, told).record(lambda run, _: run, due_in=600.0)
+    async with opened.transaction() as transaction:
+        await follow_store.note_unchanged(transaction.connection, [quiet, other], [600.0, 600.0])
+    async with opened.transaction() as transaction:
+        due = await transaction.connection.fetch("SELECT run_id FROM runs WHERE next_poll_at <= now()")
+    assert {str(row["run_id"]) for row in due} == {told.request.run_id, quiet.request.run_id}
+
+
+async def test_a_wish_that_comes_during_a_quiet_look_does_not_wait_for_the_lease(opened: Database) -> None:
+    (run,) = await followed(opened, 1)
+    async with opened.transaction() as transaction:
+        await run_store.ask(transaction.connection, "acme", run.request.run_id, "cancel")
+    async with opened.transaction() as transaction:
+        await follow_store.note_unchanged(transaction.connection, [run], [600.0])
+    driven = await claim(opened, 60.0)
+    assert driven is not None
+    assert driven.asked == "cancel"
+
+
+async def test_a_route_that_is_heard_of_late_does_not_replace_a_newer_one(opened: Database) -> None:
+    for version, sequence in ((2, 20), (1, 10)):
+        event = AgentRouted(
+            agent_id="shop", route_version=version, activation_id=None, desired=None, effective=None,
+            reason="activated",
+        )  # fmt: skip
+        async with opened.transaction() as transaction:
+            await agent_store.put_route(transaction.connection, "acme", event, sequence)
+    async with opened.transaction() as transaction:
+        route = await agent_store.get_route(transaction.connection, "acme", "shop")
+    assert route["route_version"] == 2

@@ -41,6 +41,7 @@ CREATE TABLE runs (
 
     epoch bigint NOT NULL DEFAULT 0,
     leased_until timestamptz NOT NULL DEFAULT '-infinity',
+    claimed_at timestamptz,            -- a run that is made due after this is due again once it is given back
     next_poll_at timestamptz DEFAULT clock_timestamp(),  -- null: nothing is left to do
     poll_no bigint NOT NULL DEFAULT 0,
     applied_poll bigint NOT NULL DEFAULT 0,
@@ -126,6 +127,7 @@ CREATE TABLE routes (
     desired jsonb,
     effective jsonb,
     reason text NOT NULL,
+    sequence bigint NOT NULL,
     PRIMARY KEY (tenant_id, agent_id)
 );
 SELECT protect_tenant_table('routes');

@@ -42,6 +42,13 @@ class NoAnswerError(ProviderError, Transient):
         self.retry_after = retry_after
 
 
+class UnforeseenError(NoAnswerError):
+    """Something nobody thought of keeps this one run from going on: it is tried again, ever more seldom."""
+
+    def __init__(self) -> None:
+        super().__init__("run_stuck")
+
+
 class WaitsForOwnerError(ProviderError, Permanent):
     """The run cannot go on before its owner does something."""
 

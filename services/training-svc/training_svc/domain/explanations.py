@@ -24,6 +24,13 @@ EXPLANATIONS: dict[str, tuple[Text, Text]] = {
     ),
     "key_missing": (Text("The agent's key is not there.", "Ключа агента нет."), REPLACE_KEY),
     "provider_silent": (Text("The provider does not answer.", "Провайдер не отвечает."), NOTHING),
+    "run_stuck": (
+        Text("An unexpected error holds this training up.", "Обучению мешает непредвиденная ошибка."),
+        Text(
+            "It is tried again by itself; if this lasts, tell the operators.",
+            "Попытки продолжаются сами; если это надолго, сообщите операторам.",
+        ),
+    ),
     "job_missing": (
         Text(
             "The provider no longer shows this training under the key.",

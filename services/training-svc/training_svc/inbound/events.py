@@ -19,7 +19,7 @@ async def on_agent_updated(received: Received[AgentUpdated], transaction: Transa
 
 async def on_agent_routed(received: Received[AgentRouted], transaction: Transaction) -> None:
     """Remember what serves the agent."""
-    await agent_store.put_route(transaction.connection, received.tenant, received.event)
+    await agent_store.put_route(transaction.connection, received.tenant, received.event, received.sequence)
 
 
 def consumers(start_run: StartRun) -> list[Consumer]:

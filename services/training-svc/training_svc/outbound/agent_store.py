@@ -70,15 +70,18 @@ async def get_agent(connection: Connection, tenant: str, agent_id: str) -> Agent
     return Agent(**row) if row else None
 
 
-async def put_route(connection: Connection, tenant: str, event: AgentRouted) -> None:
-    """Remember what serves an agent."""
+async def put_route(connection: Connection, tenant: str, event: AgentRouted, sequence: int) -> None:
+    """Remember what serves an agent; an older event, such as a dead letter sent again, changes nothing."""
     await connection.execute(
         """
-        INSERT INTO routes (tenant_id, agent_id, route_version, activation_id, desired, effective, reason)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO routes AS r
+            (tenant_id, agent_id, route_version, activation_id, desired, effective, reason, sequence)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         ON CONFLICT (tenant_id, agent_id) DO UPDATE SET
             route_version = excluded.route_version, activation_id = excluded.activation_id,
-            desired = excluded.desired, effective = excluded.effective, reason = excluded.reason
+            desired = excluded.desired, effective = excluded.effective, reason = excluded.reason,
+            sequence = excluded.sequence
+        WHERE r.sequence <= excluded.sequence
         """,
         tenant,
         event.agent_id,
@@ -87,6 +90,7 @@ async def put_route(connection: Connection, tenant: str, event: AgentRouted) -> 
         event.desired.model_dump(mode="json") if event.desired else None,
         event.effective.model_dump(mode="json") if event.effective else None,
         event.reason,
+        sequence,
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -17,14 +19,49 @@ if TYPE_CHECKING:
     from openai import APIStatusError
 
 
+LARGEST = 2**53
+"""Whole numbers beyond this are no count of anything, and would overflow what is reckoned with them."""
+UNREADABLE = (
+    TimeoutError,
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    RecursionError,
+)
+"""What reading an answer of any form may raise."""
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+"""What the database takes in no text: a NUL, and half of a surrogate pair."""
+
+
+def cut(value: object, most: int = 256) -> str:
+    """Return a value as a text that can be stored, cut to what is kept."""
+    return UNSTORABLE.sub("\ufffd", str(value))[:most]
+
+
 def text(value: object) -> str | None:
-    """Return a text, cut to what is kept, or None for anything else."""
-    return value[:256] if isinstance(value, str) and value else None
+    """Return a text that can be stored, cut to what is kept, or None for anything else."""
+    return cut(value) if isinstance(value, str) and value else None
 
 
 def number(value: object) -> int | None:
-    """Return a whole number that is not negative, or None for anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """Return a whole number that is not negative and not absurd, or None for anything else."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value <= LARGEST else None  # type: ignore[operator, return-value]
+
+
+def figures(values: object) -> dict[str, int | float]:
+    """Return the figures among named values, at most 32, without what JSON cannot hold (NaN, infinity)."""
+    named = list(values.items())[:32] if isinstance(values, dict) else []
+    return {cut(name, 64): value for name, value in named if _is_figure(value)}
+
+
+def _is_figure(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and abs(value) <= LARGEST
 
 
 def read_job(answer: Any) -> Job:
@@ -49,19 +86,13 @@ def read_job(answer: Any) -> Job:
 
 def read_event(answer: Any) -> JobEvent:
     """Read a line of a job's diary; raises like `read_job` when it is none."""
-    data = answer.data if isinstance(answer.data, dict) else {}
-    figures = {
-        str(name)[:64]: value
-        for name, value in list(data.items())[:32]
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
     kind = str(getattr(answer, "type", "") or "")
     return JobEvent(
-        id=str(answer.id)[:256],
+        id=cut(answer.id),
         at=datetime.fromtimestamp(answer.created_at, UTC),
-        level=str(answer.level)[:16],
+        level=cut(answer.level, 16),
         code=event_code(str(answer.message), kind),
-        data=figures,
+        data=figures(answer.data),
     )
 
 
@@ -102,5 +133,5 @@ async def answered(seconds: float) -> AsyncIterator[None]:
         raise _refusal(error) from None
     except UnicodeError:
         raise KeyRefusedError("key_refused") from None
-    except (openai.APIError, TimeoutError, OSError, ValueError, TypeError, AttributeError):
+    except (openai.APIError, *UNREADABLE):
         raise NoAnswerError from None

@@ -39,7 +39,9 @@ async def claim_account(connection: Connection, lease_seconds: float, fresh_seco
             UPDATE runs r SET
                 epoch = epoch + 1,
                 poll_no = poll_no + 1,
-                leased_until = clock_timestamp() + make_interval(secs => $1)
+                leased_until = clock_timestamp() + make_interval(secs => $1),
+                next_poll_at = least(next_poll_at, clock_timestamp()),
+                claimed_at = clock_timestamp()
             FROM taken WHERE (r.tenant_id, r.run_id) = (taken.tenant_id, taken.run_id)
             RETURNING r.*, taken.leads
         )
@@ -55,7 +57,7 @@ async def claim_account(connection: Connection, lease_seconds: float, fresh_seco
 async def note_unchanged(connection: Connection, runs: Sequence[Run], pauses: Sequence[float]) -> None:
     """Give back runs of which a look showed nothing new, each due again after its pause (seconds).
 
-    What a newer epoch holds stays as it is.
+    What a newer epoch holds stays as it is; what was made due meanwhile is due at once.
     """
     await connection.execute(
         """
@@ -64,11 +66,11 @@ async def note_unchanged(connection: Connection, runs: Sequence[Run], pauses: Se
             checked_at = clock_timestamp(),
             failures = 0,
             leased_until = '-infinity',
-            next_poll_at = clock_timestamp() + make_interval(secs => looked.pause)
+            next_poll_at = CASE WHEN r.next_poll_at > r.claimed_at THEN clock_timestamp()
+                                ELSE clock_timestamp() + make_interval(secs => looked.pause) END
         FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::float8[])
             AS looked (tenant_id, run_id, epoch, pause)
         WHERE r.tenant_id = looked.tenant_id AND r.run_id = looked.run_id AND r.epoch = looked.epoch
-          AND r.followed
         """,
         [run.request.tenant for run in runs],
         [run.request.run_id for run in runs],

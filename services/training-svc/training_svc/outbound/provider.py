@@ -17,7 +17,7 @@ from contracts.catalogue import Limits, ProviderEntry
 from training_svc.domain.errors import BusyError, MissingError, RefusedError
 from training_svc.domain.job import Job, JobEvent, belongs
 from training_svc.domain.run import Run, TrainingFile
-from training_svc.outbound.answers import answered, read_event, read_job
+from training_svc.outbound.answers import answered, cut, figures, number, read_event, read_job, text
 from training_svc.outbound.parts import upload_parts
 
 if TYPE_CHECKING:
@@ -207,11 +207,12 @@ class Provider:
             page = await self._client.fine_tuning.jobs.checkpoints.list(job_id, limit=10)
             return [
                 {
-                    "model": str(one.fine_tuned_model_checkpoint)[:256],
-                    "step": one.step_number,
-                    "metrics": one.metrics.model_dump(exclude_none=True) if one.metrics else None,
+                    "model": cut(one.fine_tuned_model_checkpoint),
+                    "step": number(one.step_number),
+                    "metrics": figures(one.metrics.model_dump()) if one.metrics else None,
                 }
                 for one in page.data
+                if text(one.fine_tuned_model_checkpoint) and number(one.step_number) is not None
             ]
 
     async def result_file(self, job: Job) -> bytes:

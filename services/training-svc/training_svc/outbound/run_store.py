@@ -59,7 +59,8 @@ async def claim(connection: Connection, lease_seconds: float) -> Run | None:
         UPDATE runs SET
             epoch = epoch + 1,
             poll_no = poll_no + 1,
-            leased_until = clock_timestamp() + make_interval(secs => $1)
+            leased_until = clock_timestamp() + make_interval(secs => $1),
+            claimed_at = clock_timestamp()
         WHERE (tenant_id, run_id) = (
             SELECT tenant_id, run_id FROM runs
             WHERE next_poll_at <= now() AND leased_until < now() AND NOT followed
@@ -121,6 +122,7 @@ async def lock(connection: Connection, tenant: str, run_id: str) -> Run | None:
 async def write_held(connection: Connection, run: Run, *, due_in: float | None, release: bool) -> bool:
     """Record what the holder found out; with `release` give the run back, due in `due_in` seconds or never.
 
+    A run that was made due while it was held is due at once: what the holder saw may be older than that.
     False when a newer epoch or a later poll was recorded meanwhile.
     """
     done = await connection.fetchval(
@@ -135,6 +137,8 @@ async def write_held(connection: Connection, run: Run, *, due_in: float | None, 
             wish_result = $30, finished_at = $31, files_state = $32, files_until = $33,
             leased_until = CASE WHEN $28 THEN '-infinity' ELSE leased_until END,
             next_poll_at = CASE WHEN NOT $28 THEN next_poll_at
+                                WHEN $29::float8 IS NOT NULL AND next_poll_at > claimed_at
+                                    THEN clock_timestamp()
                                 ELSE clock_timestamp() + make_interval(secs => $29) END
         WHERE tenant_id = $1 AND run_id = $2 AND epoch = $3 AND applied_poll <= $4
         RETURNING true
@@ -189,12 +193,16 @@ async def ask(connection: Connection, tenant: str, run_id: str, asked: str) -> N
 async def ask_poll(connection: Connection, tenant: str, run_id: str, gap: float) -> bool:
     """Make an unfinished run due now, unless one was asked for less than `gap` seconds ago.
 
+    A run that is being looked at is not made due once more: that look is the answer.
     Returns whether an answer is on its way: to this question, or to one that was asked just before.
     """
     on_its_way = await connection.fetchval(
         """
         WITH asked AS (
-            UPDATE runs SET asked_poll_at = clock_timestamp(), next_poll_at = clock_timestamp()
+            UPDATE runs SET
+                asked_poll_at = clock_timestamp(),
+                next_poll_at = CASE WHEN leased_until > clock_timestamp() THEN next_poll_at
+                                    ELSE clock_timestamp() END
             WHERE tenant_id = $1 AND run_id = $2 AND status NOT IN ('ready', 'failed', 'cancelled')
               AND (asked_poll_at IS NULL OR asked_poll_at < clock_timestamp() - make_interval(secs => $3))
             RETURNING true

@@ -10,7 +10,7 @@ from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.errors import LeaseLostError
 from chassis.objects import ObjectStore
-from training_svc.domain.errors import ProviderError, WaitsForOwnerError
+from training_svc.domain.errors import WaitsForOwnerError
 from training_svc.domain.run import given_up, must_not_start
 from training_svc.outbound import run_store
 from training_svc.outbound.accounts import Accounts
@@ -53,7 +53,9 @@ class Driver:
     async def _advance_or_postpone(self, hold: Hold) -> None:
         try:
             await self._advance(hold)
-        except ProviderError as error:
+        except LeaseLostError:
+            raise
+        except Exception as error:
             await postpone_run(hold, error, self.settings, self.catalogue)
 
     async def _advance(self, hold: Hold) -> None:

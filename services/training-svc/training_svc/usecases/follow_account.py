@@ -58,7 +58,7 @@ class Follower:
                     await pin_account(self.database, self.catalogue, hold)
             provider = await self.accounts.open(holds[0].run)
             jobs = await _jobs(provider, [hold.run for hold in holds])
-        except ProviderError as error:
+        except Exception as error:
             for hold in holds:
                 await self._postpone(hold, error)
             return
@@ -87,12 +87,12 @@ class Follower:
     async def _follow(self, hold: Hold, provider: Provider, job: Job) -> None:
         try:
             await follow_run(hold, provider, self.database, self.catalogue, self.settings, job)
-        except ProviderError as error:
-            await self._postpone(hold, error)
         except LeaseLostError:
             _taken_over(hold)
+        except Exception as error:
+            await self._postpone(hold, error)
 
-    async def _postpone(self, hold: Hold, error: ProviderError) -> None:
+    async def _postpone(self, hold: Hold, error: Exception) -> None:
         try:
             await postpone_run(hold, error, self.settings, self.catalogue)
         except LeaseLostError:

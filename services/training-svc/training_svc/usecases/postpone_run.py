@@ -8,7 +8,7 @@ from datetime import datetime
 from chassis import observability as seen
 from chassis.catalogue import Catalogue
 from chassis.database import Transaction
-from chassis.errors import describe, where
+from chassis.errors import describe, is_transient, where
 from contracts.training import KeyRefused
 from training_svc.domain.errors import (
     BusyError,
@@ -16,6 +16,7 @@ from training_svc.domain.errors import (
     MissingError,
     NoAnswerError,
     ProviderError,
+    UnforeseenError,
     WaitsForOwnerError,
 )
 from training_svc.domain.run import Run, failed, needs
@@ -25,14 +26,17 @@ from training_svc.usecases.hold import Hold
 
 SILENT_AFTER = 5
 LONGEST_BACKOFF = 60.0
+MOST_DOUBLINGS = 10
 SOON = 1.0
 TIDY_TRIES = 5
 
 
 async def postpone_run(
-    hold: Hold, error: ProviderError, settings: TrainingSettings, catalogue: Catalogue
+    hold: Hold, error: Exception, settings: TrainingSettings, catalogue: Catalogue
 ) -> None:
     """Record why the run does not go on now, and when it is tried again."""
+    if not isinstance(error, ProviderError):
+        error = _unforeseen(hold, error)
     seen.log().warning(
         "run_postponed",
         run_id=hold.run.request.run_id,
@@ -45,8 +49,8 @@ async def postpone_run(
     elif isinstance(error, BusyError):
         await hold.record(lambda run, _: run, due_in=max(error.retry_after, settings.follow_fast))
     elif isinstance(error, NoAnswerError):
-        pause = max(error.retry_after, min(0.5 * 2**hold.run.failures, LONGEST_BACKOFF))
-        await hold.record(_silent, due_in=pause)
+        code, pause = error.code, max(error.retry_after, _backoff(hold.run.failures))
+        await hold.record(lambda run, now: _silent(run, code, now), due_in=pause)
     elif hold.run.step in {"following", "confirming"} or isinstance(
         error, KeyRefusedError | WaitsForOwnerError
     ):
@@ -57,6 +61,18 @@ async def postpone_run(
                 run, _why(error), error.param, now=now, words=_words(error, run, catalogue, now)
             )
         )
+
+
+def _unforeseen(hold: Hold, error: Exception) -> ProviderError:
+    """Return what stands for an error nobody thought of, so that it holds up no run but its own.
+
+    One that passes by itself (a lost database) is raised: it is no fault of the run's.
+    """
+    if is_transient(error):
+        raise error
+    run_id, step = hold.run.request.run_id, hold.run.step
+    seen.log().error("run_stuck", run_id=run_id, step=step, error=describe(error), at=where(error))
+    return UnforeseenError()
 
 
 async def _wait_for_owner(hold: Hold, error: ProviderError, settings: TrainingSettings) -> None:
@@ -90,9 +106,14 @@ def _words(error: ProviderError, run: Run, catalogue: Catalogue, now: datetime) 
     return closing_words(entry, now.date(), catalogue.still_training(now.date()))
 
 
-def _silent(run: Run, now: datetime) -> Run:
+def _backoff(failures: int) -> float:
+    """Return the seconds until the next try; a provider that is away for days must not overflow it."""
+    return min(0.5 * 2.0 ** min(failures, MOST_DOUBLINGS), LONGEST_BACKOFF)
+
+
+def _silent(run: Run, code: str, now: datetime) -> Run:
     run = replace(run, failures=run.failures + 1)
-    return needs(run, "provider_silent", now) if run.failures >= SILENT_AFTER and not run.attention else run
+    return needs(run, code, now) if run.failures >= SILENT_AFTER and not run.attention else run
 
 
 def _tried_to_tidy(run: Run, now: datetime) -> Run:  # noqa: ARG001 -- the form of a change
