@@ -28,7 +28,7 @@ from chassis.errors import describe
 from chassis.observability import log
 from chassis.vault import SealBrokenError, SecretId, Vault
 
-MOST_AGENTS = 2_048
+MOST_AGENTS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,8 @@ class Planner:
         Raises a 404 Problem for an unknown agent and a 429 beyond `rate` a minute: then no turn is taken.
         """
         known = self._ready.get((tenant, agent_id))
+        if known is not None:
+            self._ready.move_to_end((tenant, agent_id))
         if known is not None and known.agent.definition["recorded_by"] != "gateway":
             in_turn = False  # nothing of it is recorded here
         async with self._database.tenant_connection() as connection:
@@ -127,7 +129,6 @@ class Planner:
         tools = orjson.Fragment(orjson.dumps(agent.tools)) if agent.tools else None
         ready = Ready(agent, orjson.Fragment(message), tools)
         self._ready[tenant, agent_id] = ready
-        self._ready.move_to_end((tenant, agent_id))
         while len(self._ready) > MOST_AGENTS:
             self._ready.popitem(last=False)
         return ready
