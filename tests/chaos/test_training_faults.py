@@ -34,7 +34,6 @@ CALLS = {
 }
 # refusals that end a run when no job of it exists yet
 FINAL = {"training_not_available", "unsupported_country", "insufficient_quota", "request_refused"}
-NO_MODEL = {"model_not_ready": "model_missing"}
 SETTINGS = {
     "drivers": "8",
     "provider_timeout": "1.5",
