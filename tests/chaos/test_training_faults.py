@@ -118,7 +118,7 @@ async def test_soak(surroundings: Surroundings, tmp_path: Path) -> None:
         doubted = sum(row["doubted"] for row in rows.values())
         calls = await a_world.requests()
         print(f"soak: {ledger}, {doubted} in doubt on the way, {sum(calls.values())} requests")
-        assert (ledger.ready, ledger.living, ledger.succeeded) == (RUNS, RUNS, RUNS)
+        assert (ledger.ready, ledger.jobs, ledger.living, ledger.succeeded) == (RUNS, RUNS, RUNS, RUNS)
         a_world.simulator.admin("DELETE", "faults")
         await no_files_left(a_world, 180)
         states = Counter(row["files_state"] for row in (await rows_of(a_world, list(rows))).values())

@@ -57,7 +57,7 @@ async def request_training(
         raise problems.agent_unknown()
     provider = wanted.provider or agent["provider"]
     base_model = wanted.base_model or agent["base_model"]
-    await _enough(connection, frozen, catalogue.min_examples(base_model))
+    await _enough(connection, frozen, catalogue.min_examples(base_model, provider))
     settings = asdict(wanted) | {"base_model": base_model}
     digest = settings_digest(settings)
     known = await run_store.running(connection, tenant, dataset_id, version, provider, digest)

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from chassis.errors import Permanent, Problem, ServiceError, Text, Transient, not_found
 
+STATUSES = {
+    "unknown": "неизвестно",
+    "waiting": "ожидание",
+    "training": "обучение",
+    "paused": "пауза",
+    "ready": "готово",
+    "failed": "ошибка",
+    "cancelled": "отменено",
+}
+"""What the states of a run are called in Russian."""
+
 
 class ProviderError(ServiceError):
     """The provider did not do what was asked; `code` is ours, never the provider's words."""
@@ -78,7 +89,10 @@ def already_final(status: str) -> Problem:
     return Problem(
         409,
         "run_has_ended",
-        Text(f"This run has already ended: {status}.", f"Это обучение уже закончилось: {status}."),
+        Text(
+            f"This run has already ended: {status}.",
+            f"Это обучение уже закончилось: {STATUSES.get(status, status)}.",
+        ),
         action=Text("Start a new training.", "Начните новое обучение."),
     )
 
@@ -108,7 +122,10 @@ def not_paused(status: str) -> Problem:
     return Problem(
         409,
         "run_not_paused",
-        Text(f"This run is not paused: {status}.", f"Это обучение не приостановлено: {status}."),
+        Text(
+            f"This run is not paused: {status}.",
+            f"Это обучение не приостановлено: {STATUSES.get(status, status)}.",
+        ),
         action=Text("Nothing to do: it goes on by itself.", "Делать ничего не нужно: оно идёт."),
     )
 
@@ -118,7 +135,7 @@ def not_ready(status: str) -> Problem:
     return Problem(
         409,
         "model_not_ready",
-        Text(f"This model is not ready: {status}.", f"Эта модель не готова: {status}."),
+        Text(f"This model is not ready: {status}.", f"Эта модель не готова: {STATUSES.get(status, status)}."),
         action=Text("Wait until the training is done.", "Дождитесь конца обучения."),
     )
 

@@ -156,7 +156,7 @@ EXPLANATIONS: dict[str, tuple[Text, Text]] = {
         TRAIN_AGAIN,
     ),
     "invalid_n_examples": (
-        Text("Too few examples: at least 10 are needed.", "Слишком мало примеров: нужно хотя бы 10."),
+        Text("The provider wants more examples.", "Провайдеру нужно больше примеров."),
         Text("Add examples and train again.", "Добавьте примеры и запустите снова."),
     ),
     "invalid_file_format": (

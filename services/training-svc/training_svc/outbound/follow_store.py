@@ -61,16 +61,20 @@ async def note_unchanged(connection: Connection, runs: Sequence[Run], pauses: Se
     """
     await connection.execute(
         """
+        WITH held AS MATERIALIZED (  -- in one order for all who lock many
+            SELECT r.tenant_id, r.run_id, looked.pause FROM runs r
+            JOIN unnest($1::text[], $2::uuid[], $3::bigint[], $4::float8[])
+                AS looked (tenant_id, run_id, epoch, pause) USING (tenant_id, run_id, epoch)
+            ORDER BY r.tenant_id, r.run_id FOR UPDATE OF r
+        )
         UPDATE runs r SET
             applied_poll = r.poll_no,
             checked_at = clock_timestamp(),
             failures = 0,
             leased_until = '-infinity',
             next_poll_at = CASE WHEN r.next_poll_at > r.claimed_at THEN clock_timestamp()
-                                ELSE clock_timestamp() + make_interval(secs => looked.pause) END
-        FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::float8[])
-            AS looked (tenant_id, run_id, epoch, pause)
-        WHERE r.tenant_id = looked.tenant_id AND r.run_id = looked.run_id AND r.epoch = looked.epoch
+                                ELSE clock_timestamp() + make_interval(secs => held.pause) END
+        FROM held WHERE (r.tenant_id, r.run_id) = (held.tenant_id, held.run_id)
         """,
         [run.request.tenant for run in runs],
         [run.request.run_id for run in runs],

@@ -234,6 +234,13 @@ async def withdraw(
         version,
         reason,
     )
+    await connection.execute(  # in one order for all who lock many
+        "SELECT FROM runs WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3 "
+        "ORDER BY tenant_id, run_id FOR UPDATE",
+        tenant,
+        dataset_id,
+        version,
+    )
     await connection.execute(
         """
         UPDATE runs SET withdrawn = true, files_until = clock_timestamp()

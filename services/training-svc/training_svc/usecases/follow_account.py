@@ -53,9 +53,9 @@ class Follower:
 
     async def _look(self, holds: Sequence[Hold]) -> None:
         try:
-            for hold in holds:
-                if waits_for_key(hold.run):
-                    await pin_account(self.database, self.catalogue, hold)
+            holds = [hold for hold in holds if await self._pinned(hold)]
+            if not holds:
+                return
             provider = await self.accounts.open(holds[0].run)
             jobs = await _jobs(provider, [hold.run for hold in holds])
         except Exception as error:
@@ -75,6 +75,20 @@ class Follower:
             pauses = [pause(run, self.settings) for run in quiet]
             async with self.database.transaction() as transaction:
                 await follow_store.note_unchanged(transaction.connection, quiet, pauses)
+
+    async def _pinned(self, hold: Hold) -> bool:
+        """Pin a renewed key; False when that puts the run into another account, or it was taken over."""
+        if not waits_for_key(hold.run):
+            return True
+        version = hold.run.key_version
+        try:
+            await pin_account(self.database, self.catalogue, hold)
+            if hold.run.key_version == version:
+                return True
+            await hold.record(lambda run, _: run, due_in=0.0)
+        except LeaseLostError:
+            _taken_over(hold)
+        return False
 
     def _is_news(self, run: Run, job: Job) -> bool:
         """Tell whether the job as listed changes anything that is known of the run."""

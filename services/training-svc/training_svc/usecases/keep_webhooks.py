@@ -7,10 +7,12 @@ from uuid import uuid4
 
 from chassis import audit
 from chassis.database import Database, Transaction
-from chassis.vault import SecretId, Vault, secrets_under_older_keys
+from chassis.observability import log
+from chassis.vault import SealBrokenError, SecretId, Vault, secrets_under_older_keys
 from training_svc.domain.errors import bad_secret, no_webhook, too_many_webhooks
 from training_svc.outbound import webhook_store
 from training_svc.outbound.signature import is_secret
+from training_svc.outbound.webhook_store import Webhook
 
 MOST = 20
 RESEAL_AT_ONCE = 100
@@ -50,16 +52,28 @@ async def remove_webhook(transaction: Transaction, *, tenant: str, subject: str,
 async def tidy_webhooks(database: Database, vault: Vault) -> bool:
     """Drop the memory of reports that no provider sends again, and seal secrets by the newest master key."""
     async with database.transaction() as transaction:
+        await webhook_store.forget_reports(transaction.connection)
+    sealed = 0
+    async with database.transaction() as transaction:
         connection = transaction.connection
-        await webhook_store.forget_reports(connection)
-        found = await webhook_store.lock_sealed_by(connection, vault.older_heads(), RESEAL_AT_ONCE)
-        for webhook in found:
-            place = SecretId(webhook.tenant, webhook.hook_id, webhook.version)
-            sealed = vault.seal(place, vault.open(place, webhook.sealed or b""))
-            await webhook_store.set_secret(connection, replace(webhook, sealed=sealed))
+        for webhook in await webhook_store.lock_sealed_by(connection, vault.older_heads(), RESEAL_AT_ONCE):
+            sealed += await _seal_anew(transaction, vault, webhook)
         left = await webhook_store.count_not_sealed_by(connection, vault.newest_head())
     secrets_under_older_keys.set(left)
-    return len(found) == RESEAL_AT_ONCE
+    return sealed == RESEAL_AT_ONCE
+
+
+async def _seal_anew(transaction: Transaction, vault: Vault, webhook: Webhook) -> bool:
+    """Seal one secret by the newest master key; a damaged one is left, and must hold up no other."""
+    place = SecretId(webhook.tenant, webhook.hook_id, webhook.version)
+    try:
+        secret = vault.open(place, webhook.sealed or b"")
+    except SealBrokenError:
+        log().error("secret_does_not_open", hook_id=webhook.hook_id)
+        return False
+    sealed = vault.seal(place, secret)
+    await webhook_store.set_secret(transaction.connection, replace(webhook, sealed=sealed))
+    return True
 
 
 async def _record(transaction: Transaction, tenant: str, subject: str, action: str, hook_id: str) -> None:
