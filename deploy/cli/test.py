@@ -18,7 +18,8 @@ from deploy.stack.settings import ROOT, StackSettings
 FIRST = ("unit", "contracts", "integration", "e2e")
 ON_THEIR_OWN = ("bench", "mutations")
 """Not part of `all`: figures and the protections taken away one by one."""
-PARALLEL = ("contracts", "integration")
+PARALLEL = {"contracts": 4, "integration": 4, "api": 4, "chaos": 2}
+"""How many tests of a part run at a time; most of them wait."""
 
 
 def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
@@ -65,7 +66,7 @@ def section(part: str, settings: StackSettings, folder: Path, rest: list[str]) -
 
 def _pytest(part: str, folder: Path, rest: list[str]) -> Counter[str]:
     report = folder / f"{part}.xml"
-    workers = ["-n", "4"] if part in PARALLEL else []
+    workers = ["-n", str(PARALLEL[part])] if part in PARALLEL else []
     command = [
         sys.executable,
         "-P",
