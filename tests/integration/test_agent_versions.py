@@ -98,7 +98,7 @@ async def test_drift_is_measured_from_what_each_model_in_service_was_taught(worl
     (moved,) = (await drift(world, "ru"))["items"]
     assert (moved["score"], moved["because"]) == (0.2, ["prompt_changed"])
     assert moved["action"]["code"] == "train_again"
-    assert "обучите" in moved["action"]["text"]
+    assert "запустите обучение" in moved["action"]["text"]
     await world.agent(prompt="one two three four 5", tools=[PRICE], stale_at=0.5)
     assert (await drift(world))["items"][0]["stale"] is False
     await world.agent(prompt="one two three four five", tools=[WIDER])
