@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 from deploy.simulator.faults import USUALLY
 from deploy.stack.services import Surroundings
 from tests.chaos.training import all_ended, no_files_left, owners, rows_of, settle
+from tests.harness import until
 from tests.integration.training_world import world
 
 RUNS = int(os.environ.get("MORTARBOARD_SOAK_RUNS", "100"))
@@ -121,5 +121,9 @@ async def test_soak(surroundings: Surroundings, tmp_path: Path) -> None:
         assert (ledger.ready, ledger.jobs, ledger.living, ledger.succeeded) == (RUNS, RUNS, RUNS, RUNS)
         a_world.simulator.admin("DELETE", "faults")
         await no_files_left(a_world, 180)
-        states = Counter(row["files_state"] for row in (await rows_of(a_world, list(rows))).values())
-        assert set(states) == {"deleted"}
+
+        async def all_told() -> bool:
+            now = await rows_of(a_world, list(rows))
+            return {row["files_state"] for row in now.values()} == {"deleted"}
+
+        await until(all_told, 60, "files deleted and told so")
