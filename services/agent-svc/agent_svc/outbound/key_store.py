@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from asyncpg import Record
@@ -95,6 +95,14 @@ async def find_key(connection: Connection, tenant: str, provider: str, fingerpri
     return _key(row) if row is not None else None
 
 
+def _known(key: Key) -> tuple[Any, ...]:
+    """Return what changes of a key, in the order of the columns."""
+    return (
+        key.version, key.fingerprint, key.last4, key.training, key.infer, key.because, key.missing_scope,
+        key.since, key.organisation, key.checked_at, dict(key.variables),
+    )  # fmt: skip
+
+
 async def insert_key(connection: Connection, tenant: str, key: Key) -> None:
     """Keep a new key."""
     await connection.execute(
@@ -107,17 +115,7 @@ async def insert_key(connection: Connection, tenant: str, key: Key) -> None:
         tenant,
         UUID(key.key_id),
         key.provider,
-        key.version,
-        key.fingerprint,
-        key.last4,
-        key.training,
-        key.infer,
-        key.because,
-        key.missing_scope,
-        key.since,
-        key.organisation,
-        key.checked_at,
-        dict(key.variables),
+        *_known(key),
     )
 
 
@@ -131,17 +129,7 @@ async def update_key(connection: Connection, tenant: str, key: Key) -> None:
         """,
         tenant,
         UUID(key.key_id),
-        key.version,
-        key.fingerprint,
-        key.last4,
-        key.training,
-        key.infer,
-        key.because,
-        key.missing_scope,
-        key.since,
-        key.organisation,
-        key.checked_at,
-        dict(key.variables),
+        *_known(key),
     )
 
 

@@ -198,17 +198,6 @@ def dialog_erased() -> Problem:
     )
 
 
-def no_answers() -> Problem:
-    """Return the refusal of a dialog in which nobody answered."""
-    return Problem(
-        422,
-        "no_answers",
-        Text("There is no answer in it that could teach.", "В нём нет ответа, который мог бы учить."),
-        action=Text("Take a dialog with at least one answer.", "Возьмите диалог хотя бы с одним ответом."),
-        field="messages",
-    )
-
-
 def agent_unknown() -> Problem:
     """Return the refusal to freeze before the agent's prompt is known."""
     return Problem(

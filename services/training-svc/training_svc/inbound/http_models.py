@@ -10,8 +10,9 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
+from chassis.auth import Caller
 from chassis.catalogue import Catalogue
-from chassis.database import Database
+from chassis.database import Database, Transaction
 from chassis.http import CallerDep, language
 from chassis.idempotency import once
 from training_svc.domain.errors import no_model
@@ -118,23 +119,14 @@ def _add_registering(routes: APIRouter, database: Database, catalogue: Catalogue
     ) -> JSONResponse:
         """Register a model that was made elsewhere, so that it can be put into service."""
         wanted = body.model_dump(mode="json")
-        async with database.tenant_transaction(caller.tenant) as transaction:
 
-            async def act() -> tuple[int, dict[str, Any]]:
-                model_id = await register_model(
-                    transaction, tenant=caller.tenant, subject=caller.subject, catalogue=catalogue, **wanted
-                )
-                return 201, {"model_id": model_id}
-
-            status, answer = await once(
-                transaction.connection,
-                tenant=caller.tenant,
-                key=idempotency_key,
-                endpoint="register model",
-                request=body.model_dump_json().encode(),
-                act=act,
+        async def act(transaction: Transaction) -> tuple[int, dict[str, Any]]:
+            model_id = await register_model(
+                transaction, tenant=caller.tenant, subject=caller.subject, catalogue=catalogue, **wanted
             )
-        return JSONResponse(answer, status)
+            return 201, {"model_id": model_id}
+
+        return await _answer_once(database, caller, idempotency_key, "register model", body, act)
 
 
 def _add_activating(routes: APIRouter, database: Database) -> None:
@@ -143,27 +135,22 @@ def _add_activating(routes: APIRouter, database: Database) -> None:
         caller: CallerDep, model_id: UUID, body: ActivateBody, idempotency_key: IdempotencyKey = ""
     ) -> JSONResponse:
         """Put a model into service with a share of the dialogs."""
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            status, answer = await once(
-                transaction.connection,
-                tenant=caller.tenant,
-                key=idempotency_key,
-                endpoint=f"activate {model_id}",
-                request=body.model_dump_json().encode(),
-                act=_accepted(
-                    lambda: activate_model(
-                        transaction,
-                        tenant=caller.tenant,
-                        subject=caller.subject,
-                        model_id=str(model_id),
-                        share=body.share,
-                        expected_route_version=body.expected_route_version,
-                        reason=body.reason,
-                        fallback_model_id=str(body.fallback_model_id) if body.fallback_model_id else None,
-                    )
-                ),
-            )
-        return JSONResponse(answer, status)
+
+        async def act(transaction: Transaction) -> tuple[int, dict[str, Any]]:
+            return 202, {
+                "activation_id": await activate_model(
+                    transaction,
+                    tenant=caller.tenant,
+                    subject=caller.subject,
+                    model_id=str(model_id),
+                    share=body.share,
+                    expected_route_version=body.expected_route_version,
+                    reason=body.reason,
+                    fallback_model_id=str(body.fallback_model_id) if body.fallback_model_id else None,
+                )
+            }
+
+        return await _answer_once(database, caller, idempotency_key, f"activate {model_id}", body, act)
 
     @routes.post("/v1/agents/{agent_id}/activate-base", status_code=202)
     async def activate_base_model(
@@ -173,30 +160,37 @@ def _add_activating(routes: APIRouter, database: Database) -> None:
         idempotency_key: IdempotencyKey = "",
     ) -> JSONResponse:
         """Put the agent's base model back into service."""
-        async with database.tenant_transaction(caller.tenant) as transaction:
-            status, answer = await once(
-                transaction.connection,
-                tenant=caller.tenant,
-                key=idempotency_key,
-                endpoint=f"activate-base {agent_id}",
-                request=body.model_dump_json().encode(),
-                act=_accepted(
-                    lambda: activate_base(
-                        transaction,
-                        tenant=caller.tenant,
-                        subject=caller.subject,
-                        agent_id=agent_id,
-                        **body.model_dump(),
-                    )
-                ),
-            )
-        return JSONResponse(answer, status)
+
+        async def act(transaction: Transaction) -> tuple[int, dict[str, Any]]:
+            return 202, {
+                "activation_id": await activate_base(
+                    transaction,
+                    tenant=caller.tenant,
+                    subject=caller.subject,
+                    agent_id=agent_id,
+                    **body.model_dump(),
+                )
+            }
+
+        return await _answer_once(database, caller, idempotency_key, f"activate-base {agent_id}", body, act)
 
 
-def _accepted(
-    activate: Callable[[], Awaitable[str]],
-) -> Callable[[], Awaitable[tuple[int, dict[str, Any]]]]:
-    async def act() -> tuple[int, dict[str, Any]]:
-        return 202, {"activation_id": await activate()}
-
-    return act
+async def _answer_once(
+    database: Database,
+    caller: Caller,
+    key: str,
+    endpoint: str,
+    body: Body,
+    act: Callable[[Transaction], Awaitable[tuple[int, dict[str, Any]]]],
+) -> JSONResponse:
+    """Act in one transaction and answer; the same request with the same key gets the same answer."""
+    async with database.tenant_transaction(caller.tenant) as transaction:
+        status, answer = await once(
+            transaction.connection,
+            tenant=caller.tenant,
+            key=key,
+            endpoint=endpoint,
+            request=body.model_dump_json().encode(),
+            act=lambda: act(transaction),
+        )
+    return JSONResponse(answer, status)
