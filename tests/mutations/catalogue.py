@@ -64,8 +64,8 @@ MUTATIONS = (
     Mutation(
         "a lost broker is no wedged relay",
         f"{CHASSIS}/relay.py",
-        "if await broker_answers(self._settings):",
-        "if True:",
+        "if not await broker_answers(self._settings):",
+        "if False:",
         "tests/integration/test_relay_health.py::test_a_lost_broker_is_waited_for_and_leaves_the_service_green",
     ),
     Mutation(
