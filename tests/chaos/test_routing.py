@@ -115,17 +115,28 @@ async def _check_instances(routing: Routing) -> None:
 
 
 async def _check_topic(routing: Routing, entries: list[dict[str, Any]]) -> None:
-    """The topic tells the same story in the same order: its last record is what serves."""
+    """The topic tells the same story in the same order: its last record is what serves.
+
+    An instance killed between Kafka's answer and its note of it leaves a window that the next relay
+    sends once more: an event may stand twice, word for word, but never behind the newest for good.
+    """
+    newest = len(entries)
 
     async def all_published() -> Any:
         published = await records(routing.surroundings, "agent.routed")
-        return published if len(published) >= len(entries) else None
+        return published if published and _sequence(published[-1]) == newest else None
 
     found = await until(all_published)
-    sequences = [int(dict(record.headers)["ce_sequence"]) for record in found]
-    assert sequences == list(range(1, len(entries) + 1))
-    told = [json.loads(record.value) for record in found]
-    assert [(one["reason"], one["route_version"]) for one in told] == [
+    told: dict[int, bytes] = {}
+    for record in found:
+        assert told.setdefault(_sequence(record), record.value) == record.value
+    assert list(told) == list(range(1, newest + 1))
+    published = [json.loads(body) for body in told.values()]
+    assert [(one["reason"], one["route_version"]) for one in published] == [
         (one["reason"], one["route_version"]) for one in entries
     ]
-    assert told[-1]["effective"] == (await routing.history())[-1]["effective"]
+    assert published[-1]["effective"] == (await routing.history())[-1]["effective"]
+
+
+def _sequence(record: Any) -> int:
+    return int(dict(record.headers)["ce_sequence"])
