@@ -83,3 +83,5 @@ class DatasetWithdrawn(Event):
     dataset_id: UuidId
     version: Version
     reason: Literal["erased"]
+    erasure_ids: tuple[UuidId, ...] = ()
+    """The erasures (`dialog.erased`) that took something out of it."""

@@ -1,11 +1,22 @@
 """Dialogs as others see them: published by dialog-svc on `dialog.completed`."""
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from contracts.chat import ChatMessage, Rater, Rating, Source
-from contracts.event import Count, Event, Label, ObjectRef, OpaqueId, Timestamp, Value, Version
+from contracts.event import (
+    Count,
+    Event,
+    Label,
+    ObjectRef,
+    OpaqueId,
+    Timestamp,
+    UuidId,
+    Value,
+    Version,
+    absent,
+)
 
 
 class TranscriptMessage(ChatMessage):
@@ -88,3 +99,36 @@ class DialogErased(Event):
     agent_id: OpaqueId
     requested_at: Timestamp
     reason: Label
+    erasure_id: Annotated[UuidId | None, Field(exclude_if=absent)] = None
+    """What reports of it name; an erasure without one asks for no report."""
+
+
+class Holding(Value):
+    """Something that held, or was made from, an erased dialog, and what became of it.
+
+    A version is named `{dataset_id}:{number}`. A model cannot unlearn: it is `kept`.
+    """
+
+    kind: Literal["example", "version", "run", "provider_file", "model", "test_chat"]
+    id: Label
+    state: Literal["deleted", "waiting", "kept"]
+
+
+class DialogForgotten(Event):
+    """What a service that held an erased dialog did about it so far: a snapshot, the newest counts.
+
+    Keyed by the erasure, and without the dialog's id: it is kept longer than anything of the dialog.
+    """
+
+    TYPE: ClassVar[str] = "dialog.forgotten.v1"
+    TOPIC: ClassVar[str] = "dialog.forgotten"
+    KEY: ClassVar[str] = "erasure_id"
+
+    erasure_id: UuidId
+    service: Label
+    state: Literal["waiting", "done"]
+    removed: dict[Label, Count] = Field(default_factory=dict)
+    held: tuple[Holding, ...] = ()
+    at: Timestamp
+    heard_at: Annotated[Timestamp | None, Field(exclude_if=absent)] = None
+    """When an event of the dialog last came and was dropped: its copy in a topic is as young."""

@@ -3,7 +3,7 @@
 from contracts.agents import AgentRouted, AgentUpdated
 from contracts.chat import DialogEnded, DialogRatedInChat, MessagePosted
 from contracts.datasets import DatasetChanged, DatasetReady, DatasetWithdrawn
-from contracts.dialogs import DialogCompleted, DialogErased, DialogRated
+from contracts.dialogs import DialogCompleted, DialogErased, DialogForgotten, DialogRated
 from contracts.event import Event
 from contracts.training import KeyRefused, ModelActivated, TrainingStatus
 
@@ -14,6 +14,7 @@ _CLASSES: tuple[type[Event], ...] = (
     DialogCompleted,
     DialogRated,
     DialogErased,
+    DialogForgotten,
     AgentUpdated,
     AgentRouted,
     DatasetChanged,

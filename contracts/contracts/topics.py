@@ -83,6 +83,15 @@ _ALL = (
         events=("dialog.completed.v1", "dialog.rated.v1", "dialog.erased.v1"),
     ),
     Topic(
+        name="dialog.forgotten",
+        key="erasure",
+        retention_ms=90 * DAY_MS,
+        owner="dialog-svc",
+        producers=("dataset-svc", "agent-svc", "training-svc"),
+        consumers=("dialog-svc",),
+        events=("dialog.forgotten.v1",),
+    ),
+    Topic(
         name="agent.updated",
         key="agent",
         owner="agent-svc",

@@ -17,9 +17,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from chassis import observability as seen
+from chassis import tombstones
 from chassis.batch import Assignment, Batch
 from chassis.database import Database, Transaction
-from chassis.dead_letters import DeadLetters
+from chassis.dead_letters import DeadLetters, subject_of
 from chassis.envelope import AnyReceived
 from chassis.errors import Transient, describe, is_transient, where
 from chassis.health import Health
@@ -258,8 +259,20 @@ class ConsumerLoop:
             batch.done[TopicPartition(record.topic, record.partition)] = record.offset + 1
 
     async def _set_aside(self, record: ConsumerRecord, reason: BaseException) -> None:
+        if await self._forgotten(record):
+            seen.consumed.labels(self._spec.topic, "forgotten").inc()
+            return
         await self._letters.send(self._spec.topic, record, reason)
         seen.consumed.labels(self._spec.topic, "dead").inc()
+
+    async def _forgotten(self, record: ConsumerRecord) -> bool:
+        """Tell whether a refused record is of something erased: a dead letter would keep its text."""
+        slot = subject_of(TOPICS[self._spec.topic], record)
+        if slot is None:
+            return False
+        async with self._database.transaction() as transaction:
+            heard = await tombstones.note_heard(transaction.connection, TOPICS[self._spec.topic].key, [slot])
+        return bool(heard)
 
     def _measure(self, kafka: AIOKafkaConsumer, batch: Batch) -> None:
         for place, records in batch.found.items():

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import hashlib
 from collections import Counter, deque
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
+import orjson
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from chassis import observability as seen
@@ -16,7 +18,7 @@ from chassis.errors import Transient, describe, where
 from chassis.kafka import SEND_DEADLINE, producer
 from chassis.objects import ObjectStore
 from chassis.settings import Settings
-from contracts.topics import dead_letter_topic
+from contracts.topics import DAY_MS, Topic, dead_letter_topic, dead_letter_topics
 
 WINDOW = 500
 TENANTS = 3
@@ -52,6 +54,19 @@ class ShareLimit:
         return full and bool(dead) and dead.most_common(1)[0][1] * 2 > len(self._last)
 
 
+def subject_of(topic: Topic, record: ConsumerRecord) -> tuple[str, str] | None:
+    """Return (tenant, id) of what a record with text is about, as far as it can be read at all."""
+    if not topic.carries_text or record.value is None:
+        return None
+    tenant = read_headers(record.headers).get("ce_tenantid", "")
+    try:
+        body = orjson.loads(record.value)
+    except ValueError:
+        return None
+    subject = body.get(f"{topic.key}_id") if isinstance(body, dict) else None
+    return (tenant, subject) if tenant and isinstance(subject, str) else None
+
+
 class DeadLetters:
     """Sends records to `<topic>.<group>.dlt` through a producer of its own."""
 
@@ -64,6 +79,15 @@ class DeadLetters:
     def settled(self, tenant: str) -> None:
         """Note a record that took effect."""
         self._limit.note(tenant, dead=False)
+
+    @property
+    def _folder(self) -> str:
+        return f"dead-letters/{quote(self._settings.group, safe='')}/"
+
+    async def delete_old_bodies(self) -> int:
+        """Delete large bodies whose letters the broker has let go of; returns how many."""
+        kept = max(one.retention_ms for one in dead_letter_topics().values()) + DAY_MS
+        return await self._objects.delete_old(self._folder, datetime.now(UTC) - timedelta(milliseconds=kept))
 
     async def send(self, topic: str, record: ConsumerRecord, reason: BaseException) -> None:
         """Set `record` aside; raises TooManyDeadLettersError or a Kafka error, then nothing is lost."""
@@ -100,7 +124,7 @@ class DeadLetters:
         }
         if body is not None and len(body) > LARGE:
             digest = hashlib.sha256(body).hexdigest()
-            key = f"dead-letters/{quote(self._settings.group, safe='')}/{digest}"
+            key = self._folder + digest
             await self._objects.put(key, body)
             notes |= {"dlt_body_uri": key, "dlt_body_sha256": digest}
             body = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -114,3 +115,23 @@ class ObjectStore:
             await obstore.delete_async(self._store, self.check(uri, tenant))
         except FileNotFoundError:
             return
+
+    async def delete_under(self, prefix: str, tenant: str) -> int:
+        """Delete all of a tenant's objects under a prefix that ends with `/`; returns how many there were."""
+        if not prefix.endswith("/"):
+            raise ForeignUriError("a prefix ends with a slash")
+        self.check(prefix.removesuffix("/"), tenant)
+        return await self._delete_listed(prefix, None)
+
+    async def delete_old(self, prefix: str, before: datetime) -> int:
+        """Delete objects under a prefix that were written before a time; returns how many."""
+        return await self._delete_listed(prefix, before)
+
+    async def _delete_listed(self, prefix: str, before: datetime | None) -> int:
+        found = 0
+        async for chunk in obstore.list(self._store, prefix, chunk_size=500):
+            paths = [one["path"] for one in chunk if before is None or one["last_modified"] < before]
+            if paths:
+                await obstore.delete_async(self._store, paths)
+            found += len(paths)
+        return found

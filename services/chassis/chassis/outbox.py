@@ -100,3 +100,17 @@ async def _take_sequences(
     )
     taken = {(row["tenant_id"], row["topic"], bytes(row["key"])): row["last_sequence"] for row in rows}
     return {slot: taken[slot] - counts[slot] + 1 for slot in slots}
+
+
+async def withdraw(connection: Connection, topic: str, slots: Sequence[tuple[str, str]]) -> int:
+    """Delete what is stored for these (tenant, key id) and not published yet; returns how many events."""
+    done = await connection.execute(
+        """
+        DELETE FROM outbox o USING unnest($2::text[], $3::bytea[]) AS w (tenant_id, key)
+        WHERE o.topic = $1 AND o.tenant_id = w.tenant_id AND o.key = w.key
+        """,
+        topic,
+        [tenant for tenant, _ in slots],
+        [message_key(tenant, key_id) for tenant, key_id in slots],
+    )
+    return int(done.rsplit(" ", 1)[-1])

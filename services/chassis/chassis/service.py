@@ -157,6 +157,7 @@ class Service:
                 await transaction.connection.execute(
                     "DELETE FROM idempotency_keys WHERE created_at < now() - interval '7 days'"
                 )
+            await self.letters.delete_old_bodies()
             return False
 
         return Worker("maintenance", maintain, every=3600.0, leased=True, stale_after=7500.0)

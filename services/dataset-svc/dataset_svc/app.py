@@ -22,6 +22,7 @@ from dataset_svc.inbound.lines import read_line
 from dataset_svc.outbound.side_process import SideProcess
 from dataset_svc.settings import DatasetSettings
 from dataset_svc.usecases.check_examples import Checker
+from dataset_svc.usecases.erase_dialogs import FileEraser
 from dataset_svc.usecases.expire_examples import Expirer
 from dataset_svc.usecases.import_examples import Importer
 from dataset_svc.usecases.run_operations import OperationRunner
@@ -29,7 +30,7 @@ from dataset_svc.usecases.write_version import Freezer
 
 FREEZE = ("freeze", "freeze-2")
 """A small version is not kept waiting by a large one of somebody else."""
-CHECK, OPERATIONS = "check", "operations"
+CHECK, OPERATIONS, ERASE = "check", "operations", "erase-files"
 SCOPES = {
     **http.SCOPES, **http_examples.SCOPES, **http_operations.SCOPES, **http_files.SCOPES,
     **http_checks.SCOPES, **http_versions.SCOPES,
@@ -45,6 +46,7 @@ def compose(surroundings: Surroundings) -> Parts:
     side = SideProcess()
     checker = Checker(database, side)
     runner = OperationRunner(database, Importer(database, objects, read_line))
+    file_eraser = FileEraser(database, objects)
     expirer = Expirer(database, objects, days=settings.keep_unsaved_days)
 
     def wake_checker() -> None:
@@ -71,6 +73,7 @@ def compose(surroundings: Surroundings) -> Parts:
             *(Worker(name, freezer.freeze_next, every=1.0, stale_after=600.0) for name in FREEZE),
             Worker(CHECK, checker.check_next, every=1.0),
             Worker(OPERATIONS, runner.run_next, every=1.0),
+            Worker(ERASE, file_eraser.erase_next, every=2.0, leased=True),
             Worker("expire", expirer.expire_next, every=600.0, stale_after=2000.0),
         ],
         closing=[side.close],

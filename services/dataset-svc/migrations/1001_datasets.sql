@@ -58,15 +58,6 @@ CREATE TABLE ratings (
 );
 SELECT protect_tenant_table('ratings');
 
--- Dialogs that were erased: whatever still arrives of them is dropped.
-CREATE TABLE tombstones (
-    tenant_id text NOT NULL,
-    dialog_hmac bytea NOT NULL,
-    requested_at timestamptz NOT NULL,
-    PRIMARY KEY (tenant_id, dialog_hmac)
-);
-SELECT protect_tenant_table('tombstones');
-
 -- Asked for before its revision arrived; `example_id` is promised to the one who asked.
 CREATE TABLE pending_examples (
     tenant_id text NOT NULL,
@@ -165,7 +156,7 @@ CREATE TABLE dataset_versions (
     tenant_id text NOT NULL,
     dataset_id uuid NOT NULL,
     version bigint NOT NULL,
-    state text NOT NULL CHECK (state IN ('freezing', 'ready', 'failed')),
+    state text NOT NULL CHECK (state IN ('freezing', 'ready', 'failed', 'withdrawn')),
     agent_id text NOT NULL,
     agent_version bigint NOT NULL,
     prompt text NOT NULL,
@@ -183,10 +174,15 @@ CREATE TABLE dataset_versions (
     created_by text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     ready_at timestamptz,
+    -- it held what was erased: its files go, what it held stays on record (ids and hashes)
+    withdrawn_at timestamptz,
+    files_deleted_at timestamptz,
     PRIMARY KEY (tenant_id, dataset_id, version),
     FOREIGN KEY (tenant_id, dataset_id) REFERENCES datasets (tenant_id, id)
 );
 CREATE INDEX dataset_versions_to_freeze ON dataset_versions (claimed_until) WHERE state = 'freezing';
+CREATE INDEX dataset_versions_withdrawn ON dataset_versions (withdrawn_at)
+    WHERE state = 'withdrawn' AND files_deleted_at IS NULL;
 SELECT protect_tenant_table('dataset_versions');
 
 -- Which revision of which example a version holds, where in which file it stands, and with which of the
@@ -234,4 +230,4 @@ SELECT protect_tenant_table('train_requests');
 
 -- migrate:down
 DROP TABLE train_requests, version_examples, dataset_versions, example_revisions, draft_changes, examples,
-    pending_examples, tombstones, ratings, candidates, datasets, agents;
+    pending_examples, ratings, candidates, datasets, agents;

@@ -9,9 +9,11 @@ from chassis.service import Parts, Service, Surroundings
 from contracts.agents import AgentUpdated
 from contracts.chat import DialogEnded, DialogRatedInChat, MessagePosted
 from contracts.datasets import DatasetChanged
+from contracts.dialogs import DialogForgotten
 from dialog_svc.inbound import http
-from dialog_svc.inbound.events import chat_fold, on_agent_updated
-from dialog_svc.inbound.schedules import workers
+from dialog_svc.inbound.events import chat_fold, on_agent_updated, on_dialog_forgotten
+from dialog_svc.inbound.http_erasures import Patience
+from dialog_svc.inbound.schedules import ERASE, workers
 from dialog_svc.outbound.transcripts import TranscriptStore
 from dialog_svc.settings import DialogSettings
 from dialog_svc.usecases.note_membership import note_membership
@@ -38,12 +40,15 @@ def compose(surroundings: Surroundings) -> Parts:
         idempotent=frozenset({AgentUpdated}),
     )
     members = Consumer("dataset.changed", frozenset({DatasetChanged}), note_membership)
+    reports = Consumer.of("dialog.forgotten", {DialogForgotten: on_dialog_forgotten})
     database = surroundings.database
     return Parts(
-        router=http.router(database, transcripts),
+        router=http.router(
+            database, transcripts, Patience(settings.erase_wait, lambda: surroundings.wake(ERASE))
+        ),
         scopes=SCOPES,
-        consumers=[intake, agents, members],
-        workers=workers(database, transcripts, settings),
+        consumers=[intake, agents, members, reports],
+        workers=workers(database, transcripts, surroundings.objects, settings),
     )
 
 

@@ -24,6 +24,13 @@ class DialogSettings(Settings):
     )
     index_every: float = Field(0.5, gt=0, description="seconds between looks for dialogs to list anew")
 
+    erase_settle: float = Field(
+        35.0, ge=0, description="seconds after which dialogs of an erased client are looked for once more"
+    )
+    erase_wait: float = Field(
+        3.0, ge=0, description="seconds for which a request to erase waits until it is done"
+    )
+
     @field_validator("keep")
     @classmethod
     def known_classes(cls, value: dict[str, int]) -> dict[str, int]:

@@ -16,10 +16,12 @@ from training_svc.settings import TrainingSettings
 from training_svc.usecases.drive_run import Driver
 from training_svc.usecases.follow_account import Follower
 from training_svc.usecases.keep_webhooks import tidy_webhooks
+from training_svc.usecases.report_erasures import ErasureReporter
 from training_svc.usecases.start_run import StartRun
 from training_svc.usecases.tidy_files import Tidier
 
 SCOPES = http.SCOPES
+REPORT_EVERY = 2.0
 TIDY_EVERY = 600.0
 LOOK_SELDOM = 10
 """A follower that waits to be woken looks this many times less often by itself."""
@@ -42,6 +44,8 @@ def compose(surroundings: Surroundings) -> Parts:
     ]
     tidier = Tidier(surroundings.database, accounts, settings.lease_seconds)
     tidy_files = Worker("tidy-files", tidier.turn, every=settings.tidy_every, stale_after=longest_turn)
+    reporter = ErasureReporter(surroundings.database)
+    reports = Worker("report-erasures", reporter.turn, every=REPORT_EVERY)
     tidy = Worker(
         "tidy-webhooks",
         partial(tidy_webhooks, surroundings.database, vault),
@@ -66,7 +70,7 @@ def compose(surroundings: Surroundings) -> Parts:
         ),
         scopes=SCOPES,
         consumers=consumers(StartRun(catalogue, surroundings.objects)),
-        workers=[*crew, tidy_files, tidy],
+        workers=[*crew, tidy_files, tidy, reports],
         closing=[accounts.close],
     )
 

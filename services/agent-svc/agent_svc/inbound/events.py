@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agent_svc.usecases.activate_route import activate_route
-from agent_svc.usecases.note_function_answers import forget_dialog, note_function_answers
+from agent_svc.usecases.forget_dialog import forget_dialog
+from agent_svc.usecases.note_function_answers import note_function_answers
 from agent_svc.usecases.note_key import note_refusal, note_run
 from agent_svc.usecases.note_trained import note_trained
 from chassis.catalogue import Catalogue

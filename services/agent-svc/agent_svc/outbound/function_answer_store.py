@@ -63,11 +63,12 @@ async def likely_answer(
     )
 
 
-async def forget_dialog(connection: Connection, tenant: str, dialog_id: str) -> None:
-    """Delete what functions answered in a dialog."""
-    await connection.execute(
+async def forget_dialog(connection: Connection, tenant: str, dialog_id: str) -> int:
+    """Delete what functions answered in a dialog; returns how many answers."""
+    done = await connection.execute(
         "DELETE FROM function_answers WHERE tenant_id = $1 AND dialog_id = $2", tenant, dialog_id
     )
+    return int(done.rsplit(" ", 1)[-1])
 
 
 async def forget_old(connection: Connection, days: float, limit: int) -> int:

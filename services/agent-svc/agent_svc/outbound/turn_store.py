@@ -91,6 +91,16 @@ async def put_recorded(connection: Connection, tenant: str, rows: Sequence[Recor
     )
 
 
+async def forget_dialog(connection: Connection, tenant: str, dialog_id: str) -> None:
+    """Delete what is known of a dialog's turns; who holds the dialog is waited for."""
+    for table in ("recorded_dialogs", "turns"):
+        await connection.execute(
+            f"DELETE FROM {table} WHERE tenant_id = $1 AND dialog_id = $2",  # noqa: S608 -- ours
+            tenant,
+            dialog_id,
+        )
+
+
 async def forget_old(connection: Connection, days: int, limit: int) -> int:
     """Forget dialogs without a word for `days`, of all tenants, and turns long over; returns how many."""
     await connection.execute("DELETE FROM turns WHERE until < clock_timestamp() - interval '1 hour'")

@@ -1,16 +1,15 @@
-"""Remember what functions really answered, so that a test chat can offer it; forget erased dialogs."""
+"""Remember what functions really answered, so that a test chat can offer it."""
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from agent_svc.domain.function_answers import answers_in
 from agent_svc.outbound import function_answer_store as store
-from agent_svc.outbound import test_chat_store
 from agent_svc.outbound.function_answer_store import Heard
+from agent_svc.usecases.forget_dialog import note_heard
+from chassis import tombstones
 from chassis.database import Transaction
 from chassis.objects import MissingObjectError, ObjectStore
-from contracts.dialogs import DialogCompleted, DialogErased, InlineTranscript, StoredTranscript
+from contracts.dialogs import DialogCompleted, InlineTranscript, StoredTranscript
 
 
 async def note_function_answers(
@@ -32,14 +31,10 @@ async def note_function_answers(
         (one.name, one.arguments): Heard(tenant, event.agent_id, *one, event.dialog_id, event.ended_at)
         for one in answers_in(transcript.messages)
     }
-    await store.put_answers(transaction.connection, list(heard.values()))
-
-
-async def forget_dialog(transaction: Transaction, tenant: str, event: DialogErased) -> None:
-    """Delete what functions answered in an erased dialog, and the test chat if it was one."""
-    await store.forget_dialog(transaction.connection, tenant, event.dialog_id)
-    try:
-        dialog_id = UUID(event.dialog_id)
-    except ValueError:
+    if not heard:
         return
-    await test_chat_store.delete_chat(transaction.connection, tenant, dialog_id)
+    slot = (tenant, event.dialog_id)
+    if await tombstones.find(transaction.connection, "dialog", [slot]):
+        await note_heard(transaction, slot)
+        return
+    await store.put_answers(transaction.connection, list(heard.values()))

@@ -11,6 +11,7 @@ from agent_svc.domain import recording
 from agent_svc.domain.recording import Message
 from agent_svc.outbound import turn_store as store
 from agent_svc.outbound.turn_store import Recorded
+from chassis import tombstones
 from chassis.database import Database, Transaction
 from chassis.errors import Permanent
 from chassis.observability import log
@@ -53,7 +54,7 @@ async def record_turns(database: Database, tenant: str, turns: Sequence[Turn]) -
     """Record turns of one tenant; returns those that must wait for earlier ones of their dialog.
 
     Each dialog is held by its row meanwhile. What was recorded before is not recorded again; another answer
-    to the same request takes the place of the former one.
+    to the same request takes the place of the former one. Of an erased dialog nothing is recorded.
     """
     dialogs = {turn.dialog_id for turn in turns if turn.counts}
     numbered = {turn.dialog_id for turn in turns if turn.number is not None}
@@ -61,12 +62,13 @@ async def record_turns(database: Database, tenant: str, turns: Sequence[Turn]) -
         connection = transaction.connection
         if dialogs:
             await store.lock_dialogs(connection, tenant, dialogs)
+        erased = await tombstones.find(connection, "dialog", [(tenant, one) for one in dialogs])
         opened = await store.open_turns(connection, tenant, numbered) if numbered else []
         now, later = in_order(turns, opened)
         known = await store.recorded(connection, tenant, {turn.slot for turn in now})
         fresh: dict[tuple[str, str], Recorded] = {}
         for turn in now:
-            if not turn.counts:
+            if not turn.counts or (tenant, turn.dialog_id) in erased:
                 continue
             news = _record(transaction, turn, fresh.get(turn.slot) or known.get(turn.slot))
             if news is not None:

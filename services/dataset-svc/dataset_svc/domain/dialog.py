@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Dialog:
     tenant: str
     id: str
     erased_at: datetime | None = None
+    erasure_id: UUID | None = None
     candidates: dict[tuple[int, str], Candidate] = field(default_factory=dict)
     ratings: dict[tuple[str, str], str] = field(default_factory=dict)
 

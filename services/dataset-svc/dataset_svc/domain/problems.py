@@ -257,6 +257,30 @@ def version_failed(failure: str | None) -> Problem:
     )
 
 
+def version_withdrawn(version: int) -> Problem:
+    """Return the refusal to use a version that held an erased dialog."""
+    return Problem(
+        409,
+        "version_withdrawn",
+        Text("A dialog in this version was erased, and its files were deleted.",
+             "Один из диалогов этой версии стёрт, её файлы удалены."),
+        action=Text("Rebuild it without that dialog, then train the new version.",
+                    "Соберите её заново без этого диалога и обучайте на новой версии."),
+        version=version,
+    )  # fmt: skip
+
+
+def version_whole() -> Problem:
+    """Return the refusal to rebuild a version of which nothing was erased."""
+    return Problem(
+        409,
+        "version_whole",
+        Text("Nothing was erased from this version.", "Из этой версии ничего не стёрто."),
+        action=Text("Use it as it is, or freeze a new one.",
+                    "Используйте её как есть или заморозьте новую."),
+    )  # fmt: skip
+
+
 def train_scope_missing() -> Problem:
     """Return the refusal of freeze-with-train to someone who may only freeze."""
     return Problem(

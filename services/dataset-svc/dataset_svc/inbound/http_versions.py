@@ -20,11 +20,12 @@ from chassis.idempotency import once
 from dataset_svc.domain import problems
 from dataset_svc.inbound import views
 from dataset_svc.inbound.http import GOES_ON, MADE, Limit, Number
-from dataset_svc.inbound.version_requests import NewVersion, Share, Train
+from dataset_svc.inbound.version_requests import NewVersion, Rebuild, Share, Train
 from dataset_svc.outbound import agent_store, version_store
 from dataset_svc.usecases.check_examples import catch_up
 from dataset_svc.usecases.compare_versions import compare_versions
 from dataset_svc.usecases.freeze_version import FreezeSettings, begin_version, preview_split
+from dataset_svc.usecases.rebuild_version import rebuild_version
 from dataset_svc.usecases.request_training import request_training
 
 SCOPES = {
@@ -32,12 +33,14 @@ SCOPES = {
     "GET /v1/datasets/{dataset_id}/versions": "dialogs:read",
     "POST /v1/datasets/{dataset_id}/versions": "curate",
     "GET /v1/datasets/{dataset_id}/versions/{version}": "dialogs:read",
+    "POST /v1/datasets/{dataset_id}/versions/{version}/rebuild": "curate",
     "POST /v1/datasets/{dataset_id}/versions/{version}/train": "train",
     "GET /v1/datasets/{dataset_id}/versions/{version}/diff/{other}": "dialogs:read",
 }
 VersionNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Key = Annotated[str, Header(alias="Idempotency-Key")]
 OptionalVersion = Annotated[NewVersion, Body(default_factory=NewVersion)]
+OptionalRebuild = Annotated[Rebuild, Body(default_factory=Rebuild)]
 OptionalTrain = Annotated[Train, Body(default_factory=Train)]
 LOOK_AGAIN = 0.05
 
@@ -75,11 +78,44 @@ def add_endpoints(routes: APIRouter, database: Database, catalogue: Catalogue, p
             return answer
 
         begun = await _once_checked(database, caller.tenant, dataset_id, patience, begin)
-        patience.wake_freezers()
-        seconds = 0.0 if wanted.train else patience.seconds
-        row = await _settled(database, caller.tenant, dataset_id, begun["version"], seconds)
-        response.status_code = 202 if wanted.train or row["state"] == "freezing" else 201
-        return views.version(row) | begun
+        return await _frozen(database, caller, dataset_id, begun, response, patience)
+
+    @routes.post("/v1/datasets/{dataset_id}/versions/{version}/rebuild", responses=MADE | GOES_ON)
+    async def rebuild(
+        caller: CallerDep,
+        dataset_id: UUID,
+        version: VersionNumber,
+        wanted: OptionalRebuild,
+        response: Response,
+        key: Key = "",
+    ) -> dict[str, Any]:
+        """Freeze what is left of a withdrawn version as a new one, and train it if asked."""
+        if wanted.train is not None and "train" not in caller.scopes:
+            raise problems.train_scope_missing()
+        async with database.tenant_transaction(caller.tenant) as transaction:
+            _, begun = await once(
+                transaction.connection, tenant=caller.tenant, key=key,
+                endpoint=f"rebuild {dataset_id} {version}", request=wanted.model_dump_json().encode(),
+                act=lambda: _rebuild(transaction, caller, dataset_id, version, wanted, catalogue),
+            )  # fmt: skip
+        return await _frozen(database, caller, dataset_id, begun, response, patience)
+
+
+async def _frozen(
+    database: Database,
+    caller: Caller,
+    dataset_id: UUID,
+    begun: dict[str, Any],
+    response: Response,
+    patience: Patience,
+) -> dict[str, Any]:
+    """Answer with the version that was begun: once it is frozen if that is soon, at once when it trains."""
+    patience.wake_freezers()
+    trains = "run_id" in begun
+    seconds = 0.0 if trains else patience.seconds
+    row = await _settled(database, caller.tenant, dataset_id, begun["version"], seconds)
+    response.status_code = 202 if trains or row["state"] == "freezing" else 201
+    return views.version(row) | begun
 
 
 def _add_training(routes: APIRouter, database: Database, catalogue: Catalogue) -> None:
@@ -171,6 +207,24 @@ async def _begin(
         return 201, {"version": version}
     _, answer = await _train(transaction, caller, dataset_id, version, wanted.train, catalogue)
     return 202, {"version": version, "run_id": answer["run_id"]}
+
+
+async def _rebuild(
+    transaction: Transaction,
+    caller: Caller,
+    dataset_id: UUID,
+    version: int,
+    wanted: Rebuild,
+    catalogue: Catalogue,
+) -> tuple[int, dict[str, Any]]:
+    new = await rebuild_version(
+        transaction, tenant=caller.tenant, by=caller.subject, dataset_id=dataset_id, version=version,
+        catalogue=catalogue, base_model=wanted.train.base_model if wanted.train else None,
+    )  # fmt: skip
+    if wanted.train is None:
+        return 201, {"version": new}
+    _, answer = await _train(transaction, caller, dataset_id, new, wanted.train, catalogue)
+    return 202, {"version": new, "run_id": answer["run_id"]}
 
 
 async def _train(

@@ -45,3 +45,9 @@ class NewVersion(Request):
     def settings(self) -> FreezeSettings:
         """Return the settings."""
         return FreezeSettings(self.agent, self.validation_share, tuple(self.exclude))
+
+
+class Rebuild(Request):
+    """Freeze what is left of a withdrawn version, and train on it at once if wanted."""
+
+    train: Train | None = None

@@ -165,6 +165,7 @@ def version(row: Row) -> dict[str, Any]:
         "created_by": row["created_by"],
         "created_at": row["created_at"].isoformat(),
         "ready_at": row["ready_at"].isoformat() if row["ready_at"] else None,
+        "withdrawn_at": row["withdrawn_at"].isoformat() if row["withdrawn_at"] else None,
     }
 
 

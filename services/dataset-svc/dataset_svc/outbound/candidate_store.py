@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Sequence
 from uuid import UUID
 from zlib import crc32
@@ -11,6 +9,7 @@ from zlib import crc32
 import orjson
 from asyncpg import Record
 
+from chassis import tombstones
 from chassis.database import Connection
 from dataset_svc.domain.dialog import Candidate, Dialog
 
@@ -18,11 +17,6 @@ Slot = tuple[str, str]  # tenant, dialog
 Owned = tuple[str, Candidate]  # tenant, candidate
 MATCHING, TURNS = 7, 256
 """The advisory locks under which candidates meet those who wait for them."""
-
-
-def dialog_hmac(tenant: str, dialog_id: str) -> bytes:
-    """Return what a tombstone holds instead of the dialog's id."""
-    return hmac.new(tenant.encode(), dialog_id.encode(), hashlib.sha256).digest()
 
 
 async def lock_dialog(connection: Connection, tenant: str, dialog_id: str) -> None:
@@ -62,29 +56,7 @@ async def is_erased(connection: Connection, tenant: str, dialog_id: str) -> bool
 
 async def erased(connection: Connection, slots: Sequence[Slot]) -> set[Slot]:
     """Return which of the dialogs were erased."""
-    known = {(tenant, dialog_hmac(tenant, dialog_id)): (tenant, dialog_id) for tenant, dialog_id in slots}
-    rows = await connection.fetch(
-        """
-        SELECT t.tenant_id, t.dialog_hmac FROM unnest($1::text[], $2::bytea[]) AS w (tenant_id, dialog_hmac)
-        JOIN tombstones t USING (tenant_id, dialog_hmac)
-        """,
-        [tenant for tenant, _ in known],
-        [digest for _, digest in known],
-    )
-    return {known[row["tenant_id"], row["dialog_hmac"]] for row in rows}
-
-
-async def put_tombstones(connection: Connection, dialogs: Sequence[Dialog]) -> None:
-    """Remember that the dialogs were erased."""
-    await connection.execute(
-        """
-        INSERT INTO tombstones (tenant_id, dialog_hmac, requested_at)
-        SELECT * FROM unnest($1::text[], $2::bytea[], $3::timestamptz[]) ON CONFLICT DO NOTHING
-        """,
-        [one.tenant for one in dialogs],
-        [dialog_hmac(one.tenant, one.id) for one in dialogs],
-        [one.erased_at for one in dialogs],
-    )
+    return set(await tombstones.find(connection, "dialog", slots))
 
 
 async def put_candidates(connection: Connection, candidates: Sequence[Owned]) -> None:
@@ -299,17 +271,25 @@ async def drop_promise(connection: Connection, tenant: str, promised: UUID) -> N
     )
 
 
-async def erase_dialogs(connection: Connection, slots: Sequence[Slot]) -> None:
-    """Delete what is held of dialogs beside their examples."""
+async def erase_dialogs(connection: Connection, slots: Sequence[Slot]) -> dict[Slot, int]:
+    """Delete what is held of dialogs beside their examples; returns how many candidates of each."""
+    gone = dict.fromkeys(slots, 0)
+    for row in await connection.fetch(
+        """
+        DELETE FROM candidates x USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
+        WHERE x.tenant_id = w.tenant_id AND x.dialog_id = w.dialog_id RETURNING x.tenant_id, x.dialog_id
+        """,
+        *_columns(slots),
+    ):
+        gone[row["tenant_id"], row["dialog_id"]] += 1
     for statement in (
-        "DELETE FROM candidates x USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id) "
-        "WHERE x.tenant_id = w.tenant_id AND x.dialog_id = w.dialog_id",
         "DELETE FROM ratings x USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id) "
         "WHERE x.tenant_id = w.tenant_id AND x.dialog_id = w.dialog_id",
         "DELETE FROM pending_examples x USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id) "
         "WHERE x.tenant_id = w.tenant_id AND x.dialog_id = w.dialog_id",
     ):
         await connection.execute(statement, *_columns(slots))
+    return gone
 
 
 async def delete_old_pending(connection: Connection, days: float) -> None:

@@ -308,7 +308,7 @@ async def delete_of_dialogs(connection: Connection, slots: Sequence[tuple[str, s
         DELETE FROM examples e USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
         WHERE e.tenant_id = w.tenant_id
           AND (e.dialog_id = w.dialog_id OR e.copied_dialog_id = w.dialog_id)
-        RETURNING e.tenant_id, e.id, e.state, e.dialog_id
+        RETURNING e.tenant_id, e.id, e.state, e.dialog_id, w.dialog_id AS of_dialog
         """,
         [tenant for tenant, _ in slots],
         [dialog_id for _, dialog_id in slots],

@@ -63,12 +63,19 @@ async def list_revisions(
     )
 
 
-async def delete_of_dialogs(connection: Connection, slots: Sequence[tuple[str, str]]) -> None:
-    """Delete what was saved of these dialogs (tenant, dialog), also where versions hold it."""
-    await connection.execute(
+async def delete_of_dialogs(connection: Connection, slots: Sequence[tuple[str, str]]) -> list[Record]:
+    """Delete what was saved of these dialogs (tenant, dialog), also where versions hold it.
+
+    Returns how many revisions of which examples: of one that was removed only those may be left.
+    """
+    return await connection.fetch(
         """
-        DELETE FROM example_revisions r USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
-        WHERE r.tenant_id = w.tenant_id AND r.dialog_id = w.dialog_id
+        WITH gone AS (
+            DELETE FROM example_revisions r USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
+            WHERE r.tenant_id = w.tenant_id AND r.dialog_id = w.dialog_id
+            RETURNING r.tenant_id, r.example_id, r.dialog_id
+        )
+        SELECT tenant_id, example_id, dialog_id, count(*) AS revisions FROM gone GROUP BY 1, 2, 3
         """,
         [tenant for tenant, _ in slots],
         [dialog_id for _, dialog_id in slots],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +27,7 @@ async def create(
     connection: Connection,
     tenant: str,
     dataset_id: UUID,
-    agent: Record,
+    agent: Mapping[str, Any],
     *,
     settings: dict[str, Any],
     warnings: list[dict[str, Any]],
@@ -162,6 +162,44 @@ async def pin_examples(
         as_recorded,
     )
     return count
+
+
+def as_agent(version: Record) -> dict[str, Any]:
+    """Return the agent with which a version was frozen, as `create` takes it."""
+    return {
+        "agent_id": version["agent_id"],
+        "version": version["agent_version"],
+        "prompt": version["prompt"],
+        "tools": version["tools"],
+        "parallel_tool_calls": version["parallel_tool_calls"],
+        "fingerprint": version["prompt_fingerprint"],
+    }
+
+
+async def pin_left(connection: Connection, tenant: str, dataset_id: UUID, old: int, new: int) -> None:
+    """Let version `new` hold what is left of `old`: the lines close up, else nothing moves."""
+    await connection.execute(
+        """
+        WITH pinned AS (
+            INSERT INTO version_examples (tenant_id, dataset_id, version, example_id, revision, part,
+                agent_version, position, content_sha256)
+            SELECT v.tenant_id, v.dataset_id, $4, v.example_id, v.revision, v.part, v.agent_version,
+                row_number() OVER (PARTITION BY v.part, v.agent_version ORDER BY v.position) - 1,
+                v.content_sha256
+            FROM version_examples v
+            JOIN example_revisions r
+              ON r.tenant_id = v.tenant_id AND r.example_id = v.example_id AND r.revision = v.revision
+            WHERE v.tenant_id = $1 AND v.dataset_id = $2 AND v.version = $3
+            RETURNING 1
+        )
+        UPDATE dataset_versions SET examples = (SELECT count(*) FROM pinned)
+        WHERE tenant_id = $1 AND dataset_id = $2 AND version = $4
+        """,
+        tenant,
+        dataset_id,
+        old,
+        new,
+    )
 
 
 async def get(connection: Connection, tenant: str, dataset_id: UUID, version: int) -> Record | None:

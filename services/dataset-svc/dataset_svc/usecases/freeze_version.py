@@ -91,7 +91,7 @@ async def begin_version(
         "min_examples": least,
     }
     version = await version_store.create(
-        connection, tenant, dataset_id, agent, settings=settings, warnings=warnings, by=by
+        connection, tenant, dataset_id, dict(agent), settings=settings, warnings=warnings, by=by
     )
     await version_store.pin_examples(
         connection, tenant, dataset_id, threshold(split.share), wanted.exclude,

@@ -52,6 +52,8 @@ async def request_training(
         raise problems.no_version()
     if frozen["state"] == "failed":
         raise problems.version_failed(frozen["failure"])
+    if frozen["state"] == "withdrawn":
+        raise problems.version_withdrawn(version)
     agent = await agent_store.get_agent(connection, tenant, frozen["agent_id"])
     if agent is None:
         raise problems.agent_unknown()

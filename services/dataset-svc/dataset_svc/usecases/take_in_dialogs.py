@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from uuid import UUID
 
 from pydantic import TypeAdapter
 
@@ -16,7 +17,6 @@ from chassis.database import Connection, Transaction
 from chassis.envelope import AnyReceived
 from chassis.errors import Permanent
 from chassis.objects import ObjectStore
-from contracts.datasets import DatasetChanged
 from contracts.dialogs import (
     DialogCompleted,
     DialogErased,
@@ -28,14 +28,9 @@ from contracts.dialogs import (
 from dataset_svc.domain.dialog import Candidate, Dialog
 from dataset_svc.domain.message import load
 from dataset_svc.domain.weights import Ratings, head, weights
-from dataset_svc.outbound import (
-    agent_store,
-    candidate_store,
-    example_store,
-    operation_store,
-    revision_store,
-)
+from dataset_svc.outbound import agent_store, candidate_store, example_store
 from dataset_svc.outbound.candidate_store import Slot
+from dataset_svc.usecases.erase_dialogs import erase_dialogs, note_heard
 from dataset_svc.usecases.open_example import fill_pending
 
 _MESSAGES = TypeAdapter(tuple[TranscriptMessage, ...])
@@ -58,7 +53,8 @@ async def take_in_dialogs(
     dialogs = fold(batch, objects)
     await candidate_store.share_dialogs(connection, list(dialogs))
     forgotten = await candidate_store.erased(connection, list(dialogs))
-    await _erase(transaction, [one for one in dialogs.values() if one.erased_at])
+    await erase_dialogs(transaction, [one for one in dialogs.values() if one.erased_at])
+    await note_heard(transaction, [slot for slot in forgotten if dialogs[slot].candidates])
     living = [one for slot, one in dialogs.items() if not one.erased_at and slot not in forgotten]
     await _rate(connection, [one for one in living if one.ratings])
     await _keep_candidates(transaction, objects, [one for one in living if one.candidates])
@@ -73,6 +69,7 @@ def fold(batch: Sequence[AnyReceived], objects: ObjectStore) -> dict[Slot, Dialo
         event = received.event
         if isinstance(event, DialogErased):
             dialog.erased_at = event.requested_at
+            dialog.erasure_id = UUID(event.erasure_id) if event.erasure_id else None
         elif isinstance(event, DialogRated):
             dialog.rate(event.message_id or "", event.by, event.rating)
         elif isinstance(event, DialogCompleted):
@@ -94,23 +91,6 @@ def _candidate(event: DialogCompleted, tenant: str, objects: ObjectStore) -> Can
         event.dialog_id, event.revision, event.branch or "", event.agent_id, event.source, event.outcome,
         event.message_count, event.ended_at, messages, uri, sha256, same_as,
     )  # fmt: skip
-
-
-async def _erase(transaction: Transaction, dialogs: Sequence[Dialog]) -> None:
-    """Forget dialogs: candidates, ratings and examples go, tombstones stay."""
-    if not dialogs:
-        return
-    connection, slots = transaction.connection, [(one.tenant, one.id) for one in dialogs]
-    await candidate_store.put_tombstones(connection, dialogs)
-    await candidate_store.erase_dialogs(connection, slots)
-    gone = await example_store.delete_of_dialogs(connection, slots)
-    # only now, by statements of their own: whoever held an example's lock has committed what it saved
-    await revision_store.delete_of_dialogs(connection, slots)
-    await operation_store.forget_examples(connection, [(row["tenant_id"], row["id"]) for row in gone])
-    for row in gone:
-        if row["state"] == "saved" and row["dialog_id"] is not None:
-            changed = DatasetChanged(dialog_id=row["dialog_id"], example_id=row["id"], state="removed")
-            transaction.publish(changed, tenant=row["tenant_id"])
 
 
 async def _rate(connection: Connection, dialogs: Sequence[Dialog]) -> None:

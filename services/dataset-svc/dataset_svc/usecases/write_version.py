@@ -158,16 +158,20 @@ class Freezer:
             return await freeze_store.is_ready(transaction.connection, claimed)
 
     async def _delete(self, claimed: Row, epochs: Iterable[int]) -> None:
-        """Delete whatever these epochs wrote: nothing will refer to it."""
-        for epoch in epochs:
-            for suffix in (*PARTS.values(), EXAMPLES):
-                await self._objects.delete(_key(claimed, epoch, suffix), claimed["tenant_id"])
+        await delete_files(self._objects, claimed, epochs)
 
     async def _give_up(self, claimed: Row, code: str) -> None:
         async with self._database.transaction() as transaction:
             if await freeze_store.fail(transaction.connection, claimed, code):
                 await freeze_store.end_requests(transaction.connection, claimed)
         await self._delete(claimed, range(1, claimed["epoch"] + 1))
+
+
+async def delete_files(objects: ObjectStore, version: Row, epochs: Iterable[int]) -> None:
+    """Delete whatever these epochs wrote of a version: nothing will refer to it."""
+    for epoch in epochs:
+        for suffix in (*PARTS.values(), EXAMPLES):
+            await objects.delete(_key(version, epoch, suffix), version["tenant_id"])
 
 
 def _key(claimed: Row, epoch: int, suffix: str) -> str:

@@ -55,3 +55,8 @@ def bad_cursor() -> Problem:
         action=Text("Start again without a cursor.", "Начните сначала, без курсора."),
         field="cursor",
     )
+
+
+def no_erasure() -> Problem:
+    """Return the 404 for a request to erase that is not there."""
+    return not_found(Text("request to erase", "запрос на стирание"), "erasure_id")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 WORD = re.compile(r"[^\W_]+")
 GROUPED = re.compile(r"\d(?:[\s().+-]{0,3}\d)+")
@@ -39,6 +40,17 @@ class Wanted:
 def plain(text: str) -> str:
     """Return the text as it is compared: composed, in lower case, ё as е."""
     return unicodedata.normalize("NFC", text).casefold().replace("ё", "е")
+
+
+def texts_of(message: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what can be found of a message: its text, and the arguments of its function calls."""
+    content = message.get("content")
+    if isinstance(content, str):
+        yield content
+    elif content:
+        yield from (part["text"] for part in content if part.get("text"))
+    for call in message.get("tool_calls") or ():
+        yield call["function"]["arguments"]
 
 
 def words_of(texts: Iterable[str]) -> list[str]:

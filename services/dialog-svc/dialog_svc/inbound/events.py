@@ -8,8 +8,10 @@ from chassis.consumer import Fold
 from chassis.database import Transaction
 from chassis.envelope import AnyReceived, Received
 from contracts.agents import AgentUpdated
+from contracts.dialogs import DialogForgotten
 from dialog_svc.domain.retention import Retention
 from dialog_svc.outbound.clock_store import upsert_agent
+from dialog_svc.outbound.erasure_store import put_report
 from dialog_svc.outbound.transcripts import TranscriptStore
 from dialog_svc.usecases.take_in_chat import take_in_chat
 
@@ -29,3 +31,8 @@ async def on_agent_updated(received: Received[AgentUpdated], transaction: Transa
     await upsert_agent(
         transaction.connection, received.tenant, event.agent_id, event.version, event.idle_seconds
     )
+
+
+async def on_dialog_forgotten(received: Received[DialogForgotten], transaction: Transaction) -> None:
+    """Add to the record of an erasure what a service says it did."""
+    await put_report(transaction.connection, received.tenant, received.event)

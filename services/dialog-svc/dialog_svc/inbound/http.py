@@ -13,7 +13,7 @@ from contracts.chat import Rater
 from contracts.event import OpaqueId
 from dialog_svc.domain.dialog import Rating
 from dialog_svc.domain.errors import no_dialog
-from dialog_svc.inbound import http_lists, views
+from dialog_svc.inbound import http_erasures, http_lists, views
 from dialog_svc.inbound.requests import Branch, NewRating, Selection
 from dialog_svc.outbound import dialog_store as store
 from dialog_svc.outbound.transcripts import TranscriptStore
@@ -22,6 +22,7 @@ from dialog_svc.usecases.select_dialog import select_dialog
 
 SCOPES = {
     **http_lists.SCOPES,
+    **http_erasures.SCOPES,
     "GET /v1/dialogs/{dialog_id}": "dialogs:read",
     "PUT /v1/dialogs/{dialog_id}/rating": "curate",
     "POST /v1/dialogs/{dialog_id}/select": "curate",
@@ -30,7 +31,7 @@ SCOPES = {
 DialogId = Annotated[OpaqueId, Path()]
 
 
-def router(database: Database, transcripts: TranscriptStore) -> APIRouter:
+def router(database: Database, transcripts: TranscriptStore, patience: http_erasures.Patience) -> APIRouter:
     """Return the endpoints of dialog-svc."""
     routes = APIRouter()
     # first: their fixed paths would otherwise be taken for a dialog's id
@@ -82,6 +83,7 @@ def router(database: Database, transcripts: TranscriptStore) -> APIRouter:
             )
         return {"dialog_id": dialog_id, "revision": revision}
 
+    http_erasures.add_erasures(routes, database, patience)
     add_audit(routes, database)
 
     return routes

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from chassis.http import Moment
 from contracts.event import NO_NUL, Label, OpaqueId, Text
@@ -83,6 +83,22 @@ class NewRating(BaseModel):
     rating: Literal["good", "bad"]
     message_id: OpaqueId | None = None
     comment: Annotated[Text, Field(pattern=NO_NUL)] | None = None
+
+
+class NewErasure(BaseModel):
+    """What to erase: one dialog, or all that a client said until now."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    dialog_id: OpaqueId | None = None
+    client: Label | None = Field(None, description="the pseudonym that the chat backend gave the client")
+    reason: Label = "asked"
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.dialog_id is None) == (self.client is None):
+            raise ValueError("name either dialog_id or client")
+        return self
 
 
 def make_cursor(sort: Sort, value: datetime | int, dialog_id: str) -> str:

@@ -6,20 +6,25 @@ from prometheus_client import Gauge
 
 from chassis.database import Database
 from chassis.leases import Worker
+from chassis.objects import ObjectStore
 from dialog_svc.outbound.dialog_store import Slot
 from dialog_svc.outbound.listing_store import listing_lag
 from dialog_svc.outbound.transcripts import TranscriptStore
 from dialog_svc.settings import DialogSettings
 from dialog_svc.usecases.complete_silent import complete_silent
+from dialog_svc.usecases.erase_dialogs import Eraser
 from dialog_svc.usecases.index_dialogs import index_dialogs
 from dialog_svc.usecases.retire_dialogs import retire_dialogs
 
+ERASE = "erase"
 listing_seconds = Gauge(
     "mortarboard_listing_lag_seconds", "How long the longest waiting dialog waits to be listed as it is"
 )
 
 
-def workers(database: Database, transcripts: TranscriptStore, settings: DialogSettings) -> list[Worker]:
+def workers(
+    database: Database, transcripts: TranscriptStore, objects: ObjectStore, settings: DialogSettings
+) -> list[Worker]:
     """Return the workers of dialog-svc; one instance at a time runs each."""
 
     async def index() -> bool:
@@ -36,7 +41,10 @@ def workers(database: Database, transcripts: TranscriptStore, settings: DialogSe
         async with database.transaction() as transaction:
             return await retire_dialogs(transaction.connection)
 
+    eraser = Eraser(database, objects, settings.erase_settle)
     return [
+        Worker(ERASE, eraser.erase_next, every=1.0),
+        Worker("empty-folders", eraser.empty_folders, every=5.0, leased=True),
         Worker("index", index, every=settings.index_every, leased=True),
         Worker("sweep", sweep, every=2.0, leased=True),
         Worker("retire", retire, every=3600.0, leased=True, stale_after=7500.0),

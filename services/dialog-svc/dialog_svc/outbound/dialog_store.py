@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import orjson
 from asyncpg import Record, UniqueViolationError
 
+from chassis import tombstones
 from chassis.database import Connection
 from chassis.errors import Transient
+from chassis.tombstones import Tombstone
 from dialog_svc.domain.dialog import Dialog, Node, Rating
 
 Row = Record
@@ -24,13 +26,64 @@ class KnownMessageError(Transient):
 async def lock_dialogs(
     connection: Connection, wanted: Iterable[Slot], make: Callable[[Slot], Dialog]
 ) -> dict[Slot, Dialog]:
-    """Create the dialogs that are new as `make` says, lock all in sorted order, and return their state."""
+    """Create the dialogs that are new as `make` says, lock all in sorted order, and return their state.
+
+    Dialogs that were erased are left out, and it is noted that something of them came.
+    """
     slots = sorted(wanted)
     found = await lock_known(connection, slots)
     if len(found) < len(slots):
-        await _insert_new(connection, [make(slot) for slot in slots if slot not in found])
+        new = {slot: make(slot) for slot in slots if slot not in found}
+        await _insert_new(connection, list(new.values()))
+        # only now, behind whoever erased one while we waited for its row
+        erased = await _erased(connection, new)
+        if erased:
+            await _delete_new(connection, erased)
         found = await lock_known(connection, slots)
     return found
+
+
+async def make_and_lock(
+    connection: Connection, slots: Sequence[Slot], make: Callable[[Slot], Dialog]
+) -> dict[Slot, Dialog]:
+    """Create the dialogs that are not there, also erased ones, lock all and return their state."""
+    await _insert_new(connection, [make(slot) for slot in slots])
+    return await lock_known(connection, slots)
+
+
+async def _erased(connection: Connection, new: Mapping[Slot, Dialog]) -> list[Slot]:
+    """Return which of the dialogs were erased, or began before their client was; notes that they came."""
+    stones = await tombstones.find(connection, "dialog", new)
+    clients = {
+        slot: (dialog.tenant, dialog.client)
+        for slot, dialog in new.items()
+        if dialog.client is not None and slot not in stones
+    }
+    gone = await tombstones.find(connection, "client", clients.values()) if clients else {}
+    late = {
+        slot: client
+        for slot, client in clients.items()
+        if client in gone and new[slot].started_at <= gone[client]["requested_at"]
+    }
+    if late:
+        # what follows does not say whose it is
+        await tombstones.put(
+            connection,
+            [Tombstone(slot[0], "dialog", slot[1], new[slot].started_at, None) for slot in late],
+        )
+        await tombstones.note_heard(connection, "client", late.values())
+    if stones:
+        await tombstones.note_heard(connection, "dialog", stones)
+    return [*stones, *late]
+
+
+async def _delete_new(connection: Connection, slots: Sequence[Slot]) -> None:
+    await connection.execute(
+        "DELETE FROM dialogs d USING unnest($1::text[], $2::text[]) AS u (tenant_id, dialog_id) "
+        "WHERE d.tenant_id = u.tenant_id AND d.dialog_id = u.dialog_id",
+        [slot[0] for slot in slots],
+        [slot[1] for slot in slots],
+    )
 
 
 async def lock_known(connection: Connection, slots: Sequence[Slot]) -> dict[Slot, Dialog]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from chassis.database import Connection
-from dialog_svc.domain.search import words_of
+from dialog_svc.domain.search import texts_of, words_of
 from dialog_svc.outbound import index_store as store
 from dialog_svc.outbound.dialog_store import Row
 
@@ -43,19 +43,8 @@ def _entry(dialog: Row, rows: Sequence[Row]) -> dict[str, Any]:
         "tenant_id": dialog["tenant_id"],
         "dialog_id": dialog["dialog_id"],
         "shelf": dialog["shelf"],
-        "words": " ".join(words_of(text for message in messages for text in _texts(message))),
+        "words": " ".join(words_of(text for message in messages for text in texts_of(message))),
         "models": sorted({message["model"] for message in messages if message.get("model")}),
         "has_functions": any(message.get("tool_calls") for message in messages),
         "indexed_to": max((row["position"] + 1 for row in rows), default=dialog["indexed_to"]),
     }
-
-
-def _texts(message: dict[str, Any]) -> Iterator[str]:
-    """Yield what can be found of a message: its text, and the arguments of its function calls."""
-    content = message.get("content")
-    if isinstance(content, str):
-        yield content
-    elif content:
-        yield from (part["text"] for part in content if part.get("text"))
-    for call in message.get("tool_calls") or ():
-        yield call["function"]["arguments"]

@@ -65,7 +65,7 @@ async def _completed(
     path = [by_id[node.id] for node in path_to(completion.leaf, nodes_of(rows))]
     transcript: Transcript = SameTranscript(same_as=revision)
     if not again:
-        transcript = await transcripts.publishable(dialog.tenant, path)
+        transcript = await transcripts.publishable(dialog.tenant, dialog.id, path)
     return DialogCompleted(
         dialog_id=dialog.id,
         agent_id=dialog.agent_id,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from chassis.database import Connection
-from dialog_svc.outbound import index_store
+from dialog_svc.outbound import erasure_store, index_store
 from dialog_svc.outbound import shelf_store as store
+from dialog_svc.outbound.transcripts import folder_of
 
 MOVED, DELETED = 50, 500
 
@@ -25,6 +26,7 @@ async def retire_dialogs(connection: Connection) -> bool:
         await store.carry_over(connection, shelf, living)
         return True
     if silent := await store.lock_silent(connection, shelf, DELETED):
+        await erasure_store.doom_folders(connection, [(one[0], folder_of(*one)) for one in silent])
         await store.delete_dialogs(connection, silent)
         return True
     return await store.drop_shelf(connection, shelf)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from prometheus_client import Counter
+
 from chassis.database import Connection, Transaction
 from chassis.envelope import AnyReceived
 from contracts.chat import ChatMessage, DialogEnded, DialogRatedInChat, MessagePosted
@@ -15,6 +17,7 @@ from dialog_svc.outbound.clock_store import note_clocks
 from dialog_svc.outbound.transcripts import TranscriptStore
 from dialog_svc.usecases.publish_dialog import publish_dialogs
 
+dropped = Counter("mortarboard_erased_events_total", "Chat events dropped because their dialog was erased")
 Slot = tuple[str, str]
 Groups = Mapping[Slot, Sequence[AnyReceived]]
 
@@ -69,9 +72,12 @@ async def _fold_and_insert(
 
     dialogs = await store.lock_dialogs(connection, groups, make)
     known = await store.known_messages(connection, asked)
-    changed, met = [dialogs[slot] for slot in groups], []
+    changed, met = [dialogs[slot] for slot in groups if slot in dialogs], []
     for slot, events in groups.items():
-        dialog = dialogs[slot]
+        dialog = dialogs.get(slot)
+        if dialog is None:  # erased
+            dropped.inc(len(events))
+            continue
         before = dialog.facts
         _fold(dialog, events, known.get(slot, {}))
         if dialog.facts != before:

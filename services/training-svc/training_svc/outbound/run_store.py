@@ -225,7 +225,8 @@ async def withdraw(
 ) -> list[str]:
     """Mark a dataset version and its runs as withdrawn; returns the unfinished ones, locked.
 
-    Files of runs that ended are to be deleted at the provider now.
+    Files of runs that ended are to be deleted at the provider now, those of the others once they have ended,
+    at the latest within a day.
     """
     await connection.execute(
         "INSERT INTO withdrawn_versions VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
@@ -252,7 +253,8 @@ async def withdraw(
     )
     rows = await connection.fetch(
         """
-        UPDATE runs SET withdrawn = true, next_poll_at = clock_timestamp()
+        UPDATE runs SET withdrawn = true, next_poll_at = clock_timestamp(), files_state = 'kept',
+            files_until = clock_timestamp() + interval '23 hours'
         WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3
           AND status NOT IN ('ready', 'failed', 'cancelled')
         RETURNING run_id

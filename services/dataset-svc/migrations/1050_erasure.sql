@@ -1,0 +1,27 @@
+-- migrate:up
+
+-- What went with an erased dialog: what is reported of it.
+CREATE TABLE erasures (
+    tenant_id text NOT NULL,
+    erasure_id uuid NOT NULL,
+    removed jsonb NOT NULL,
+    examples uuid[] NOT NULL,
+    erased_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (tenant_id, erasure_id)
+);
+SELECT protect_tenant_table('erasures');
+
+CREATE TABLE erased_versions (
+    tenant_id text NOT NULL,
+    erasure_id uuid NOT NULL,
+    dataset_id uuid NOT NULL,
+    version bigint NOT NULL,
+    PRIMARY KEY (tenant_id, erasure_id, dataset_id, version),
+    FOREIGN KEY (tenant_id, erasure_id) REFERENCES erasures (tenant_id, erasure_id),
+    FOREIGN KEY (tenant_id, dataset_id, version) REFERENCES dataset_versions (tenant_id, dataset_id, version)
+);
+CREATE INDEX erased_versions_of_version ON erased_versions (tenant_id, dataset_id, version);
+SELECT protect_tenant_table('erased_versions');
+
+-- migrate:down
+DROP TABLE erased_versions, erasures;

@@ -1,0 +1,127 @@
+"""Erase dialogs: all text goes, a tombstone and a record stay, and everyone else is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from chassis import outbox, tombstones
+from chassis.database import Connection, Database, Transaction
+from chassis.objects import ObjectStore
+from chassis.tombstones import Tombstone
+from contracts.dialogs import DialogErased
+from dialog_svc.domain.dialog import Dialog
+from dialog_svc.domain.search import texts_of, words_of
+from dialog_svc.outbound import dialog_store, index_store
+from dialog_svc.outbound import erasure_store as store
+from dialog_svc.outbound.dialog_store import Row, Slot
+from dialog_svc.outbound.transcripts import folder_of
+
+BATCH = 10  # dialogs of a client in one transaction
+FOLDERS = 20
+EMPTY_AGAIN = 3600.0
+UNKNOWN_AGENT = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Eraser:
+    """Serves requests to erase; many processes may.
+
+    A client is looked for again `settle` seconds after the request: longer than a transaction may last that
+    took in a dialog of his before it could know.
+    """
+
+    database: Database
+    objects: ObjectStore
+    settle: float
+
+    async def erase_next(self) -> bool:
+        """Do one step of the request that waits longest; returns whether there was one."""
+        async with self.database.transaction() as transaction:
+            request = await store.claim_request(transaction.connection)
+            if request is None:
+                return False
+            if request["kind"] == "dialog":
+                await _erase(transaction, request, [(request["tenant_id"], request["subject"])])
+                await store.finish_request(transaction.connection, request)
+            else:
+                await self._erase_some(transaction, request)
+        return True
+
+    async def _erase_some(self, transaction: Transaction, request: Row) -> None:
+        connection, tenant = transaction.connection, request["tenant_id"]
+        dialogs = await store.dialogs_of_client(connection, tenant, request["subject"], BATCH)
+        if dialogs:
+            await _erase(transaction, request, [(tenant, one) for one in dialogs])
+            return
+        settled: datetime = request["asked_at"] + timedelta(seconds=self.settle)
+        if request["now"] < settled:
+            await store.look_again(connection, request, settled)
+        else:
+            await store.finish_request(connection, request)
+
+    async def empty_folders(self) -> bool:
+        """Delete large transcripts of erased dialogs; returns whether there may be more."""
+        async with self.database.transaction() as transaction:
+            due = await store.due_folders(transaction.connection, FOLDERS)
+        for row in due:
+            await self.objects.delete_under(row["folder"], row["tenant_id"])
+            async with self.database.transaction() as transaction:
+                await store.note_emptied(transaction.connection, row["tenant_id"], row["folder"], EMPTY_AGAIN)
+        return len(due) == FOLDERS
+
+
+async def _erase(transaction: Transaction, request: Row, slots: Sequence[Slot]) -> None:
+    """Erase dialogs, known or not: of an unknown one something may still be on its way."""
+    connection = transaction.connection
+    await index_store.lock_index(connection)  # before dialogs, as wherever both are locked
+    at: datetime = request["now"]
+    # whoever is just taking in its first message is waited for: both make its row
+    dialogs = await dialog_store.make_and_lock(
+        connection, sorted(slots), lambda slot: Dialog(*slot, "", "live", at, at)
+    )
+    words = await _words(connection, slots)
+    removed = await store.delete_dialogs(connection, slots)
+    for (tenant, dialog_id), found in words.items():
+        await store.forget_words(connection, tenant, dialogs[tenant, dialog_id].shelf, found)
+    # what waits to be published would bring the text into a log after all
+    await outbox.withdraw(connection, DialogErased.TOPIC, slots)
+    await store.doom_folders(connection, [(tenant, folder_of(tenant, one)) for tenant, one in slots])
+    stones = []
+    for slot in slots:
+        erasure_id = uuid7()
+        tenant, dialog_id = slot
+        await store.insert_erasure(connection, tenant, erasure_id, request["id"], _counts(removed[slot]))
+        stones.append(Tombstone(tenant, "dialog", dialog_id, request["asked_at"], erasure_id))
+        transaction.publish(_erased(dialogs[slot], request, erasure_id), tenant=tenant)
+    await tombstones.put(connection, stones)
+
+
+async def _words(connection: Connection, slots: Sequence[Slot]) -> dict[Slot, list[str]]:
+    rows = await dialog_store.all_messages(connection, slots)
+    return {
+        slot: await store.words_of_texts(
+            connection, " ".join(words_of(text for row in of_dialog for text in texts_of(row["message"])))
+        )
+        for slot, of_dialog in rows.items()
+    }
+
+
+def _counts(removed: dict[str, int]) -> dict[str, int]:
+    """Return what an owner would count; the row made to wait for others is none of it."""
+    return {name: removed.get(name, 0) for name in ("messages", "revisions", "ratings")}
+
+
+def _erased(dialog: Dialog, request: dict[str, Any] | Row, erasure_id: UUID) -> DialogErased:
+    return DialogErased(
+        dialog_id=dialog.id,
+        agent_id=dialog.agent_id or UNKNOWN_AGENT,
+        requested_at=request["asked_at"],
+        reason=request["kind"],
+        erasure_id=str(erasure_id),
+    )
