@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka.admin import AIOKafkaAdminClient
 
 from chassis.envelope import encode_headers, new_headers
 from contracts.event import Event
@@ -209,6 +210,24 @@ async def records(surroundings: Surroundings, topic: str) -> list[ConsumerRecord
 async def bodies(surroundings: Surroundings, topic: str) -> list[dict[str, Any]]:
     """The JSON bodies in a topic now."""
     return [json.loads(record.value) for record in await records(surroundings, topic)]
+
+
+async def caught_up(surroundings: Surroundings, topic: str, service: str) -> bool:
+    """Whether a service has settled everything that is in a topic now."""
+    prefix, bootstrap = surroundings.topic_prefix, surroundings.kafka_bootstrap
+    consumer = AIOKafkaConsumer(prefix + topic, bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await consumer.start()
+    await admin.start()
+    try:
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+        settled = await admin.list_consumer_group_offsets(f"{prefix}{service}.{topic}")
+        return all(
+            end == 0 or (place in settled and settled[place].offset >= end) for place, end in ends.items()
+        )
+    finally:
+        await consumer.stop()
+        await admin.close()
 
 
 def now() -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -61,8 +61,11 @@ async def loop_world(surroundings: Surroundings, folder: Path, **settings: str) 
             yield Loop(here, simulator, {one.name: one for one in running}, logs)
 
 
-async def walk(loop: Loop, secret: str = "sk-owner-0000000000000001") -> None:
-    """Agent and key, dialogs, examples, a version, a run, a model in service."""
+SECRET = "sk-owner-0000000000000001"
+
+
+async def walk(loop: Loop, secret: str = SECRET, extra: Sequence[Event] = ()) -> None:
+    """Agent and key, dialogs after `extra`, examples, a version, a run, a model in service."""
     definition = {
         "name": "Shop", "prompt": PROMPT, "tools": [],
         "base_model": "gpt-4o-mini-2024-07-18", "provider": "openai",
@@ -71,6 +74,7 @@ async def walk(loop: Loop, secret: str = "sk-owner-0000000000000001") -> None:
     await loop.ok("agent-svc", "PUT", "/v1/agents/shop/keys/openai", json={"key": secret})
     await _test_chat(loop)
     async with publisher(loop.surroundings) as producer:
+        await publish(producer, loop.surroundings, extra)
         for number in range(DIALOGS):
             await publish(producer, loop.surroundings, _dialog(number))
 

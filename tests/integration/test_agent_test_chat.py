@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -131,13 +132,26 @@ async def test_functions_are_answered_by_hand_and_prefilled_with_what_they_reall
     call = await until(prefilled)
     assert (call["name"], json.loads(call["arguments"])) == ("price", {"sort": "sort"})
     assert (call["prefill"]["content"], call["prefill"]["same_arguments"]) == ("5 euros", True)
-    await world.publish(DialogErased(dialog_id="d1", agent_id="shop", requested_at=now(), reason="asked"))
+    erasure = str(uuid4())
+    await world.publish(
+        DialogErased(dialog_id="d1", agent_id="shop", requested_at=now(), reason="asked", erasure_id=erasure)
+    )
 
     async def last_one() -> Any:
         (call,) = (await world.ok("GET", talk.path))["open_calls"]
         return call["prefill"]["content"] == "6 euros" and call
 
     assert (await until(last_one))["prefill"]["same_arguments"] is False
+    await world.publish(first)  # a replay
+
+    async def reported() -> Any:
+        words = await bodies(world.surroundings, "dialog.forgotten")
+        return words if len(words) == 2 else None
+
+    done, heard = await until(reported)
+    assert (done["erasure_id"], done["removed"]["function_answers"]) == (erasure, 1)
+    assert heard["heard_at"] is not None
+    assert (await last_one())["prefill"]["same_arguments"] is False
     assert await talk.refused(role="user", content="well?") == "calls_unanswered"
     await talk.answer("5 euros")
     assert [one["role"] for one in talk.branch()] == ["user", "assistant", "tool", "assistant"]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from contracts.dialogs import DialogErased
 from deploy.simulator.testing import RunningSimulator
 from deploy.stack.prepared import Prepared, prepare
 from deploy.stack.servers import Servers
 from deploy.stack.services import Surroundings
 from deploy.stack.topics import create_topics
-from tests.harness import service, until
+from tests.harness import bodies, now, publish, publisher, service, until
 from tests.integration.gateway_world import CHAT, SHOP, another_gateway, branch, gateway
 
 
@@ -178,6 +180,28 @@ async def test_what_the_backend_records_itself_is_left_to_it(
         await world.say([user("For us.")], "d1")
         found = await world.recorded(2)
         assert found[0]["message"]["content"] == "For us."
+
+
+async def test_an_erased_dialog_is_answered_but_not_recorded(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    async with gateway(surroundings, tmp_path) as world:
+        await world.say([user("Before.")], "d1")
+        await world.recorded(2)
+        gone = DialogErased(
+            dialog_id="d1", agent_id="shop", requested_at=now(), reason="asked", erasure_id=str(uuid4())
+        )
+        async with publisher(surroundings) as producer:
+            await publish(producer, surroundings, [gone], source="/dialog-svc")
+        await until(lambda: bodies(surroundings, "dialog.forgotten"))
+        await world.say([user("After.")], "d1")
+        await world.say([user("Elsewhere.")], "d2")
+        found = await world.recorded(4)
+        assert plain([one["message"] for one in found if one["dialog_id"] == "d1"])[0] == ("user", "Before.")
+        assert len([one for one in found if one["dialog_id"] == "d1"]) == 2
+        async with surroundings.databases.connection(surroundings.database) as connection:
+            open_turns = "SELECT count(*) FROM agent_svc.turns WHERE dialog_id = 'd1'"
+            assert await connection.fetchval(open_turns) == 0
 
 
 async def test_a_refused_request_holds_nobody_up(surroundings: Surroundings, tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from openai import AsyncOpenAI
@@ -13,7 +15,7 @@ from openai import AsyncOpenAI
 from contracts.agents import AgentRouted, Route, SharedTarget
 from contracts.datasets import DatasetWithdrawn
 from deploy.stack.services import Surroundings
-from tests.harness import bodies, until
+from tests.harness import bodies, now, until
 from tests.integration.training_world import BASE, World, world
 
 
@@ -228,8 +230,44 @@ async def test_a_withdrawn_version_is_not_trained_on(surroundings: Surroundings,
             return run["attention"]
 
         assert (await until(told))["code"] == "version_withdrawn"
-        await a_world.row_when(running.run_id, status="training")
+        row = await a_world.row_when(running.run_id, status="training")
         assert (await told())["code"] == "version_withdrawn"
+        # at the latest within a day, whether the job has ended by then or not
+        assert now() < row["files_until"] < now() + timedelta(hours=24)
+
+
+async def test_what_was_made_of_an_erased_dialog_is_reported(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    async with world(surroundings, tmp_path, speed=20.0) as a_world:
+        await a_world.started(files_kept="3600", tidy_every="0.1")
+        ready = await a_world.request()
+        await a_world.publish(ready)
+        row = await a_world.row_when(ready.run_id, status="ready")
+        assert row["files_state"] == "kept"
+        erasure, later = str(uuid4()), str(uuid4())
+        gone = DatasetWithdrawn(
+            agent_id="shop", dataset_id=ready.dataset_id, version=1, reason="erased", erasure_ids=(erasure,)
+        )
+        untrained = gone.model_copy(update={"version": 2, "erasure_ids": (later,)})
+        await a_world.publish(gone, untrained)
+
+        async def done(of: str) -> Any:
+            words = await bodies(surroundings, "dialog.forgotten")
+            found = [one for one in words if one["erasure_id"] == of and one["state"] == "done"]
+            return found and found[-1]
+
+        word = await until(lambda: done(erasure))
+        held = {(one["kind"], one["state"]): one["id"] for one in word["held"]}
+        assert held == {
+            ("version", "deleted"): f"{ready.dataset_id}:1",
+            ("run", "kept"): ready.run_id,
+            ("provider_file", "deleted"): row["training_file_id"],
+            ("model", "kept"): row["model"],
+        }
+        assert await a_world.files(ready.run_id) == []
+        word = await until(lambda: done(later))
+        assert [one["id"] for one in word["held"]] == [f"{ready.dataset_id}:2"]
 
 
 async def test_a_refresh_asks_the_provider_once_in_a_while(

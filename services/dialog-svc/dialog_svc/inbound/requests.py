@@ -91,7 +91,7 @@ class NewErasure(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     dialog_id: OpaqueId | None = None
-    client: Label | None = Field(None, description="the pseudonym that the chat backend gave the client")
+    client: OpaqueId | None = Field(None, description="the pseudonym that the chat backend gave the client")
     reason: Label = "asked"
 
     @model_validator(mode="after")

@@ -1,0 +1,224 @@
+"""Dialogs and clients erased from dialog-svc on a real database: nothing is left, nothing comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from chassis import outbox
+from chassis.objects import ObjectStore
+from contracts.chat import ChatClient, DialogEnded, DialogRatedInChat, MessagePosted
+from contracts.dialogs import DialogForgotten, Holding
+from deploy.stack.services import Surroundings
+from dialog_svc.domain.dialog import Dialog
+from dialog_svc.outbound import dialog_store, erasure_store
+from dialog_svc.usecases.ask_erasure import Kind, ask_erasure
+from dialog_svc.usecases.erase_dialogs import Eraser
+from dialog_svc.usecases.find_dialogs import Search, page_of_dialogs
+from dialog_svc.usecases.index_dialogs import index_dialogs
+from tests.harness import now
+from tests.integration.dialog_world import START, said, take_in
+from tests.integration.kit import Kit, kit
+from tests.traces_left import in_objects, in_tables
+
+CANARY = "zimzalabim"
+
+
+class Desk:
+    """dialog-svc's part in an erasure, called as its endpoints and workers do."""
+
+    def __init__(self, parts: Kit, settle: float = 0.0) -> None:
+        self.parts = parts
+        self.eraser = Eraser(parts.database, ObjectStore(parts.settings.objects_url), settle)
+
+    async def ask(self, subject: str, kind: Kind = "dialog", tenant: str = "acme") -> UUID:
+        async with self.parts.database.tenant_transaction(tenant) as transaction:
+            return await ask_erasure(
+                transaction, tenant=tenant, subject=subject, kind=kind, asked_by="olga", reason="asked"
+            )
+
+    async def work(self) -> None:
+        while await self.eraser.erase_next():
+            pass
+        await self.eraser.empty_folders()
+
+    async def index(self) -> None:
+        async with self.parts.database.transaction() as transaction:
+            await index_dialogs(transaction.connection)
+
+    async def found(self, words: str, tenant: str = "acme") -> list[str]:
+        async with self.parts.database.tenant_transaction(tenant) as transaction:
+            rows = await page_of_dialogs(transaction.connection, Search({}, words), "newest", None, 10)
+        return [row["dialog_id"] for row in rows]
+
+    async def rows(self, sql: str, *arguments: Any) -> list[Any]:
+        async with self.parts.database.transaction() as transaction:
+            return list(await transaction.connection.fetch(sql, *arguments))
+
+    async def state(self, request: UUID) -> tuple[int, int]:
+        """How many dialogs a request erased, and of how many not everyone has spoken."""
+        async with self.parts.database.tenant_transaction("acme") as transaction:
+            known = await erasure_store.get_request(transaction.connection, "acme", request)
+            assert known is not None
+            summary = await erasure_store.summary_of(transaction.connection, "acme", known)
+        return summary["dialogs"], summary["open"]
+
+
+@asynccontextmanager
+async def desk(surroundings: Surroundings, settle: float = 0.0) -> AsyncIterator[Desk]:
+    async with kit(surroundings) as parts:
+        yield Desk(parts, settle)
+
+
+def ended(dialog: str) -> DialogEnded:
+    return DialogEnded(dialog_id=dialog, agent_id="shop", at=now())
+
+
+def by(client: str, dialog: str, **more: Any) -> MessagePosted:
+    return said(dialog, 0, **more).model_copy(update={"client": ChatClient(pseudonym=client)})
+
+
+async def test_nothing_is_left_of_an_erased_dialog_and_nothing_comes_back(surroundings: Surroundings) -> None:
+    events = [
+        said("d", 0, text=f"My name is {CANARY} and I want tulips"),
+        said("d", 1, "assistant", call="find", arguments=f'{{"who": "{CANARY}"}}'),
+        said("d", 2, "tool", text=CANARY * 200, tool_call_id="c1"),  # too large for an event
+        DialogRatedInChat(dialog_id="d", rating="bad", by="client", comment=f"{CANARY} is angry"),
+        ended("d"),
+    ]
+    other = [said("other", 0, text="I want tulips too"), ended("other")]
+    async with desk(surroundings) as here:
+        await take_in(here.parts, *events, *other)
+        await here.index()
+        assert await here.found(CANARY) == ["d"]
+        assert len(await in_tables(surroundings, CANARY)) >= 5
+        assert in_objects(surroundings, CANARY)
+        request = await here.ask("d")
+        assert await here.ask("d") == request, "asked twice, erased once"
+        await here.work()
+        assert await here.ask("d") == request, "asked again later, nothing is left to erase"
+        assert await in_tables(surroundings, CANARY) == []
+        assert in_objects(surroundings, CANARY) == []
+        assert await here.found("tulips") == ["other"]
+        # what waited to be published is gone; the word that the dialog went is there, and names no text
+        (waiting,) = await here.rows(
+            "SELECT headers ->> 'ce_type' AS type FROM outbox WHERE key = $1", b"acme/d"
+        )
+        assert waiting["type"] == "dialog.erased.v1"
+
+        await take_in(here.parts, *events, said("d", 3, text=CANARY), *other)
+        await here.index()
+        assert await in_tables(surroundings, CANARY) == []
+        assert await here.found(CANARY) == []
+        assert [row["dialog_id"] for row in await here.rows("SELECT dialog_id FROM dialogs")] == ["other"]
+        (stone,) = await here.rows("SELECT heard_at FROM tombstones WHERE kind = 'dialog'")
+        assert stone["heard_at"] is not None, "a copy came into the log again, so it expires later"
+
+
+async def test_words_that_others_say_too_are_still_found_by_a_slip(surroundings: Surroundings) -> None:
+    async with desk(surroundings) as here:
+        await take_in(here.parts, said("d", 0, text=f"tulips 4815162342 {CANARY}"))
+        await take_in(here.parts, said("other", 0, text="tulips 4815162342"))
+        await here.index()
+        await here.ask("d")
+        await here.work()
+        assert await here.found("tulisp") == ["other"]
+        assert await here.found("162342") == ["other"]
+        assert not await here.rows("SELECT FROM vocabulary WHERE word = $1", CANARY)
+
+
+async def test_a_dialog_that_is_not_known_yet_is_erased_before_it_comes(surroundings: Surroundings) -> None:
+    async with desk(surroundings) as here:
+        await here.ask("late")
+        await here.work()
+        await take_in(here.parts, said("late", 0, text=CANARY), ended("late"))
+        assert await in_tables(surroundings, CANARY) == []
+        assert await here.rows("SELECT FROM dialogs") == []
+
+
+async def test_a_client_is_erased_with_all_that_was_said_until_then(surroundings: Surroundings) -> None:
+    async with desk(surroundings) as here:
+        for dialog in (f"d{number}" for number in range(12)):
+            await take_in(here.parts, by("anna", dialog, text=f"{CANARY} {dialog}"))
+        await take_in(here.parts, by("boris", "b", text="tulips"))
+        await take_in(here.parts, by("anna", "d0", text=f"{CANARY} elsewhere"), tenant="globex")
+        request = await here.ask("anna", "client")
+        await here.work()
+        assert await here.state(request) == (12, 12)
+        left = await here.rows("SELECT tenant_id, dialog_id FROM dialogs ORDER BY 1, 2")
+        assert [tuple(row) for row in left] == [("acme", "b"), ("globex", "d0")]
+        # said before, come late: it goes with all that follows; said after: a client may come back
+        await take_in(here.parts, by("anna", "late", text=CANARY, at=START))
+        await take_in(here.parts, said("late", 1, "assistant", text=CANARY))
+        await take_in(here.parts, by("anna", "back", text="hello again", at=now() + timedelta(minutes=1)))
+        left = await here.rows("SELECT dialog_id FROM dialogs WHERE tenant_id = 'acme' ORDER BY 1")
+        assert [row["dialog_id"] for row in left] == ["b", "back"]
+        again = await here.ask("anna", "client")
+        assert again != request
+        await here.work()
+        assert await here.state(again) == (1, 1)
+
+
+async def test_a_client_is_looked_for_again_once_what_was_being_taken_in_is_there(
+    surroundings: Surroundings,
+) -> None:
+    async with desk(surroundings, settle=3600.0) as here:
+        request = await here.ask("anna", "client")
+        await here.work()
+        (row,) = await here.rows("SELECT subject, again_at FROM erasure_requests WHERE id = $1", request)
+        assert row["subject"] == "anna"
+        assert row["again_at"] > now() + timedelta(minutes=50)
+
+
+async def test_the_record_is_done_once_everyone_has_spoken_of_everything(surroundings: Surroundings) -> None:
+    async with desk(surroundings) as here:
+        await take_in(here.parts, said("d", 0))
+        request = await here.ask("d")
+        await here.work()
+        ((erasure,),) = await here.rows("SELECT id FROM erasures")
+
+        async def report(service: str, state: str, *versions: str) -> tuple[int, int]:
+            held = tuple(Holding(kind="version", id=one, state="deleted") for one in versions)
+            word = DialogForgotten.model_validate(
+                {"erasure_id": str(erasure), "service": service, "state": state, "held": held, "at": now()}
+            )
+            async with here.parts.database.transaction() as transaction:
+                await erasure_store.put_report(transaction.connection, "acme", word)
+            return await here.state(request)
+
+        assert await report("agent-svc", "done") == (1, 1)
+        assert await report("dataset-svc", "waiting", "s:1", "s:2") == (1, 1)
+        assert await report("dataset-svc", "done", "s:1", "s:2") == (1, 1)
+        assert await report("training-svc", "done", "s:1") == (1, 1), "nothing was said of s:2"
+        assert await report("training-svc", "waiting", "s:1", "s:2") == (1, 1)
+        assert await report("training-svc", "done", "s:1", "s:2") == (1, 0)
+
+
+async def test_an_erasure_waits_for_the_batch_that_takes_the_dialog_in(surroundings: Surroundings) -> None:
+    """Both make the row of a dialog that nobody knows yet: whoever comes second finds what the first did."""
+    async with desk(surroundings) as here:
+        await here.ask("d")
+        async with here.parts.database.transaction() as erasing:
+            # as the worker does, and not committed yet
+            await dialog_store.make_and_lock(
+                erasing.connection, [("acme", "d")], lambda slot: Dialog(*slot, "", "live", now(), now())
+            )
+            taking = asyncio.create_task(take_in(here.parts, said("d", 0, text=CANARY)))
+            done, _ = await asyncio.wait({taking}, timeout=0.3)
+            assert not done, "the batch waits for the dialog's row"
+        await taking
+        await here.work()
+        assert await in_tables(surroundings, CANARY) == []
+
+
+async def test_events_of_others_stay_in_the_outbox(surroundings: Surroundings) -> None:
+    async with desk(surroundings) as here:
+        await take_in(here.parts, said("d", 0), ended("d"), said("e", 0), ended("e"))
+        async with here.parts.database.transaction() as transaction:
+            assert await outbox.withdraw(transaction.connection, "dialog.completed", [("acme", "d")]) == 1
+        left = await here.rows("SELECT key FROM outbox")
+        assert [bytes(row["key"]) for row in left] == [b"acme/e"]
