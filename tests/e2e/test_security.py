@@ -27,7 +27,7 @@ IDS = {
     "dialog_id": "dialog", "agent_id": "agent", "dataset_id": "dataset", "example_id": "example",
     "version": "version", "run_id": "run", "model_id": "model",
     "operation_id": "operation", "test_dialog_id": "test_dialog", "message_id": "test_message",
-    "hook_id": "hook",
+    "hook_id": "hook", "erasure_id": "erasure",
 }  # fmt: skip
 BODIES: dict[str, Any] = {
     "PUT /v1/agents/{agent_id}/keys/{provider}": {"key": "sk-another-tenants-key"},
@@ -41,6 +41,8 @@ BODIES: dict[str, Any] = {
     "POST /v1/datasets/{dataset_id}/examples/bulk": {"filter": {}, "action": "remove"},
     "POST /v1/datasets/{dataset_id}/versions": {},
     "POST /v1/datasets/{dataset_id}/versions/{version}/train": {},
+    "POST /v1/datasets/{dataset_id}/versions/{version}/rebuild": {},
+    "POST /v1/erasures": {"dialog_id": "d0"},
     "POST /v1/models": {"agent_id": "shop", "provider": "openai", "model": "another"},
     "POST /v1/models/{model_id}/activate": {"expected_route_version": 1},
     "POST /v1/agents/{agent_id}/activate-base": {"expected_route_version": 1},
@@ -53,7 +55,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/chat/completions": {"model": "agent:shop", "messages": [{"role": "user", "content": "hi"}]},
 }
 # what a tenant may well do under an id that somebody else uses: the id is its own there
-OWN_THING = {"PUT /v1/agents/{agent_id}", "POST /v1/hooks"}
+OWN_THING = {"PUT /v1/agents/{agent_id}", "POST /v1/hooks", "POST /v1/erasures"}
 # answered from the operators' catalogue alone: the same for every tenant
 CATALOGUE = {"GET /v1/base-models", "POST /v1/estimates"}
 QUERIES = {

@@ -87,6 +87,7 @@ async def walk(loop: Loop, secret: str = SECRET, extra: Sequence[Event] = ()) ->
         await _add_example(loop, f"d{number}")
     loop.ids |= {"agent": "shop", "dialog": "d0"}
     await _train(loop)
+    await _erase(loop)
 
 
 async def _test_chat(loop: Loop) -> None:
@@ -150,3 +151,15 @@ async def _train(loop: Loop) -> None:
         return bool(route["route_version"] == 1)
 
     await until(routed)
+
+
+async def _erase(loop: Loop) -> None:
+    """A dialog that nobody knows: what exists stays as it is."""
+    asked = await loop.ok("dialog-svc", "POST", "/v1/erasures", json={"dialog_id": "never-held"})
+    loop.ids["erasure"] = asked["id"]
+
+    async def done() -> bool:
+        record = await loop.ok("dialog-svc", "GET", f"/v1/erasures/{asked['id']}")
+        return bool(record["state"] == "done")
+
+    await until(done)

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from chassis import audit
+from chassis import audit, tombstones
 from chassis.consumer import Consumer
 from chassis.database import Transaction
 from chassis.envelope import AnyReceived, encode_headers, new_headers
 from chassis.errors import Transient
+from chassis.tombstones import Tombstone
 from contracts.chat import ChatMessage, MessagePosted
 from contracts.topics import message_key
 from deploy.cli.dlt import replay
@@ -68,6 +69,24 @@ async def test_the_same_event_twice_in_a_batch_has_one_effect(surroundings: Surr
         async with parts.consuming(chat_consumer(noting)):
             await until(lambda: _has(noting, "m2"))
     assert noting.taken == ["m1", "m2"]
+
+
+async def test_a_refused_record_of_something_erased_becomes_no_dead_letter(
+    surroundings: Surroundings,
+) -> None:
+    noting = Noting()
+    async with kit(surroundings) as parts, publisher(surroundings) as producer:
+        async with parts.database.transaction() as transaction:
+            stone = Tombstone("acme", "dialog", "gone", now(), None)
+            await tombstones.put(transaction.connection, [stone])
+        for dialog in ("gone", "d1"):
+            bad = json.dumps({"dialog_id": dialog, "message": "secret words"}).encode()
+            await send_raw(producer, surroundings, bad, headers_of(posted(1)))
+        await publish(producer, surroundings, [posted(2)])
+        async with parts.consuming(chat_consumer(noting)):
+            await until(lambda: _has(noting, "m2"))
+    (letter,) = await records(surroundings, "chat.events.dialog-svc.dlt")
+    assert json.loads(letter.value)["dialog_id"] == "d1"
 
 
 async def test_a_refused_event_is_set_aside_and_those_around_it_take_effect_in_order(

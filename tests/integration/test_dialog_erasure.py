@@ -15,6 +15,7 @@ from contracts.chat import ChatClient, DialogEnded, DialogRatedInChat, MessagePo
 from contracts.dialogs import DialogForgotten, Holding
 from deploy.stack.services import Surroundings
 from dialog_svc.domain.dialog import Dialog
+from dialog_svc.domain.search import MAX_WORDS
 from dialog_svc.outbound import dialog_store, erasure_store
 from dialog_svc.usecases.ask_erasure import Kind, ask_erasure
 from dialog_svc.usecases.erase_dialogs import Eraser
@@ -129,6 +130,18 @@ async def test_words_that_others_say_too_are_still_found_by_a_slip(surroundings:
         assert await here.found("tulisp") == ["other"]
         assert await here.found("162342") == ["other"]
         assert not await here.rows("SELECT FROM vocabulary WHERE word = $1", CANARY)
+
+
+async def test_more_words_than_a_document_takes_are_forgotten_too(surroundings: Surroundings) -> None:
+    async with desk(surroundings) as here:
+        for number in range(3):  # a turn of the indexer each
+            words = " ".join(f"{CANARY}{number}x{count}" for count in range(MAX_WORDS))
+            await take_in(here.parts, said("d", number, text=words))
+            await here.index()
+        assert len(await here.rows("SELECT FROM vocabulary")) > MAX_WORDS
+        await here.ask("d")
+        await here.work()
+        assert await in_tables(surroundings, CANARY) == []
 
 
 async def test_a_dialog_that_is_not_known_yet_is_erased_before_it_comes(surroundings: Surroundings) -> None:

@@ -17,6 +17,7 @@ RECORDING = "tests/integration/test_gateway_recording.py"
 FAILOVER = "tests/integration/test_routing_failover.py"
 ACTIVATION = "tests/integration/test_routing_activation.py"
 KEYS = "tests/integration/test_agent_keys.py"
+ERASURE = "tests/integration/test_dialog_erasure.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,5 +214,40 @@ MUTATIONS = (
         "if not plan.harmless and (",
         "if False and (",
         f"{KEYS}::test_another_organisations_key_is_taken_after_naming_what_stops",
+    ),
+    Mutation(
+        "a tombstone for late events",
+        f"{DIALOGS}/dialog_store.py",
+        "    return [*stones, *late]",
+        "    return []",
+        f"{ERASURE}::test_an_erasure_waits_for_the_batch_that_takes_the_dialog_in",
+    ),
+    Mutation(
+        "whoever takes the dialog in is waited for",
+        f"{DIALOGS}/dialog_store.py",
+        "    await _insert_new(connection, [make(slot) for slot in slots])\n    return await lock_known",
+        "    return await lock_known",
+        f"{ERASURE}::test_an_erasure_waits_for_the_batch_that_takes_the_dialog_in",
+    ),
+    Mutation(
+        "what waits in the outbox of an erased dialog",
+        "services/dialog-svc/dialog_svc/usecases/erase_dialogs.py",
+        "    await outbox.withdraw(connection, DialogErased.TOPIC, slots)\n",
+        "",
+        f"{ERASURE}::test_nothing_is_left_of_an_erased_dialog_and_nothing_comes_back",
+    ),
+    Mutation(
+        "a version that is just finished is waited for",
+        "services/dataset-svc/dataset_svc/outbound/erasure_store.py",
+        "ORDER BY d.tenant_id, d.dataset_id, d.version FOR UPDATE",
+        "ORDER BY d.tenant_id, d.dataset_id, d.version",
+        "tests/integration/test_dataset_erasure.py::test_an_erasure_waits_for_a_version_that_is_just_finished",
+    ),
+    Mutation(
+        "no dead letter of what was erased",
+        f"{CHASSIS}/consumer.py",
+        "        return bool(heard)",
+        "        return False",
+        f"{CONSUMING}::test_a_refused_record_of_something_erased_becomes_no_dead_letter",
     ),
 )

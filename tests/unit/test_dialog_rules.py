@@ -8,8 +8,10 @@ import pytest
 
 from chassis.errors import Problem
 from dialog_svc.domain.dialog import Completion, Dialog, Node, Post
+from dialog_svc.domain.proof import STRAGGLERS, expiries
 from dialog_svc.domain.retention import FOR_EVER, Retention
 from dialog_svc.domain.search import MAX_WORD_BYTES, MAX_WORDS, Stem, Wanted, to_query, wanted, words_of
+from dialog_svc.inbound.erasure_views import KEPT
 from dialog_svc.inbound.requests import make_cursor, read_cursor
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -123,3 +125,16 @@ def test_a_cursor_of_another_list_is_refused(cursor: str) -> None:
 def test_a_cursor_with_an_impossible_count_is_refused(value: int) -> None:
     with pytest.raises(Problem, match="cursor_invalid"):
         read_cursor(make_cursor("longest", value, "d1"), "longest")
+
+
+def test_the_last_copy_is_as_young_as_the_last_that_was_heard() -> None:
+    kept = {"chat.events": timedelta(days=8), "dialog.completed": timedelta(days=15)}
+    late = NOON + timedelta(days=3)
+    assert expiries(NOON, [None], kept) == {topic: NOON + STRAGGLERS + days for topic, days in kept.items()}
+    assert expiries(NOON, [None, late], kept)["chat.events"] == late + STRAGGLERS + timedelta(days=8)
+
+
+def test_every_topic_with_text_and_its_dead_letters_count_for_the_last_copy() -> None:
+    assert {"chat.events", "dialog.completed", "chat.events.dialog-svc.dlt"} <= set(KEPT)
+    assert "training.status" not in KEPT
+    assert KEPT["dialog.completed"] == timedelta(days=15)

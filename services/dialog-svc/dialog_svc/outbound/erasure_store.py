@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from asyncpg import Record
 
+from chassis import tombstones
 from chassis.database import Connection
 from contracts.dialogs import DialogForgotten
 from dialog_svc.outbound.dialog_store import Slot
@@ -19,15 +20,18 @@ TABLES = ("messages", "search_documents", "listings", "ratings", "revisions", "m
 
 
 async def is_known(connection: Connection, tenant: str, dialog_id: str) -> bool:
-    """Whether there is, or was, such a dialog."""
+    """Whether there is such a dialog, or was before it grew old or was erased."""
     return bool(
         await connection.fetchval(
             """
             SELECT EXISTS (SELECT FROM dialogs WHERE tenant_id = $1 AND dialog_id = $2)
                 OR EXISTS (SELECT FROM retired WHERE tenant_id = $1 AND dialog_id = $2)
+                OR EXISTS (
+                    SELECT FROM tombstones WHERE tenant_id = $1 AND kind = 'dialog' AND subject_hmac = $3)
             """,
             tenant,
             dialog_id,
+            tombstones.digest(tenant, dialog_id),
         )
     )
 
@@ -156,9 +160,9 @@ async def delete_dialogs(connection: Connection, slots: Sequence[Slot]) -> dict[
     return removed
 
 
-async def forget_words(connection: Connection, tenant: str, shelf: int, words: Sequence[str]) -> None:
+async def forget_words(connection: Connection, tenant: str, shelf: int, words: Iterable[str]) -> None:
     """Take words out of the vocabulary that no document holds any more."""
-    await connection.execute("SELECT forget_words($1, $2, $3)", tenant, shelf, list(words))
+    await connection.execute("SELECT forget_words($1, $2, $3)", tenant, shelf, sorted(words))
 
 
 async def insert_erasure(

@@ -16,7 +16,7 @@ from chassis.objects import ObjectStore
 from chassis.tombstones import Tombstone
 from contracts.dialogs import DialogErased
 from dialog_svc.domain.dialog import Dialog
-from dialog_svc.domain.search import texts_of, words_of
+from dialog_svc.domain.search import MAX_WORDS, texts_of, words_of
 from dialog_svc.outbound import dialog_store, index_store
 from dialog_svc.outbound import erasure_store as store
 from dialog_svc.outbound.dialog_store import Row, Slot
@@ -102,14 +102,19 @@ async def _erase(transaction: Transaction, request: Row, slots: Sequence[Slot]) 
     await tombstones.put(connection, stones)
 
 
-async def _words(connection: Connection, slots: Sequence[Slot]) -> dict[Slot, list[str]]:
-    rows = await dialog_store.all_messages(connection, slots)
-    return {
-        slot: await store.words_of_texts(
-            connection, " ".join(words_of(text for row in of_dialog for text in texts_of(row["message"])))
-        )
-        for slot, of_dialog in rows.items()
-    }
+async def _words(connection: Connection, slots: Sequence[Slot]) -> dict[Slot, set[str]]:
+    """Return under which words each dialog may be found.
+
+    Message by message: the indexer takes as many words a turn as are taken here of each message.
+    """
+    found: dict[Slot, set[str]] = {}
+    for slot, rows in (await dialog_store.all_messages(connection, slots)).items():
+        plain = sorted({word for row in rows for word in words_of(texts_of(row["message"]))})
+        found[slot] = set()
+        for start in range(0, len(plain), MAX_WORDS):
+            some = " ".join(plain[start : start + MAX_WORDS])
+            found[slot] |= set(await store.words_of_texts(connection, some))
+    return found
 
 
 def _counts(removed: dict[str, int]) -> dict[str, int]:
