@@ -6,12 +6,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from chassis.objects import ObjectStore
 from contracts.chat import DialogEnded, DialogRatedInChat
 from deploy.stack.services import Surroundings
+from dialog_svc.usecases.erase_dialogs import Eraser
 from dialog_svc.usecases.retire_dialogs import retire_dialogs
 from tests.harness import bodies, instance, now, publish, publisher, service, until
-from tests.integration.dialog_world import listed, said
+from tests.integration.dialog_world import listed, said, take_in
 from tests.integration.kit import Kit, kit
+from tests.traces_left import in_objects
 
 
 async def fetch(surroundings: Surroundings, sql: str, *arguments: Any) -> list[Any]:
@@ -159,3 +162,15 @@ async def test_a_class_without_shelves_is_refused_at_the_start(
     assert running.process is not None
     assert running.process.wait(30) == 2
     assert "unknown retention [7]" in running.log.read_text()
+
+
+async def test_large_transcripts_go_with_their_dialog(surroundings: Surroundings) -> None:
+    async with kit(surroundings) as parts:
+        large = said("old", 0, text="secret-word " * 200)
+        await take_in(parts, large, DialogEnded(dialog_id="old", agent_id="shop", at=now()))
+        assert in_objects(surroundings, "secret-word")
+        await age(surroundings, 365, silent=("old",))
+        await retire(parts)
+        await Eraser(parts.database, ObjectStore(parts.settings.objects_url), 0.0).empty_folders()
+        assert in_objects(surroundings, "secret-word") == []
+        assert await fetch(surroundings, "SELECT FROM doomed_folders") == []

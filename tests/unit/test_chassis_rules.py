@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -17,7 +19,7 @@ from pydantic import ValidationError
 
 from chassis import observability
 from chassis.batch import Assignment
-from chassis.dead_letters import ShareLimit
+from chassis.dead_letters import ShareLimit, subject_of
 from chassis.envelope import UNKNOWN, decode, encode_headers, new_headers, read_headers
 from chassis.errors import Transient, describe, is_transient, where
 from chassis.health import Health
@@ -25,6 +27,7 @@ from chassis.objects import ForeignUriError, ObjectStore, tenant_prefix
 from chassis.observability import mask
 from chassis.settings import KeyedSettings, Settings, masked
 from contracts.chat import DialogRatedInChat, MessagePosted
+from contracts.topics import TOPICS
 
 REQUIRED: dict[str, Any] = {
     "database_url": "postgresql://u:hidden-password@h/db",
@@ -179,3 +182,43 @@ async def test_what_was_read_between_a_rebalances_begin_and_end_is_not_settled()
     between = assignment.generation
     await assignment.on_partitions_assigned([])
     assert assignment.generation != between
+
+
+async def test_a_folder_of_objects_is_emptied_and_nothing_beside_it(tmp_path: Path) -> None:
+    store = ObjectStore(tmp_path.as_uri())
+    for name in ("one/a", "one/b/c", "one-more/a", "two/a"):
+        await store.put(f"tenants/acme/{name}", b"x")
+    assert await store.delete_under("tenants/acme/one/", "acme") == 2
+    assert await store.delete_under("tenants/acme/one/", "acme") == 0
+    left = {path.parent.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"one-more", "two"}
+    for foreign in ("tenants/globex/one/", "tenants/acme/../globex/", "tenants/acme"):
+        with pytest.raises(ForeignUriError):
+            await store.delete_under(foreign, "acme")
+
+
+async def test_only_what_was_written_before_a_time_is_deleted(tmp_path: Path) -> None:
+    store = ObjectStore(tmp_path.as_uri())
+    await store.put("dead-letters/x/old", b"x")
+    os.utime(tmp_path / "dead-letters" / "x" / "old", (0, 0))
+    await store.put("dead-letters/x/young", b"x")
+    assert await store.delete_old("dead-letters/x/", datetime(2026, 1, 1, tzinfo=UTC)) == 1
+    assert [path.name for path in (tmp_path / "dead-letters" / "x").iterdir()] == ["young"]
+
+
+def test_what_a_refused_record_is_about_is_read_without_trust() -> None:
+    topic = TOPICS["chat.events"]
+
+    def about(value: bytes | None, tenant: bytes = b"acme") -> object:
+        headers = [("ce_tenantid", tenant)]
+        record = ConsumerRecord("t", 0, 0, 0, 0, b"k", value, None, 1, 1, headers)
+        return subject_of(topic, record)
+
+    assert about(b'{"dialog_id": "d1", "and": "more"}') == ("acme", "d1")
+    for other in (None, b"", b"[1]", b"{", b'{"dialog_id": 7}', b'{"dialog": "d1"}', b"\xff"):
+        assert about(other) is None
+    assert about(b'{"dialog_id": "d1"}', b"") is None
+    assert (
+        subject_of(TOPICS["agent.routed"], ConsumerRecord("t", 0, 0, 0, 0, b"k", b"{}", None, 1, 1, []))
+        is None
+    )

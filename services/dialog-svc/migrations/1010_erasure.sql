@@ -45,12 +45,12 @@ CREATE TABLE erasure_reports (
 );
 SELECT protect_tenant_table('erasure_reports');
 
--- Folders of object storage to empty, twice: what was being written when they were first emptied goes as well.
+-- Folders of object storage to empty, `rounds` times.
 CREATE TABLE doomed_folders (
     tenant_id text NOT NULL,
     folder text NOT NULL,
     due_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    rounds int NOT NULL DEFAULT 2,
+    rounds int NOT NULL,
     PRIMARY KEY (tenant_id, folder)
 );
 CREATE INDEX doomed_folders_due ON doomed_folders (due_at);

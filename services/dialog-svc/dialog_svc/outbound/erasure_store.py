@@ -271,16 +271,17 @@ async def put_report(connection: Connection, tenant: str, report: DialogForgotte
     )
 
 
-async def doom_folders(connection: Connection, folders: Sequence[tuple[str, str]]) -> None:
-    """Let (tenant, folder) of object storage be emptied."""
+async def doom_folders(connection: Connection, folders: Sequence[tuple[str, str]], *, rounds: int) -> None:
+    """Let (tenant, folder) of object storage be emptied so many times."""
     await connection.execute(
         """
-        INSERT INTO doomed_folders (tenant_id, folder) SELECT * FROM unnest($1::text[], $2::text[])
-        ORDER BY 1, 2
-        ON CONFLICT (tenant_id, folder) DO UPDATE SET due_at = clock_timestamp(), rounds = 2
+        INSERT INTO doomed_folders (tenant_id, folder, rounds)
+        SELECT *, $3 FROM unnest($1::text[], $2::text[]) ORDER BY 1, 2
+        ON CONFLICT (tenant_id, folder) DO UPDATE SET due_at = clock_timestamp(), rounds = excluded.rounds
         """,
         [tenant for tenant, _ in folders],
         [folder for _, folder in folders],
+        rounds,
     )
 
 

@@ -24,7 +24,7 @@ from dialog_svc.outbound.transcripts import folder_of
 
 BATCH = 10  # dialogs of a client in one transaction
 FOLDERS = 20
-EMPTY_AGAIN = 3600.0
+ROUNDS, EMPTY_AGAIN = 2, 3600.0  # what was being written when it was first emptied goes as well
 UNKNOWN_AGENT = "unknown"
 
 
@@ -91,7 +91,7 @@ async def _erase(transaction: Transaction, request: Row, slots: Sequence[Slot]) 
         await store.forget_words(connection, tenant, dialogs[tenant, dialog_id].shelf, found)
     # what waits to be published would bring the text into a log after all
     await outbox.withdraw(connection, DialogErased.TOPIC, slots)
-    await store.doom_folders(connection, [(tenant, folder_of(tenant, one)) for tenant, one in slots])
+    await store.doom_folders(connection, [(one[0], folder_of(*one)) for one in slots], rounds=ROUNDS)
     stones = []
     for slot in slots:
         erasure_id = uuid7()

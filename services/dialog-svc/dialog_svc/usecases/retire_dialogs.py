@@ -26,7 +26,8 @@ async def retire_dialogs(connection: Connection) -> bool:
         await store.carry_over(connection, shelf, living)
         return True
     if silent := await store.lock_silent(connection, shelf, DELETED):
-        await erasure_store.doom_folders(connection, [(one[0], folder_of(*one)) for one in silent])
+        # once: a dialog may go on after all, and what it publishes then is to stay
+        await erasure_store.doom_folders(connection, [(one[0], folder_of(*one)) for one in silent], rounds=1)
         await store.delete_dialogs(connection, silent)
         return True
     return await store.drop_shelf(connection, shelf)
