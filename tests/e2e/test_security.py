@@ -66,7 +66,8 @@ def path_of(loop: Loop, endpoint: str) -> tuple[str, str]:
     method, path = endpoint.split(" ", 1)
     values = {name: loop.ids[kind] for name, kind in IDS.items()}
     values |= {"provider": "openai", "code": "duplicate", "other": loop.ids["version"]}
-    return method, (path + QUERIES.get(endpoint, "")).format_map(values)
+    values |= {"kind": "run", "node_id": loop.ids["run"]}
+    return method, (path.replace(":path}", "}") + QUERIES.get(endpoint, "")).format_map(values)
 
 
 async def counts(loop: Loop) -> dict[str, int]:

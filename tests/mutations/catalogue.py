@@ -11,6 +11,7 @@ PUBLISHING = "tests/integration/test_publishing.py"
 CURATING = "tests/integration/test_dataset_protections.py"
 BEGIN = "tests/unit/test_training_begin.py"
 TRAINING = "tests/integration/test_training_lease.py"
+LINEAGE = "tests/integration/test_dataset_lineage.py::test_a_dialog_is_followed_to_what_serves_and_back"
 CHECKS = "tests/integration/test_dataset_checks.py"
 AGENTS = "services/agent-svc/agent_svc"
 RECORDING = "tests/integration/test_gateway_recording.py"
@@ -213,5 +214,19 @@ MUTATIONS = (
         "if not plan.harmless and (",
         "if False and (",
         f"{KEYS}::test_another_organisations_key_is_taken_after_naming_what_stops",
+    ),
+    Mutation(
+        "an erased dialog's id still leads to what it touched",
+        "services/dataset-svc/dataset_svc/outbound/revision_store.py",
+        "SELECT $1, $12, $2, $13 WHERE $12::bytea IS NOT NULL ON CONFLICT DO NOTHING",
+        "SELECT $1, $12, $2, $13 WHERE $12::bytea IS NULL ON CONFLICT DO NOTHING",
+        LINEAGE,
+    ),
+    Mutation(
+        "a route that was replaced serves no more",
+        "services/dataset-svc/dataset_svc/outbound/activation_store.py",
+        "UPDATE activation_models m SET serves = false FROM ended",
+        "UPDATE activation_models m SET serves = m.serves FROM ended",
+        LINEAGE,
     ),
 )

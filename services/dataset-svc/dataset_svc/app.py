@@ -14,6 +14,7 @@ from dataset_svc.inbound import (
     http_checks,
     http_examples,
     http_files,
+    http_lineage,
     http_operations,
     http_versions,
 )
@@ -32,7 +33,7 @@ FREEZE = ("freeze", "freeze-2")
 CHECK, OPERATIONS = "check", "operations"
 SCOPES = {
     **http.SCOPES, **http_examples.SCOPES, **http_operations.SCOPES, **http_files.SCOPES,
-    **http_checks.SCOPES, **http_versions.SCOPES,
+    **http_checks.SCOPES, **http_versions.SCOPES, **http_lineage.SCOPES,
 }  # fmt: skip
 
 
@@ -61,6 +62,7 @@ def compose(surroundings: Surroundings) -> Parts:
     http_files.add_endpoints(router, database, objects, lambda: surroundings.wake(OPERATIONS))
     http_checks.add_endpoints(router, database, wake_checker)
     patience = http_versions.Patience(settings.freeze_wait, wake_checker, wake_freezers)
+    http_lineage.add_endpoints(router, database)
     http_versions.add_endpoints(router, database, catalogue, patience)
     return Parts(
         router=router,
