@@ -220,6 +220,7 @@ async def _training_goes_on_from_a_model(chain: Chain) -> None:
     ended = (await chain.see("activation", chain.activation))["facts"]
     assert ended["ended_at"] is not None
     assert ended["serves_now"] is False
+    assert [one["serves_now"] for one in ended["targets"]] == [False, False]
 
 
 async def _what_an_erased_dialog_touched_is_known(chain: Chain) -> None:
