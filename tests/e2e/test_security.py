@@ -39,6 +39,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/examples/{example_id}/dismissals": {"code": "duplicate", "why": "meant so"},
     "POST /v1/examples/{example_id}/revert": {"revision": 1},
     "POST /v1/datasets/{dataset_id}/examples/bulk": {"filter": {}, "action": "remove"},
+    "POST /v1/datasets/{dataset_id}/suggestions/{dialog_id}/snooze": {"until": "2999-01-01T00:00:00Z"},
     "POST /v1/datasets/{dataset_id}/versions": {},
     "POST /v1/datasets/{dataset_id}/versions/{version}/train": {},
     "POST /v1/models": {"agent_id": "shop", "provider": "openai", "model": "another"},

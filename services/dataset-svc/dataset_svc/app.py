@@ -16,6 +16,7 @@ from dataset_svc.inbound import (
     http_files,
     http_lineage,
     http_operations,
+    http_suggestions,
     http_versions,
 )
 from dataset_svc.inbound.events import consumers
@@ -26,6 +27,7 @@ from dataset_svc.usecases.check_examples import Checker
 from dataset_svc.usecases.expire_examples import Expirer
 from dataset_svc.usecases.import_examples import Importer
 from dataset_svc.usecases.run_operations import OperationRunner
+from dataset_svc.usecases.suggest_dialogs import Suggester
 from dataset_svc.usecases.write_version import Freezer
 
 FREEZE = ("freeze", "freeze-2")
@@ -34,6 +36,7 @@ CHECK, OPERATIONS = "check", "operations"
 SCOPES = {
     **http.SCOPES, **http_examples.SCOPES, **http_operations.SCOPES, **http_files.SCOPES,
     **http_checks.SCOPES, **http_versions.SCOPES, **http_lineage.SCOPES,
+    **http_suggestions.SCOPES,
 }  # fmt: skip
 
 
@@ -46,6 +49,7 @@ def compose(surroundings: Surroundings) -> Parts:
     side = SideProcess()
     checker = Checker(database, side)
     runner = OperationRunner(database, Importer(database, objects, read_line))
+    suggester = Suggester(database, objects)
     expirer = Expirer(database, objects, days=settings.keep_unsaved_days)
 
     def wake_checker() -> None:
@@ -63,6 +67,7 @@ def compose(surroundings: Surroundings) -> Parts:
     http_checks.add_endpoints(router, database, wake_checker)
     patience = http_versions.Patience(settings.freeze_wait, wake_checker, wake_freezers)
     http_lineage.add_endpoints(router, database)
+    http_suggestions.add_endpoints(router, database, objects)
     http_versions.add_endpoints(router, database, catalogue, patience)
     return Parts(
         router=router,
@@ -73,6 +78,7 @@ def compose(surroundings: Surroundings) -> Parts:
             *(Worker(name, freezer.freeze_next, every=1.0, stale_after=600.0) for name in FREEZE),
             Worker(CHECK, checker.check_next, every=1.0),
             Worker(OPERATIONS, runner.run_next, every=1.0),
+            Worker("suggest", suggester.suggest_next, every=1.0),
             Worker("expire", expirer.expire_next, every=600.0, stale_after=2000.0),
         ],
         closing=[side.close],
