@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import httpx
 
 from chassis.objects import ObjectStore
 from contracts.chat import HintSpan
-from contracts.dialogs import DialogCompleted, InlineTranscript, TranscriptMessage
+from contracts.dialogs import DialogCompleted, InlineTranscript, StoredTranscript, TranscriptMessage
 from dataset_svc.outbound import candidate_store
 from dataset_svc.usecases.suggest_dialogs import Suggester
 from deploy.stack.services import Surroundings
@@ -184,3 +185,23 @@ async def test_who_looks_at_a_dialog_waits_for_who_opens_an_example_of_it(
         assert set(await queue.shown()) == {"d"}
         assert await due() is False
         assert await suggester.suggest_next() is False
+
+
+async def test_a_transcript_that_cannot_be_read_holds_up_no_other_dialog(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    await send(surroundings, agent(), asked("read"))
+    gone, strange, locked = (f"tenants/acme/{name}.json" for name in ("gone", "strange", "locked"))
+    (surroundings.objects / locked).parent.mkdir(parents=True)
+    (surroundings.objects / locked).symlink_to(surroundings.objects / locked)  # neither there nor missing
+    (surroundings.objects / strange).write_text("{}")
+    digest = hashlib.sha256(b"{}").hexdigest()
+    for name, uri in (("gone", gone), ("strange", strange), ("locked", locked)):
+        stored = StoredTranscript(uri=uri, sha256=digest, bytes=2)
+        await send(surroundings, completed(name, 1, stored), rated(name, "bad"))
+    async with service(surroundings, "dataset-svc", tmp_path) as running:
+        queue = Queue(await running.client(), await dataset_of(await running.client()))
+        found = await queue.until_shown("read", "gone", "strange")
+        assert found["gone"] == found["strange"] == ["rated_bad"]
+        (surroundings.objects / locked).unlink()
+        assert (await queue.until_shown("read", "gone", "strange", "locked"))["locked"] == ["rated_bad"]

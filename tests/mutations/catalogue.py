@@ -12,6 +12,7 @@ CURATING = "tests/integration/test_dataset_protections.py"
 BEGIN = "tests/unit/test_training_begin.py"
 TRAINING = "tests/integration/test_training_lease.py"
 LINEAGE = "tests/integration/test_dataset_lineage.py::test_a_dialog_is_followed_to_what_serves_and_back"
+SUGGESTING = "tests/integration/test_dataset_suggestions.py"
 CHECKS = "tests/integration/test_dataset_checks.py"
 AGENTS = "services/agent-svc/agent_svc"
 RECORDING = "tests/integration/test_gateway_recording.py"
@@ -228,5 +229,26 @@ MUTATIONS = (
         "UPDATE activation_models m SET serves = false FROM ended",
         "UPDATE activation_models m SET serves = m.serves FROM ended",
         LINEAGE,
+    ),
+    Mutation(
+        "who looks at a dialog waits for who opens it",
+        "services/dataset-svc/dataset_svc/usecases/suggest_dialogs.py",
+        "            await candidate_store.share_dialogs(connection, waiting)\n",
+        "",
+        f"{SUGGESTING}::test_who_looks_at_a_dialog_waits_for_who_opens_an_example_of_it",
+    ),
+    Mutation(
+        "skipped stays skipped until another reason comes",
+        "services/dataset-svc/dataset_svc/outbound/suggestion_store.py",
+        "state = CASE WHEN s.state = 'skipped' AND NOT excluded.names <@ s.skipped",
+        "state = CASE WHEN s.state = 'skipped'",
+        f"{SUGGESTING}::test_dialogs_are_suggested_with_reasons_and_decided_on",
+    ),
+    Mutation(
+        "one dialog's trouble holds up no other",
+        "services/dataset-svc/dataset_svc/usecases/suggest_dialogs.py",
+        "except Exception as error:",
+        "except KeyError as error:",
+        f"{SUGGESTING}::test_a_transcript_that_cannot_be_read_holds_up_no_other_dialog",
     ),
 )

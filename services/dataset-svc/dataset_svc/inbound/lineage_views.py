@@ -63,7 +63,7 @@ def _facts_of_example(found: Lineage) -> dict[str, Any]:
                  "saved_revision", "changed_by", "changed_at", "erased_at"),
         "revisions": [
             _plain(one, "revision", "content_sha256", "origin_revision", "saved_by", "saved_at")
-            for one in found.before.pins
+            for one in found.revisions
         ],
     }  # fmt: skip
 

@@ -18,20 +18,38 @@ SHOWS = """(CASE WHEN state = 'snoozed' AND snoozed_until <= clock_timestamp() T
 """The state as one sees it: what was put off until now is open again."""
 
 
-async def take_due(connection: Connection, limit: int) -> list[Slot]:
-    """Take the dialogs that wait longest out of the queue; those that another process has are passed over."""
+async def due(connection: Connection, limit: int) -> list[Slot]:
+    """Return the dialogs that wait longest to be looked at."""
+    rows = await connection.fetch(
+        "SELECT tenant_id, dialog_id FROM suggestion_queue ORDER BY queued_at LIMIT $1", limit
+    )
+    return [(row["tenant_id"], row["dialog_id"]) for row in rows]
+
+
+async def take(connection: Connection, slots: Sequence[Slot]) -> list[Slot]:
+    """Take dialogs out of the queue; those that another process has are passed over."""
     rows = await connection.fetch(
         """
         DELETE FROM suggestion_queue q USING (
             SELECT tenant_id, dialog_id FROM suggestion_queue
-            ORDER BY queued_at LIMIT $1 FOR UPDATE SKIP LOCKED
+            JOIN unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id) USING (tenant_id, dialog_id)
+            FOR UPDATE OF suggestion_queue SKIP LOCKED
         ) due
         WHERE q.tenant_id = due.tenant_id AND q.dialog_id = due.dialog_id
         RETURNING q.tenant_id, q.dialog_id
         """,
-        limit,
+        *_columns(slots),
     )
     return sorted((row["tenant_id"], row["dialog_id"]) for row in rows)
+
+
+async def put_back(connection: Connection, slots: Sequence[Slot]) -> None:
+    """Let dialogs wait again, behind all others."""
+    await connection.execute(
+        "INSERT INTO suggestion_queue (tenant_id, dialog_id) SELECT * FROM unnest($1::text[], $2::text[]) "
+        "ON CONFLICT DO NOTHING",
+        *_columns(slots),
+    )
 
 
 async def branches(connection: Connection, slots: Sequence[Slot]) -> list[Record]:
@@ -53,8 +71,7 @@ async def branches(connection: Connection, slots: Sequence[Slot]) -> list[Record
         JOIN datasets d ON d.tenant_id = c.tenant_id AND d.agent_id = c.agent_id
         ORDER BY c.tenant_id, c.dialog_id, c.branch
         """,
-        [tenant for tenant, _ in slots],
-        [dialog for _, dialog in slots],
+        *_columns(slots),
     )
 
 
@@ -176,3 +193,7 @@ async def decide(
         until,
         example_id,
     )
+
+
+def _columns(slots: Sequence[Slot]) -> tuple[list[str], list[str]]:
+    return [tenant for tenant, _ in slots], [dialog for _, dialog in slots]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from chassis import observability as seen
 from chassis.database import Connection, Database
-from chassis.errors import Permanent, describe
+from chassis.errors import Permanent, describe, where
 from chassis.objects import ObjectStore
-from dataset_svc.domain.message import Messages, load
-from dataset_svc.domain.suggestions import Said, reasons_of, score
+from dataset_svc.domain.message import load
+from dataset_svc.domain.suggestions import Reason, Said, reasons_of, score
 from dataset_svc.domain.weights import Ratings
 from dataset_svc.outbound import candidate_store, suggestion_store
+from dataset_svc.outbound.candidate_store import Slot
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.open_example import messages_of
 
 SLICE = 25
-"""Dialogs in one transaction: some 10 ms of work, so that requests of others come in between."""
+"""Dialogs in one transaction, some 10 ms of work."""
+PAUSE = 0.01
+"""Seconds between slices: requests of others and the intake come first."""
 COLUMNS = ("tenant_id", "dataset_id", "dialog_id", "branch", "revision", "source", "outcome",
            "message_count", "ended_at")  # fmt: skip
 
@@ -31,43 +35,55 @@ class Suggester:
     async def suggest_next(self) -> bool:
         """Look at the dialogs that wait longest; returns whether there may be more.
 
-        Whoever opens an example of one of them waits, or was here first and is seen.
+        Whoever opens an example of one of them waits, or was here first and is seen. The dialogs' locks come
+        before their places in the queue: a batch, which has its locks by then, may wait for such a place.
         """
         async with self._database.transaction() as transaction:
             connection = transaction.connection
-            slots = await suggestion_store.take_due(connection, SLICE)
-            if not slots:
+            waiting = await suggestion_store.due(connection, SLICE)
+            if not waiting:
                 return False
-            await candidate_store.share_dialogs(connection, slots)
-            await self._look(connection, slots)
-        return len(slots) == SLICE
+            await candidate_store.share_dialogs(connection, waiting)
+            await self._look(connection, await suggestion_store.take(connection, waiting))
+        await asyncio.sleep(PAUSE)
+        return len(waiting) == SLICE
 
-    async def _look(self, connection: Connection, slots: list[candidate_store.Slot]) -> None:
+    async def _look(self, connection: Connection, slots: list[Slot]) -> None:
         ratings = await candidate_store.ratings_of(connection, slots)
         found: list[dict[str, Any]] = []
         gone: list[Row] = []
+        later: set[Slot] = set()
         for row in await suggestion_store.branches(connection, slots):
-            rated = Ratings(ratings.get((row["tenant_id"], row["dialog_id"]), {}))
-            reasons = [] if row["known"] else reasons_of(await self._said(row, rated))
-            if not reasons:
-                gone.append(row)
+            slot = (row["tenant_id"], row["dialog_id"])
+            try:
+                reasons = [] if row["known"] else await self._reasons(row, Ratings(ratings.get(slot, {})))
+            except (
+                Exception
+            ) as error:  # one dialog's trouble, such as with its stored transcript, holds up no other
+                seen.log().warning("dialog_looked_at_later", error=describe(error), at=where(error))
+                later.add(slot)
                 continue
-            found.append({
-                **{name: row[name] for name in COLUMNS},
-                "reasons": [one.stored() for one in reasons],
-                "names": [one.name for one in reasons],
-                "score": score(reasons),
-            })  # fmt: skip
+            if reasons:
+                found.append(_suggestion(row, reasons))
+            else:
+                gone.append(row)
         await suggestion_store.withdraw(connection, gone)
         await suggestion_store.put(connection, found)
+        await suggestion_store.put_back(connection, sorted(later))
 
-    async def _said(self, row: Row, ratings: Ratings) -> Said:
-        return Said(await self._messages(row), ratings, row["source"], newest=row["newest"])
-
-    async def _messages(self, row: Row) -> Messages:
-        """Return what was said; nothing where the stored transcript is gone: ratings count even so."""
+    async def _reasons(self, row: Row, ratings: Ratings) -> list[Reason]:
         try:
-            return load(await messages_of(row, row["tenant_id"], self._objects))
-        except Permanent as error:
+            messages = load(await messages_of(row, row["tenant_id"], self._objects))
+        except (Permanent, ValueError) as error:  # gone or no transcript: ratings count even so
             seen.log().warning("transcript_unreadable", error=describe(error))
-            return ()
+            messages = ()
+        return reasons_of(Said(messages, ratings, row["source"], newest=row["newest"]))
+
+
+def _suggestion(row: Row, reasons: list[Reason]) -> dict[str, Any]:
+    return {
+        **{name: row[name] for name in COLUMNS},
+        "reasons": [one.stored() for one in reasons],
+        "names": [one.name for one in reasons],
+        "score": score(reasons),
+    }

@@ -47,6 +47,7 @@ class Lineage:
     after: Side
     counts: Row | None = None
     erased: Row | None = None
+    revisions: list[Row] = field(default_factory=list)
     targets: list[Row] = field(default_factory=list)
 
     @property
@@ -90,11 +91,14 @@ async def _of_example(asked: Asked) -> Lineage:
     row = await store.example(connection, tenant, example_id) if example_id else None
     if row is None or example_id is None:
         raise no_lineage("example")
-    before = Side(pins=await store.revisions(connection, tenant, example_id))
+    revisions = await store.revisions(connection, tenant, example_id)
     copies = await store.copies(connection, tenant, example_id, FOLLOWED)
     after = await _after_examples(asked, [row, *copies])
     after.examples = copies
-    return Lineage("example", str(example_id), [row], before, after, targets=await _targets(asked, after))
+    return Lineage(
+        "example", str(example_id), [row], Side(), after, revisions=revisions,
+        targets=await _targets(asked, after),
+    )  # fmt: skip
 
 
 async def _of_version(asked: Asked) -> Lineage:
@@ -166,7 +170,7 @@ async def _after_examples(asked: Asked, examples: Sequence[Row]) -> Side:
     side = await _after_versions(asked, wanted)
     side.examples, side.pins = list(examples), followed
     side.versions = await store.versions(asked.connection, asked.tenant, wanted)
-    side.complete = len(pins) <= FOLLOWED and len(examples) < FOLLOWED
+    side.complete = side.complete and len(pins) <= FOLLOWED and len(examples) < FOLLOWED
     return side
 
 
@@ -203,6 +207,7 @@ async def _served(asked: Asked, side: Side, models: Sequence[Row]) -> None:
     side.activations = await run_store.activations_of_models(
         asked.connection, asked.tenant, _names(models), SHOWN
     )  # fmt: skip
+    side.complete = len(side.activations) < SHOWN
 
 
 async def _before_models(asked: Asked, models: Sequence[Row]) -> Side:
