@@ -14,6 +14,7 @@ from dataset_svc.domain.suggestions.failure import says_error, says_nothing
 from dataset_svc.domain.suggestions.human import asks_for_human
 from dataset_svc.domain.suggestions.reason import POINTS, SHOWN
 from dataset_svc.domain.suggestions.repetition import repeated
+from dataset_svc.domain.suggestions.rules import MOST
 from dataset_svc.domain.weights import Ratings
 
 LABELLED = Path(__file__).parent.parent / "bench" / "suggestions.jsonl"
@@ -146,11 +147,13 @@ def test_the_labelled_messages_are_told_apart(half: str) -> None:
         assert len(right) >= 0.7 * sum(one["holds"] for one in mine)
 
 
-def test_very_long_messages_are_not_searched_for_ever() -> None:
-    """Both rules look at a beginning only, and at words one by one."""
-    text = "operator " * 200_000
-    assert asks_for_human("please connect me " + text)
-    assert repeated([text, text, "a b c " + text]) == []
+def test_only_the_beginning_of_a_message_and_the_last_messages_are_looked_at() -> None:
+    """What a client writes must not keep the service busy."""
+    assert asks_for_human("Соедините с оператором. " + "слово " * 100_000)
+    assert not asks_for_human("слово " * 1_000 + "Соедините с оператором.")
+    long = ["c: Соедините с оператором", *["c: да"] * MOST]
+    assert found(talk(*long)) == {}
+    assert found(talk(*long[:MOST])) == {"asked_for_human": ("m0",)}
 
 
 def test_what_people_said_outright_counts_most() -> None:

@@ -54,6 +54,7 @@ class Suggester:
         gone: list[Row] = []
         later: set[Slot] = set()
         for row in await suggestion_store.branches(connection, slots):
+            await asyncio.sleep(0)  # requests of others come in between
             slot = (row["tenant_id"], row["dialog_id"])
             try:
                 reasons = [] if row["known"] else await self._reasons(row, Ratings(ratings.get(slot, {})))

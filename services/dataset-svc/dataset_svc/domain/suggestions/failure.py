@@ -14,6 +14,8 @@ LARGEST = 64 * 1024
 """Characters of an answer that are parsed; longer ones are data, not errors."""
 START = 200
 """Characters in which a text says that it is an error; what is longer is not empty."""
+LONGEST = 2_000
+"""Characters of an answer of the model that are searched for an apology."""
 BAD = range(400, 600)
 """HTTP's statuses of errors."""
 _ERROR_KEYS = ("error", "errors", "exception", "traceback", "error_message", "errorMessage", "error_code")
@@ -133,7 +135,7 @@ def _apologises(after: Messages) -> bool:
     for one in after:
         if one.role == "user":
             return False
-        if _speaks(one) and _APOLOGY.search(one.text()):
+        if _speaks(one) and _APOLOGY.search(one.text()[:LONGEST]):
             return True
     return False
 

@@ -25,7 +25,7 @@ POINTS: dict[Name, int] = {
     "function_failed": 25,
     "client_repeated": 20,
 }
-"""What people said outright comes first, then what can be seen, then what is guessed from words."""
+"""What people did or asked for comes first, then what functions say, then what is guessed from words."""
 NAMES: tuple[Name, ...] = tuple(POINTS)
 SHOWN = 20
 """Messages that a reason names at most."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from dataset_svc.domain.suggestions.words import one_of, plain, stem, words_of
+from dataset_svc.domain.suggestions.words import Words, plain, stem, words_of
 
 ELSE = frozenset({"…"})
 """What is left of a message that asks for something else: it is the same as none."""
-LONGEST, MOST = 2_000, 400
-"""Characters of a message, and messages, that are looked at."""
+LONGEST = 2_000
+"""Characters of a message that are looked at."""
 CONTENT, ALIKE = 3, 0.75
 """Words that carry something, at least, in both; the share of them that both have."""
-_EMPTY = one_of(
+_EMPTY = Words(
     "an? the to of in on at for from with and or is are was be it its it's this i i'm i'd me my we you",
     "your do does did can could will would please just so then what how there have has some any yes yeah",
     "no not ok okay sure thank thanks right good great fine hi hello very much nothing appreciate helpful",
@@ -21,7 +21,7 @@ _EMPTY = one_of(
     "они мне меня нас вас вам мой моя мое мои это этот эта то так там тут как что где все уже еще будет",
     "будут можно подскажите скажите пожалуйста спасибо хорошо ладно ага ок добрый день здравствуйте",
 )
-_OTHER = one_of(
+_OTHER = Words(
     r"else another others? alternatives? different next more again друг(?:ой|ая|ое|ие|ую|их) иначе",
     r"следующ\w+ альтернатив\w* снова опять еще",
 )
@@ -52,7 +52,7 @@ _COMPLAINS = re.compile("|".join(_COMPLAINTS))
 
 def repeated(said: Sequence[str]) -> list[int]:
     """Return the places of a client's messages that say again what one shortly before said."""
-    texts = [plain(text[:LONGEST]) for text in said[:MOST]]
+    texts = [plain(text[:LONGEST]) for text in said]
     words = [_content(text) for text in texts]
     return [
         place

@@ -11,6 +11,8 @@ from dataset_svc.domain.suggestions.reason import Name, Reason, Said
 from dataset_svc.domain.suggestions.repetition import repeated
 
 CLIENTS = {"client", None}
+MOST = 200
+"""Messages of the client, the last ones, that are looked at."""
 
 
 def reasons_of(said: Said) -> list[Reason]:
@@ -74,7 +76,7 @@ def _client_repeated(said: Said) -> tuple[str, ...] | None:
 
 
 def _of_client(said: Said) -> list[Message]:
-    return [one for one in said.messages if one.role == "user" and one.author in CLIENTS]
+    return [one for one in said.messages if one.role == "user" and one.author in CLIENTS][-MOST:]
 
 
 _RULES: dict[Name, Callable[[Said], tuple[str, ...] | None]] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 CYRILLIC_STEM = 5
@@ -11,10 +10,16 @@ CYRILLIC_STEM = 5
 ENDINGS = ("ing", "ed", "es", "s")
 
 
-def one_of(*patterns: str) -> Callable[[str], bool]:
-    """Return the test whether a word is one of these, each a pattern of a whole word, parted by blanks."""
-    found = re.compile("|".join(" ".join(patterns).split()))
-    return lambda word: found.fullmatch(word) is not None
+class Words:
+    """A set of words, each a pattern of a whole word, parted by blanks."""
+
+    def __init__(self, *patterns: str) -> None:
+        self.source = "|".join(" ".join(patterns).split())
+        self._pattern = re.compile(self.source)
+
+    def __call__(self, word: str) -> bool:
+        """Whether a word is one of them."""
+        return self._pattern.fullmatch(word) is not None
 
 
 def plain(text: str) -> str:
