@@ -144,6 +144,7 @@ async def _each_link_leads_back(chain: Chain) -> None:
     back = await chain.see("activation", chain.activation, limit=4)
     assert (ids(back["from"]["models"]), ids(back["from"]["runs"])) == ([STEP], [chain.first])
     assert (ids(back["from"]["versions"]), back["serves_now"]) == ([chain.versions[0]], True)
+    assert (await chain.see("activation", "shop:1", limit=4)) == back
     listed = back["from"]["examples"]
     assert (listed["count"], listed["erased"], len(listed["items"])) == (10, 0, 4)
     rest = await chain.see("activation", chain.activation, limit=6, cursor=listed["next_cursor"])
@@ -250,6 +251,7 @@ async def _strangers_and_what_came_of_no_dataset(chain: Chain, stranger: httpx.A
         await chain.see(kind, node)
         assert (await stranger.get(path(kind, node))).status_code == 404, kind
         assert (await chain.api.get(path(kind, f"{node}x"))).status_code == 404, kind
+    assert (await stranger.get(path("activation", "shop:1"))).status_code == 404
     unknown = await chain.api.get(path("model", BASE), headers={"Accept-Language": "ru"})
     assert (unknown.status_code, unknown.json()["kind"]) == (404, "model")
     assert "зарегистрированных вручную" in unknown.json()["action"]

@@ -12,6 +12,7 @@ from dataset_svc.domain.lineage import (
     VersionId,
     activation_id,
     read_place,
+    read_route_id,
     read_uuid,
     read_version_id,
     route_models,
@@ -51,6 +52,10 @@ def test_what_is_no_id_of_ours_is_none() -> None:
 def test_a_route_without_an_activation_is_named_by_its_version() -> None:
     assert activation_id("a", "shop", 3) == "a"
     assert activation_id(None, "shop:eu", 3) == "shop:eu:3"
+    assert read_route_id("shop:eu:3") == ("shop:eu", 3)
+    assert [read_route_id(text) for text in ("shop", ":3", "shop:", "shop:x", "shop:-3", f"a:{10**18}")] == [
+        None
+    ] * 6
 
 
 def test_only_what_the_effective_route_names_answers() -> None:

@@ -67,6 +67,12 @@ def read_uuid(text: str) -> UUID | None:
     return UUID(text) if re.fullmatch(_UUID, text) else None
 
 
+def read_route_id(text: str) -> tuple[str, int] | None:
+    """Return the agent and the version of its route that `{agent_id}:{route_version}` names, or None."""
+    agent_id, _, version = text.rpartition(":")
+    return (agent_id, int(version)) if agent_id and re.fullmatch(r"[0-9]{1,18}", version) else None
+
+
 def activation_id(given: str | None, agent_id: str, route_version: int) -> str:
     """Return what a version of a route is called: its activation's id, or `{agent_id}:{route_version}`."""
     return given or f"{agent_id}:{route_version}"

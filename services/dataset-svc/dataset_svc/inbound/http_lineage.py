@@ -29,7 +29,7 @@ def add_endpoints(routes: APIRouter, database: Database) -> None:
         """Return what it came of and what came of it, with hashes; `limit` and `cursor` page the examples.
 
         A version's id is `{dataset_id}:{number}`, a model's the name that its provider gave it, an
-        activation's its own, or `{agent_id}:{route_version}` where none made the route.
+        activation's its own, or `{agent_id}:{route_version}`.
         """
         after = read_place(cursor) if cursor is not None else None
         if cursor is not None and after is None:

@@ -106,13 +106,22 @@ async def activations_of_models(
     )
 
 
-async def activation(connection: Connection, tenant: str, activation_id: str) -> Record | None:
-    """Return what was put into service, or was refused."""
+async def activation(
+    connection: Connection, tenant: str, activation_id: str, route: tuple[str, int] | None
+) -> Record | None:
+    """Return what was put into service, or was refused: by its id, or by agent and version of the route."""
+    agent_id, version = route or (None, None)
     return await connection.fetchrow(
-        "SELECT a.*, a.ended_at IS NULL AND a.route IS NOT NULL AS serves "
-        "FROM activations a WHERE tenant_id = $1 AND id = $2",
+        """
+        SELECT a.*, a.ended_at IS NULL AND a.route IS NOT NULL AS serves FROM activations a
+        WHERE tenant_id = $1
+          AND (id = $2 OR (agent_id = $3::text AND route_version = $4::bigint AND reason <> 'rejected'))
+        ORDER BY id = $2 DESC LIMIT 1
+        """,
         tenant,
         activation_id,
+        agent_id,
+        version,
     )
 
 

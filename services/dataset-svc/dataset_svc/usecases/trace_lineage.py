@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chassis.database import Connection
-from dataset_svc.domain.lineage import Kind, Place, VersionId, read_uuid, read_version_id
+from dataset_svc.domain.lineage import Kind, Place, VersionId, read_route_id, read_uuid, read_version_id
 from dataset_svc.domain.lineage_problems import no_lineage
 from dataset_svc.outbound import lineage_run_store as run_store
 from dataset_svc.outbound import lineage_store as store
@@ -138,17 +138,16 @@ async def _of_model(asked: Asked) -> Lineage:
 
 
 async def _of_activation(asked: Asked) -> Lineage:
-    row = await run_store.activation(asked.connection, asked.tenant, asked.id)
+    connection, tenant = asked.connection, asked.tenant
+    row = await run_store.activation(connection, tenant, asked.id, read_route_id(asked.id))
     if row is None:
         raise no_lineage("activation")
-    targets = await run_store.models_of_activations(asked.connection, asked.tenant, [asked.id])
-    made = await run_store.models(asked.connection, asked.tenant, _names(targets))
+    targets = await run_store.models_of_activations(connection, tenant, [row["id"]])
+    made = await run_store.models(connection, tenant, _names(targets))
     before = await _before_models(asked, made)
     before.models = _once([*made, *before.models], "run_id", "model")
     counts = await _versions_before(asked, before, before.runs)
-    return Lineage(
-        "activation", asked.id, [row], before, Side(activations=[row]), counts, targets=targets
-    )  # fmt: skip
+    return Lineage("activation", row["id"], [row], before, Side(activations=[row]), counts, targets=targets)
 
 
 _TRACES: dict[Kind, Callable[[Asked], Awaitable[Lineage]]] = {
