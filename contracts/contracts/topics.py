@@ -144,7 +144,7 @@ _ALL = (
         cleanup="compact",
         owner="agent-svc",
         producers=("agent-svc",),
-        consumers=("training-svc",),
+        consumers=("training-svc", "dataset-svc"),
         readers=("agent-svc", "chat-backend", "console-svc"),
         events=("agent.routed.v1",),
     ),

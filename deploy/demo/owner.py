@@ -136,6 +136,16 @@ class Owner:
         activate = f"/v1/models/{model['model_id']}/activate"
         await self.call("POST", "training-svc", activate, seen, Idempotency_Key=str(uuid.uuid4()))
 
+    async def came_of(self, model: str) -> int:
+        """How many examples the model in service came of; waits until it is known to serve."""
+        path = f"/v1/lineage/model/{quote(model, safe='')}?limit=1"
+        for _ in range(LOOKS):
+            lineage = (await self.call("GET", "dataset-svc", path)).json()
+            if lineage["serves_now"]:
+                return int(lineage["from"]["examples"]["count"])
+            await asyncio.sleep(LOOK_AGAIN_S)
+        raise RefusedError(f"{model} is not known to serve")
+
     async def _read_example(self, path: str) -> httpx.Response:
         """The working copy; it is there as soon as the revision has arrived."""
         for _ in range(LOOKS):

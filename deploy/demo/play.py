@@ -170,6 +170,8 @@ class Play:
                     if event.reason != "activated":
                         raise FailedError(f"the route was not activated but {event.reason}")
                     break
+            self.result.came_of = await self._owner.came_of(self.result.model or "")
+            self._show.line(f"  it came of {self.result.came_of} examples")
 
     async def _ask_again(self) -> None:
         question = self._script.question

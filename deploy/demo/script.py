@@ -19,6 +19,7 @@ class Result:
     run_id: str | None = None
     status: str | None = None
     model: str | None = None
+    came_of: int | None = None
     answer_before: str | None = None
     answer_after: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)

@@ -70,6 +70,7 @@ def test_the_demo_trains_a_model_that_answers_as_corrected(place: Any) -> None:
     assert (result["dialogs"], result["messages"]) == (40, sum(len(one.messages) for one in own))
     assert (result["examples"], result["dataset_version"], result["status"]) == (40, 1, "ready")
     assert result["model"].startswith("ft:gpt-4o-mini-2024-07-18:")
+    assert result["came_of"] == sum(one.agent_id == "flowers" for one in pick(own, "flowers", 200))
     assert result["answer_after"] == question.taught != result["answer_before"]
     assert (result["error"], list(result["seconds"])) == (None, [*STEPS, "total"])
     assert len(result["run_id"]) == 36

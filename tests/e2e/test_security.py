@@ -39,6 +39,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/examples/{example_id}/dismissals": {"code": "duplicate", "why": "meant so"},
     "POST /v1/examples/{example_id}/revert": {"revision": 1},
     "POST /v1/datasets/{dataset_id}/examples/bulk": {"filter": {}, "action": "remove"},
+    "POST /v1/datasets/{dataset_id}/suggestions/{dialog_id}/snooze": {"until": "2999-01-01T00:00:00Z"},
     "POST /v1/datasets/{dataset_id}/versions": {},
     "POST /v1/datasets/{dataset_id}/versions/{version}/train": {},
     "POST /v1/datasets/{dataset_id}/versions/{version}/rebuild": {},
@@ -68,7 +69,8 @@ def path_of(loop: Loop, endpoint: str) -> tuple[str, str]:
     method, path = endpoint.split(" ", 1)
     values = {name: loop.ids[kind] for name, kind in IDS.items()}
     values |= {"provider": "openai", "code": "duplicate", "other": loop.ids["version"]}
-    return method, (path + QUERIES.get(endpoint, "")).format_map(values)
+    values |= {"kind": "run", "node_id": loop.ids["run"]}
+    return method, (path.replace(":path}", "}") + QUERIES.get(endpoint, "")).format_map(values)
 
 
 async def counts(loop: Loop) -> dict[str, int]:

@@ -11,6 +11,8 @@ PUBLISHING = "tests/integration/test_publishing.py"
 CURATING = "tests/integration/test_dataset_protections.py"
 BEGIN = "tests/unit/test_training_begin.py"
 TRAINING = "tests/integration/test_training_lease.py"
+LINEAGE = "tests/integration/test_dataset_lineage.py::test_a_dialog_is_followed_to_what_serves_and_back"
+SUGGESTING = "tests/integration/test_dataset_suggestions.py"
 CHECKS = "tests/integration/test_dataset_checks.py"
 AGENTS = "services/agent-svc/agent_svc"
 RECORDING = "tests/integration/test_gateway_recording.py"
@@ -249,5 +251,40 @@ MUTATIONS = (
         "        return bool(heard)",
         "        return False",
         f"{CONSUMING}::test_a_refused_record_of_something_erased_becomes_no_dead_letter",
+    ),
+    Mutation(
+        "an erased dialog's id still leads to what it touched",
+        "services/dataset-svc/dataset_svc/outbound/revision_store.py",
+        "SELECT $1, $12, $2, $13 WHERE $12::bytea IS NOT NULL ON CONFLICT DO NOTHING",
+        "SELECT $1, $12, $2, $13 WHERE $12::bytea IS NULL ON CONFLICT DO NOTHING",
+        LINEAGE,
+    ),
+    Mutation(
+        "a route that was replaced serves no more",
+        "services/dataset-svc/dataset_svc/outbound/activation_store.py",
+        "UPDATE activation_models m SET serves = false FROM ended",
+        "UPDATE activation_models m SET serves = m.serves FROM ended",
+        LINEAGE,
+    ),
+    Mutation(
+        "who looks at a dialog waits for who opens it",
+        "services/dataset-svc/dataset_svc/usecases/suggest_dialogs.py",
+        "            await candidate_store.share_dialogs(connection, waiting)\n",
+        "",
+        f"{SUGGESTING}::test_who_looks_at_a_dialog_waits_for_who_opens_an_example_of_it",
+    ),
+    Mutation(
+        "skipped stays skipped until another reason comes",
+        "services/dataset-svc/dataset_svc/outbound/suggestion_store.py",
+        "state = CASE WHEN s.state = 'skipped' AND NOT excluded.names <@ s.skipped",
+        "state = CASE WHEN s.state = 'skipped'",
+        f"{SUGGESTING}::test_dialogs_are_suggested_with_reasons_and_decided_on",
+    ),
+    Mutation(
+        "one dialog's trouble holds up no other",
+        "services/dataset-svc/dataset_svc/usecases/suggest_dialogs.py",
+        "except Exception as error:",
+        "except KeyError as error:",
+        f"{SUGGESTING}::test_a_transcript_that_cannot_be_read_holds_up_no_other_dialog",
     ),
 )

@@ -14,7 +14,9 @@ from dataset_svc.inbound import (
     http_checks,
     http_examples,
     http_files,
+    http_lineage,
     http_operations,
+    http_suggestions,
     http_versions,
 )
 from dataset_svc.inbound.events import consumers
@@ -26,6 +28,7 @@ from dataset_svc.usecases.erase_dialogs import FileEraser
 from dataset_svc.usecases.expire_examples import Expirer
 from dataset_svc.usecases.import_examples import Importer
 from dataset_svc.usecases.run_operations import OperationRunner
+from dataset_svc.usecases.suggest_dialogs import Suggester
 from dataset_svc.usecases.write_version import Freezer
 
 FREEZE = ("freeze", "freeze-2")
@@ -33,7 +36,8 @@ FREEZE = ("freeze", "freeze-2")
 CHECK, OPERATIONS, ERASE = "check", "operations", "erase-files"
 SCOPES = {
     **http.SCOPES, **http_examples.SCOPES, **http_operations.SCOPES, **http_files.SCOPES,
-    **http_checks.SCOPES, **http_versions.SCOPES,
+    **http_checks.SCOPES, **http_versions.SCOPES, **http_lineage.SCOPES,
+    **http_suggestions.SCOPES,
 }  # fmt: skip
 
 
@@ -47,6 +51,7 @@ def compose(surroundings: Surroundings) -> Parts:
     checker = Checker(database, side)
     runner = OperationRunner(database, Importer(database, objects, read_line))
     file_eraser = FileEraser(database, objects)
+    suggester = Suggester(database, objects)
     expirer = Expirer(database, objects, days=settings.keep_unsaved_days)
 
     def wake_checker() -> None:
@@ -63,6 +68,8 @@ def compose(surroundings: Surroundings) -> Parts:
     http_files.add_endpoints(router, database, objects, lambda: surroundings.wake(OPERATIONS))
     http_checks.add_endpoints(router, database, wake_checker)
     patience = http_versions.Patience(settings.freeze_wait, wake_checker, wake_freezers)
+    http_lineage.add_endpoints(router, database)
+    http_suggestions.add_endpoints(router, database, objects)
     http_versions.add_endpoints(router, database, catalogue, patience)
     return Parts(
         router=router,
@@ -74,6 +81,7 @@ def compose(surroundings: Surroundings) -> Parts:
             Worker(CHECK, checker.check_next, every=1.0),
             Worker(OPERATIONS, runner.run_next, every=1.0),
             Worker(ERASE, file_eraser.erase_next, every=2.0, leased=True),
+            Worker("suggest", suggester.suggest_next, every=1.0),
             Worker("expire", expirer.expire_next, every=600.0, stale_after=2000.0),
         ],
         closing=[side.close],

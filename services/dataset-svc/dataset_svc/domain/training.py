@@ -36,3 +36,11 @@ def settings_digest(settings: Mapping[str, Any]) -> str:
     """Return what is equal for requests that would train the same model."""
     counted = {name: settings[name] for name in ("base_model", "hyperparameters", "suffix", "seed")}
     return hashlib.sha256(orjson.dumps(counted, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def models_of(final: str | None, checkpoints: Sequence[tuple[str, int]]) -> dict[str, int | None]:
+    """Return the models of a run, name → step; the final one, also where it is a checkpoint, has none."""
+    models: dict[str, int | None] = dict(checkpoints)
+    if final is not None:
+        models[final] = None
+    return models

@@ -287,6 +287,11 @@ async def erase_dialogs(connection: Connection, slots: Sequence[Slot]) -> dict[S
         "WHERE x.tenant_id = w.tenant_id AND x.dialog_id = w.dialog_id",
         "DELETE FROM pending_examples x USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id) "
         "WHERE x.tenant_id = w.tenant_id AND x.dialog_id = w.dialog_id",
+        # the queue first: whoever looks at a dialog holds its place there until what was found is committed
+        "DELETE FROM suggestion_queue x USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id) "
+        "WHERE x.tenant_id = w.tenant_id AND x.dialog_id = w.dialog_id",
+        "DELETE FROM suggestions x USING unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id) "
+        "WHERE x.tenant_id = w.tenant_id AND x.dialog_id = w.dialog_id",
     ):
         await connection.execute(statement, *_columns(slots))
     return gone

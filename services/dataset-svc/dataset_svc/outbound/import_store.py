@@ -11,6 +11,7 @@ import orjson
 from asyncpg import Record
 
 from chassis.database import Connection
+from chassis.tombstones import digest
 from dataset_svc.domain.filter import Filter
 from dataset_svc.domain.incoming import Incoming
 from dataset_svc.domain.message import dump
@@ -94,12 +95,15 @@ def _example(row: NewRow) -> dict[str, Any]:
     }
 
 
-async def insert_revisions(connection: Connection, tenant: str, by: str, rows: Sequence[NewRow]) -> None:
+async def insert_revisions(
+    connection: Connection, tenant: str, dataset_id: UUID, by: str, rows: Sequence[NewRow]
+) -> None:
     """Store the first revision of those examples that are saved."""
     saved = [
         {
             "id": row.id,
-            "dialog_id": row.incoming.origin,
+            "dialog_id": (origin := row.incoming.origin),
+            "dialog_hmac": digest(tenant, origin).hex() if origin is not None else None,
             "origin_revision": row.incoming.origin_revision,
             "origin_count": len(row.incoming.original),
             **row.saved,
@@ -109,17 +113,24 @@ async def insert_revisions(connection: Connection, tenant: str, by: str, rows: S
     ]
     await connection.execute(
         """
+        WITH saved AS (
+            SELECT * FROM json_to_recordset($3::json) AS u (
+                id uuid, dialog_id text, dialog_hmac text, origin_revision bigint, origin_count bigint,
+                messages jsonb, line text, tokens bigint, teaches int, answers int)
+        ), origins AS (
+            INSERT INTO example_origins (tenant_id, dialog_hmac, example_id, dataset_id)
+            SELECT $1, decode(dialog_hmac, 'hex'), id, $4 FROM saved WHERE dialog_hmac IS NOT NULL
+        )
         INSERT INTO example_revisions (tenant_id, example_id, revision, dialog_id, origin_revision,
             origin_count, messages, line, tokens, teaches, answers, saved_by)
-        SELECT $1, u.id, 1, u.dialog_id, u.origin_revision, u.origin_count, u.messages, u.line, u.tokens,
-            u.teaches, u.answers, $2
-        FROM json_to_recordset($3::json) AS u (
-            id uuid, dialog_id text, origin_revision bigint, origin_count bigint, messages jsonb, line text,
-            tokens bigint, teaches int, answers int)
+        SELECT $1, id, 1, dialog_id, origin_revision, origin_count, messages, line, tokens, teaches, answers,
+            $2
+        FROM saved
         """,
         tenant,
         by,
         orjson.dumps(saved).decode(),
+        dataset_id,
     )
 
 

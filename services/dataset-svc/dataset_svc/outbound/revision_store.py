@@ -9,12 +9,21 @@ from uuid import UUID
 from asyncpg import Record
 
 from chassis.database import Connection
+from chassis.tombstones import digest
 
 
 async def put_revision(connection: Connection, tenant: str, example: Record, saved: dict[str, Any]) -> int:
-    """Store the next saved revision; returns its number. The example must be locked."""
+    """Store the next saved revision; returns its number. The example must be locked.
+
+    Which dialog it came of is noted in a way that the dialog's erasure leaves.
+    """
+    dialog_id = example["dialog_id"] or example["copied_dialog_id"]
     revision: int = await connection.fetchval(
         """
+        WITH origin AS (
+            INSERT INTO example_origins (tenant_id, dialog_hmac, example_id, dataset_id)
+            SELECT $1, $12, $2, $13 WHERE $12::bytea IS NOT NULL ON CONFLICT DO NOTHING
+        )
         INSERT INTO example_revisions (tenant_id, example_id, revision, dialog_id, origin_revision,
             origin_count, messages, line, tokens, teaches, answers, saved_by)
         SELECT $1, $2, coalesce(max(revision), 0) + 1, $3, $4, $5, $6, $7, $8, $9, $10, $11
@@ -23,7 +32,7 @@ async def put_revision(connection: Connection, tenant: str, example: Record, sav
         """,
         tenant,
         example["id"],
-        example["dialog_id"] or example["copied_dialog_id"],
+        dialog_id,
         example["origin_revision"],
         example["origin_count"],
         saved["messages"],
@@ -32,6 +41,8 @@ async def put_revision(connection: Connection, tenant: str, example: Record, sav
         saved["teaches"],
         saved["answers"],
         saved["by"],
+        digest(tenant, dialog_id) if dialog_id is not None else None,
+        example["dataset_id"],
     )
     return revision
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -76,13 +78,48 @@ async def take_unpublished(
     return sorted(rows, key=lambda row: str(row["run_id"]))
 
 
-async def set_status(connection: Connection, tenant: str, run_id: UUID, status: str, *, final: bool) -> None:
-    """Note what became of a run; final states are final."""
+async def set_status(
+    connection: Connection, tenant: str, run_id: UUID, status: str, run: dict[str, Any], *, final: bool
+) -> bool:
+    """Note what became of a run, and all that is known of it; a final status is final.
+
+    Returns whether the run was asked for here.
+    """
+    return bool(
+        await connection.fetchval(
+            """
+            UPDATE train_requests SET run = $4, status = CASE WHEN is_final THEN status ELSE $3 END,
+                is_final = is_final OR $5
+            WHERE tenant_id = $1 AND run_id = $2 RETURNING true
+            """,
+            tenant,
+            run_id,
+            status,
+            run,
+            final,
+        )
+    )
+
+
+async def put_models(
+    connection: Connection,
+    tenant: str,
+    run_id: UUID,
+    provider: str,
+    models: Mapping[str, int | None],
+    at: datetime,
+) -> None:
+    """Keep the models that a run made: name → step, None for the final one."""
     await connection.execute(
-        "UPDATE train_requests SET status = $3, is_final = $4 "
-        "WHERE tenant_id = $1 AND run_id = $2 AND NOT is_final",
+        """
+        INSERT INTO run_models (tenant_id, run_id, provider, model, step, heard_at)
+        SELECT $1, $2, $3, u.model, u.step, $6 FROM unnest($4::text[], $5::bigint[]) AS u (model, step)
+        ON CONFLICT (tenant_id, run_id, model) DO UPDATE SET step = excluded.step
+        """,
         tenant,
         run_id,
-        status,
-        final,
+        provider,
+        list(models),
+        list(models.values()),
+        at,
     )

@@ -201,7 +201,7 @@ async def _store(transaction: Transaction, operation: Row, rows: Sequence[NewRow
         return
     connection, tenant, by = transaction.connection, operation["tenant_id"], operation["asked_by"]
     await import_store.insert_examples(connection, tenant, operation["dataset_id"], by, rows)
-    await import_store.insert_revisions(connection, tenant, by, rows)
+    await import_store.insert_revisions(connection, tenant, operation["dataset_id"], by, rows)
     await import_store.insert_items(connection, tenant, operation["id"], rows)
     saved = {
         row.incoming.dialog_id: row.id for row in rows if row.saved is not None and row.incoming.dialog_id

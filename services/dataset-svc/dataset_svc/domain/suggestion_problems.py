@@ -1,0 +1,44 @@
+"""What the queue of suggestions refuses."""
+
+from __future__ import annotations
+
+from chassis.errors import Problem, Text, not_found
+
+
+def no_suggestion() -> Problem:
+    """Return the 404 of a suggestion."""
+    return not_found(Text("suggestion", "предложение"), "dialog_id")
+
+
+def already_accepted(example_id: str) -> Problem:
+    """Return the refusal to skip or put off what is in the dataset."""
+    return Problem(
+        409,
+        "already_accepted",
+        Text("The dialog is in the dataset already.", "Диалог уже в датасете."),
+        action=Text("Remove its example if you do not want it.", "Если он не нужен, удалите его пример."),
+        field="dialog_id",
+        example_id=example_id,
+    )
+
+
+def snooze_in_the_past() -> Problem:
+    """Return the refusal to put off until a time that is over."""
+    return Problem(
+        422,
+        "snooze_in_the_past",
+        Text("This time is over.", "Это время уже прошло."),
+        action=Text("Choose a time to come.", "Выберите время в будущем."),
+        field="until",
+    )
+
+
+def bad_cursor() -> Problem:
+    """Return the refusal of a cursor that no page gave."""
+    return Problem(
+        422,
+        "bad_cursor",
+        Text("This is no cursor of a page of suggestions.", "Это не курсор страницы предложений."),
+        action=Text("Send `next_cursor` as you got it.", "Пришлите `next_cursor` как получили."),
+        field="cursor",
+    )
