@@ -10,19 +10,21 @@ from typing import Any
 from uuid import UUID
 
 from chassis import outbox
+from chassis.envelope import UNKNOWN, Received
 from chassis.objects import ObjectStore
 from contracts.chat import ChatClient, DialogEnded, DialogRatedInChat, MessagePosted
 from contracts.dialogs import DialogForgotten, Holding
 from deploy.stack.services import Surroundings
-from dialog_svc.domain.dialog import Dialog
+from dialog_svc.domain.retention import Retention
 from dialog_svc.domain.search import MAX_WORDS
-from dialog_svc.outbound import dialog_store, erasure_store
+from dialog_svc.outbound import erasure_store
 from dialog_svc.usecases.ask_erasure import Kind, ask_erasure
-from dialog_svc.usecases.erase_dialogs import Eraser
+from dialog_svc.usecases.erase_dialogs import Eraser, erase
 from dialog_svc.usecases.find_dialogs import Search, page_of_dialogs
 from dialog_svc.usecases.index_dialogs import index_dialogs
-from tests.harness import now
-from tests.integration.dialog_world import START, said, take_in
+from dialog_svc.usecases.take_in_chat import take_in_chat
+from tests.harness import now, until
+from tests.integration.dialog_world import START, said, take_in, transcripts
 from tests.integration.kit import Kit, kit
 from tests.traces_left import in_objects, in_tables
 
@@ -59,6 +61,18 @@ class Desk:
     async def rows(self, sql: str, *arguments: Any) -> list[Any]:
         async with self.parts.database.transaction() as transaction:
             return list(await transaction.connection.fetch(sql, *arguments))
+
+    async def somebody_waits(self) -> None:
+        """Return once a transaction waits for the lock of another one."""
+
+        async def found() -> bool:
+            (row,) = await self.rows(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            return bool(row["count"])
+
+        await until(found)
 
     async def state(self, request: UUID) -> tuple[int, int]:
         """How many dialogs a request erased, and of how many not everyone has spoken."""
@@ -212,19 +226,29 @@ async def test_the_record_is_done_once_everyone_has_spoken_of_everything(surroun
 
 
 async def test_an_erasure_waits_for_the_batch_that_takes_the_dialog_in(surroundings: Surroundings) -> None:
-    """Both make the row of a dialog that nobody knows yet: whoever comes second finds what the first did."""
+    """Both make the row of a dialog that nobody knows yet: the erasure finds what the batch has stored."""
+    async with desk(surroundings) as here:
+        await here.ask("d")
+        async with here.parts.database.transaction() as taking:
+            batch = [Received(said("d", 0, text=CANARY), "acme", "e1", "/chat", START, 0, "", 0, 1, UNKNOWN)]
+            await take_in_chat(batch, taking, transcripts(here.parts), Retention())
+            erasing = asyncio.create_task(here.work())
+            await here.somebody_waits()
+        await erasing
+        assert await in_tables(surroundings, CANARY) == []
+
+
+async def test_a_batch_waits_for_the_erasure_of_a_dialog_that_it_brings(surroundings: Surroundings) -> None:
+    """The other way round: the batch knows of the erasure once that is through."""
     async with desk(surroundings) as here:
         await here.ask("d")
         async with here.parts.database.transaction() as erasing:
-            # as the worker does, and not committed yet
-            await dialog_store.make_and_lock(
-                erasing.connection, [("acme", "d")], lambda slot: Dialog(*slot, "", "live", now(), now())
-            )
+            request = await erasure_store.claim_request(erasing.connection)
+            assert request is not None
+            await erase(erasing, request, [("acme", "d")])
             taking = asyncio.create_task(take_in(here.parts, said("d", 0, text=CANARY)))
-            done, _ = await asyncio.wait({taking}, timeout=0.3)
-            assert not done, "the batch waits for the dialog's row"
+            await here.somebody_waits()
         await taking
-        await here.work()
         assert await in_tables(surroundings, CANARY) == []
 
 

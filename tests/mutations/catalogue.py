@@ -222,7 +222,7 @@ MUTATIONS = (
         f"{DIALOGS}/dialog_store.py",
         "    return [*stones, *late]",
         "    return []",
-        f"{ERASURE}::test_an_erasure_waits_for_the_batch_that_takes_the_dialog_in",
+        f"{ERASURE}::test_a_batch_waits_for_the_erasure_of_a_dialog_that_it_brings",
     ),
     Mutation(
         "whoever takes the dialog in is waited for",

@@ -35,7 +35,9 @@ async def dialog(connection: Connection, tenant: str, dialog_id: str) -> list[Re
 async def erased_at(connection: Connection, tenant: str, hmac: bytes) -> Record | None:
     """Return when it was asked to erase the dialog, None when nobody did."""
     return await connection.fetchrow(
-        "SELECT requested_at FROM tombstones WHERE tenant_id = $1 AND dialog_hmac = $2", tenant, hmac
+        "SELECT requested_at FROM tombstones WHERE tenant_id = $1 AND kind = 'dialog' AND subject_hmac = $2",
+        tenant,
+        hmac,
     )
 
 
@@ -78,7 +80,8 @@ async def example(connection: Connection, tenant: str, example_id: UUID) -> Reco
             SELECT dataset_id FROM version_examples WHERE tenant_id = $1 AND example_id = $2 LIMIT 1
         ) pinned ON true
         LEFT JOIN LATERAL (
-            SELECT t.requested_at FROM example_origins o JOIN tombstones t USING (tenant_id, dialog_hmac)
+            SELECT t.requested_at FROM example_origins o JOIN tombstones t
+              ON t.tenant_id = o.tenant_id AND t.kind = 'dialog' AND t.subject_hmac = o.dialog_hmac
             WHERE o.tenant_id = $1 AND o.example_id = $2 LIMIT 1
         ) erased ON true
         JOIN datasets d ON d.tenant_id = $1 AND d.id = coalesce(e.dataset_id, pinned.dataset_id)

@@ -47,7 +47,7 @@ class Eraser:
             if request is None:
                 return False
             if request["kind"] == "dialog":
-                await _erase(transaction, request, [(request["tenant_id"], request["subject"])])
+                await erase(transaction, request, [(request["tenant_id"], request["subject"])])
                 await store.finish_request(transaction.connection, request)
             else:
                 await self._erase_some(transaction, request)
@@ -57,7 +57,7 @@ class Eraser:
         connection, tenant = transaction.connection, request["tenant_id"]
         dialogs = await store.dialogs_of_client(connection, tenant, request["subject"], BATCH)
         if dialogs:
-            await _erase(transaction, request, [(tenant, one) for one in dialogs])
+            await erase(transaction, request, [(tenant, one) for one in dialogs])
             return
         settled: datetime = request["asked_at"] + timedelta(seconds=self.settle)
         if request["now"] < settled:
@@ -76,7 +76,7 @@ class Eraser:
         return len(due) == FOLDERS
 
 
-async def _erase(transaction: Transaction, request: Row, slots: Sequence[Slot]) -> None:
+async def erase(transaction: Transaction, request: Row, slots: Sequence[Slot]) -> None:
     """Erase dialogs, known or not: of an unknown one something may still be on its way."""
     connection = transaction.connection
     await index_store.lock_index(connection)  # before dialogs, as wherever both are locked
