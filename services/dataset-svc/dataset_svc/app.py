@@ -23,13 +23,14 @@ from dataset_svc.outbound.side_process import SideProcess
 from dataset_svc.settings import DatasetSettings
 from dataset_svc.usecases.check_examples import Checker
 from dataset_svc.usecases.expire_examples import Expirer
+from dataset_svc.usecases.group_examples import Grouper
 from dataset_svc.usecases.import_examples import Importer
 from dataset_svc.usecases.run_operations import OperationRunner
 from dataset_svc.usecases.write_version import Freezer
 
 FREEZE = ("freeze", "freeze-2")
 """A small version is not kept waiting by a large one of somebody else."""
-CHECK, OPERATIONS = "check", "operations"
+CHECK, GROUP, OPERATIONS = "check", "group", "operations"
 SCOPES = {
     **http.SCOPES, **http_examples.SCOPES, **http_operations.SCOPES, **http_files.SCOPES,
     **http_checks.SCOPES, **http_versions.SCOPES,
@@ -43,12 +44,13 @@ def compose(surroundings: Surroundings) -> Parts:
     freezer = Freezer(database, objects, lease=settings.freeze_lease)
     catalogue = Catalogue(settings.catalogue, least=settings.min_examples)
     side = SideProcess()
-    checker = Checker(database, side)
+    checker, grouper = Checker(database, side), Grouper(database, side)
     runner = OperationRunner(database, Importer(database, objects, read_line))
     expirer = Expirer(database, objects, days=settings.keep_unsaved_days)
 
     def wake_checker() -> None:
         surroundings.wake(CHECK)
+        surroundings.wake(GROUP)
 
     def wake_freezers() -> None:
         for name in FREEZE:
@@ -70,6 +72,7 @@ def compose(surroundings: Surroundings) -> Parts:
         workers=[
             *(Worker(name, freezer.freeze_next, every=1.0, stale_after=600.0) for name in FREEZE),
             Worker(CHECK, checker.check_next, every=1.0),
+            Worker(GROUP, grouper.group_next, every=1.0, stale_after=600.0),
             Worker(OPERATIONS, runner.run_next, every=1.0),
             Worker("expire", expirer.expire_next, every=600.0, stale_after=2000.0),
         ],

@@ -29,7 +29,10 @@ class FreezeSettings:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What each file would hold; `twins` are examples that train because another dialog says the same."""
+    """What each file would hold; `twins` are examples that train because another dialog says the same.
+
+    `moved` of the `near_duplicates` are not where their dialog alone would be: they follow their group.
+    """
 
     share: float
     default: float
@@ -38,6 +41,8 @@ class Split:
     training_tokens: int
     validation_tokens: int
     twins: int
+    near_duplicates: int
+    moved: int
 
 
 async def preview_split(
@@ -89,6 +94,8 @@ async def begin_version(
         "validation_share": split.share,
         "exclude": list(map(str, wanted.exclude)),
         "min_examples": least,
+        "near_duplicates": split.near_duplicates,
+        "moved": split.moved,
     }
     version = await version_store.create(
         connection, tenant, dataset_id, agent, settings=settings, warnings=warnings, by=by
