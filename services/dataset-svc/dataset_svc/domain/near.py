@@ -8,6 +8,7 @@ punctuation; a text without words counts as one shingle.
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from array import array
 from collections.abc import Iterable, Sequence
@@ -33,12 +34,17 @@ CROWD = 500
 many dialogs follow one script."""
 ALGORITHM = f"1-{RMinHash.ALGORITHM_VERSION}"
 """Changes with the words, the shingles or the library's hashing; what has another one is made anew."""
+_HIGH = 1 if sys.byteorder == "little" else 0
+"""Which half of a hash is kept: the upper one is mixed best."""
 _WORD = re.compile(r"\w+")
+_ASCII_WORDS = {
+    code: chr(code).lower() if chr(code).isalnum() or chr(code) == "_" else " " for code in range(128)
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """What is kept of an example: its signature, and hashes of its shingles (32 bits each, sorted)."""
+    """What is kept of an example: its signature, and hashes of its shingles (32 bits each)."""
 
     signature: bytes
     shingles: bytes
@@ -59,16 +65,20 @@ def words_of(messages: Messages) -> list[str]:
         for one in taught_part(messages)
         for text in (one.text(), *(part for call in one.calls for part in (call.name, call.arguments)))
     ]
-    folded = unicodedata.normalize("NFKC", "\n".join(texts)).casefold().replace("ё", "е")
-    bare = "".join(folded.split())
-    return _WORD.findall(folded) or ([bare] if bare else [])
+    text = "\n".join(texts)
+    if text.isascii():  # the same words, four times as fast
+        words = text.translate(_ASCII_WORDS).split()
+    else:
+        words = _WORD.findall(unicodedata.normalize("NFKC", text).casefold().replace("ё", "е"))
+    bare = "".join(text.split())
+    return words or ([bare] if bare else [])
 
 
-def shingles_of(words: Sequence[str]) -> set[str]:
-    """Return each three words in a row; fewer words are one shingle."""
+def shingles_of(words: Sequence[str]) -> list[str]:
+    """Return each three words in a row, as often as they are said; fewer words are one shingle."""
     if 0 < len(words) < SHINGLE:
-        return {" ".join(words)}
-    return {" ".join(three) for three in zip(words, words[1:], words[2:], strict=False)}
+        return [" ".join(words)]
+    return list(map(" ".join, zip(words, words[1:], words[2:], strict=False)))
 
 
 def sketch(messages: Messages) -> Sketch | None:
@@ -79,20 +89,21 @@ def sketch(messages: Messages) -> Sketch | None:
     signature = RMinHash(PERMUTATIONS, SEED)
     signature.update(shingles)
     (hashes,) = RMinHash.hash_token_sets([shingles])
-    kept = sorted({one >> 32 for one in hashes})[:MOST_SHINGLES]
-    return Sketch(signature.__getstate__(), array("I", kept).tobytes())
+    kept = array("I", memoryview(array("Q", hashes)).cast("B").cast("I")[_HIGH::2])
+    if len(kept) > MOST_SHINGLES:
+        kept = array("I", sorted(set(kept))[:MOST_SHINGLES])
+    return Sketch(signature.__getstate__(), kept.tobytes())
 
 
 def jaccard(one: bytes, other: bytes) -> float:
     """Return the similarity of two examples by their shingles: exact below 4,096 of them, then estimated."""
     if not one or not other:
         return 0.0
-    left, right = array("I", one), array("I", other)
-    union = set(left).union(right)
-    both = set(left).intersection(right)
+    left, right = set(array("I", one)), set(array("I", other))
+    both = left & right
     if max(len(left), len(right)) < MOST_SHINGLES:
-        return len(both) / len(union)
-    smallest = sorted(union)[:MOST_SHINGLES]
+        return len(both) / (len(left) + len(right) - len(both))
+    smallest = sorted(left | right)[:MOST_SHINGLES]
     return sum(1 for hashed in smallest if hashed in both) / len(smallest)
 
 

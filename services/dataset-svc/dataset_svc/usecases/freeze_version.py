@@ -15,7 +15,7 @@ from dataset_svc.domain.checks.agent import agent_errors
 from dataset_svc.domain.split import default_share, threshold
 from dataset_svc.outbound import agent_store, check_store, finding_store, version_store
 from dataset_svc.outbound.row import Row
-from dataset_svc.usecases.check_examples import catch_up
+from dataset_svc.usecases.check_examples import settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ async def begin_version(
     agent = await agent_store.agent_of_dataset(connection, tenant, dataset_id)
     if agent is None:
         raise problems.agent_unknown()
-    if pending := await catch_up(transaction, tenant=tenant, dataset_id=dataset_id):
+    if pending := await settle(transaction, tenant=tenant, dataset_id=dataset_id):
         raise check_problems.checks_pending(pending)
     warnings = await _sound(connection, tenant, dataset_id, agent, wanted)
     split = await preview_split(connection, tenant, dataset_id, wanted)

@@ -29,16 +29,15 @@ Pair = tuple[int, int]
 Fetch = Callable[[Sequence[UUID]], Awaitable[dict[UUID, bytes]]]
 
 
-async def group_now(connection: Connection, tenant: str, dataset_id: UUID) -> int:
-    """Group a few changes of a small dataset; returns how many are left for the worker.
+async def can_group_now(connection: Connection, tenant: str, dataset_id: UUID) -> bool:
+    """Whether there are changes to group, few of them, in a small dataset."""
+    if not 0 < await near_store.count_due(connection, tenant, dataset_id) <= AT_ONCE:
+        return False
+    return await near_store.count_signatures(connection, tenant, dataset_id, SMALL + 1) <= SMALL
 
-    The caller has the dataset's turn.
-    """
-    due = await near_store.count_due(connection, tenant, dataset_id)
-    if not 0 < due <= AT_ONCE:
-        return due
-    if await near_store.count_signatures(connection, tenant, dataset_id, SMALL + 1) > SMALL:
-        return due
+
+async def group_now(connection: Connection, tenant: str, dataset_id: UUID) -> None:
+    """Group what changed; the caller has the dataset's turn."""
     await near_store.dissolve(connection, tenant, dataset_id)
     members, signatures = await _members(connection, tenant, dataset_id)
 
@@ -47,7 +46,6 @@ async def group_now(connection: Connection, tenant: str, dataset_id: UUID) -> in
 
     parts = await _matched(members, signatures, fetch, None)
     await _put(connection, tenant, dataset_id, parts)
-    return 0
 
 
 class Grouper:

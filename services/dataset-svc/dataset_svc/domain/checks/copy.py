@@ -30,12 +30,13 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What is checked: JSON documents as they are stored."""
+    """What is checked: JSON documents as they are stored; of a saved one a sketch is made too."""
 
     example_id: UUID
     messages: str
     original: str
     ratings: str
+    is_saved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _check_copy(copy: Copy, functions: Functions | None, around: int) -> Checked
         answered_under=next((one.agent_version for one in reversed(messages) if one.agent_version), None),
         findings=tuple((one.code, one.stored()) for one in findings),
         corrected=() if messages is original else tuple(_corrected(messages, original, found)),
-        sketch=sketch(messages),
+        sketch=sketch(messages) if copy.is_saved else None,
     )
 
 
