@@ -22,7 +22,7 @@ from dataset_svc.inbound.lines import read_line
 from dataset_svc.outbound.side_process import SideProcess
 from dataset_svc.settings import DatasetSettings
 from dataset_svc.usecases.check_examples import Checker
-from dataset_svc.usecases.expire_examples import Expirer
+from dataset_svc.usecases.expire_examples import Expirer, kept
 from dataset_svc.usecases.group_examples import Grouper
 from dataset_svc.usecases.import_examples import Importer
 from dataset_svc.usecases.run_operations import OperationRunner
@@ -46,7 +46,11 @@ def compose(surroundings: Surroundings) -> Parts:
     side = SideProcess()
     checker, grouper = Checker(database, side), Grouper(database, side)
     runner = OperationRunner(database, Importer(database, objects, read_line))
-    expirer = Expirer(database, objects, days=settings.keep_unsaved_days)
+    days = {
+        "unsaved": settings.keep_unsaved_days, "operations": settings.keep_operations_days,
+        "candidates": settings.keep_candidates_days,
+    }  # fmt: skip
+    expirer = Expirer(database, objects, **days)
 
     def wake_checker() -> None:
         surroundings.wake(CHECK)
@@ -77,6 +81,7 @@ def compose(surroundings: Surroundings) -> Parts:
             Worker("expire", expirer.expire_next, every=600.0, stale_after=2000.0),
         ],
         closing=[side.close],
+        kept=kept(**days),
     )
 
 
