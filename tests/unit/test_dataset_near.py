@@ -149,6 +149,16 @@ def test_a_crowd_that_follows_one_script_is_one_group_and_takes_no_quadratic_wor
     assert len(found.near) + len(found.doubtful) < 2 * len(sketches)
 
 
+def test_a_crowd_that_is_not_near_enough_is_compared_with_the_likeliest_only() -> None:
+    script = " ".join(f"w{n}" for n in range(85))
+    talks = [said(f"{script} {' '.join(f'x{number}y{n}' for n in range(15))}") for number in range(400)]
+    talks.append(said(f"{script} {' '.join(f'x{7}y{n}' for n in range(13))} other words"))
+    sketches = signatures(talks)
+    found = near.find_pairs([one.signature for one in sketches], range(len(sketches)))
+    assert len(found.near) + len(found.doubtful) <= near.FEW * len(sketches)
+    assert [part for part in parts_of(sketches) if len(part) > 1] == [[7, 400]]
+
+
 def test_the_signature_of_another_version_of_the_library_is_refused() -> None:
     (made,) = signatures(family(1, 1))
     with pytest.raises(ValueError, match=r"version|Version"):

@@ -13,6 +13,7 @@ import unicodedata
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 
 from rensa import RMinHash, RMinHashLSH
 
@@ -32,6 +33,8 @@ DOUBT = 0.12
 CROWD = 500
 """An example that already has so many candidates is compared but not indexed: work stays linear where very
 many dialogs follow one script."""
+FEW = 8
+"""Doubtful pairs of one example that are compared, the likeliest: one that is near is enough for a group."""
 ALGORITHM = f"1-{RMinHash.ALGORITHM_VERSION}"
 """Changes with the words, the shingles or the library's hashing; what has another one is made anew."""
 _HIGH = 1 if sys.byteorder == "little" else 0
@@ -142,6 +145,7 @@ def _restored(signature: bytes) -> RMinHash:
 def _compare(
     place: int, candidates: Iterable[int], sketches: Sequence[RMinHash], joined: Union, found: Pairs
 ) -> None:
+    doubtful: list[tuple[float, int]] = []
     for other in candidates:
         if joined.same(place, other):
             continue
@@ -150,4 +154,5 @@ def _compare(
             joined.join(place, other)
             found.near.append((place, other))
         elif likeness >= NEAR - DOUBT:
-            found.doubtful.append((place, other))
+            doubtful.append((likeness, other))
+    found.doubtful.extend((place, other) for _, other in nlargest(FEW, doubtful))
