@@ -44,7 +44,10 @@ def compose(surroundings: Surroundings) -> Parts:
     freezer = Freezer(database, objects, lease=settings.freeze_lease)
     catalogue = Catalogue(settings.catalogue, least=settings.min_examples)
     side = SideProcess()
-    checker, grouper = Checker(database, side), Grouper(database, side)
+    checker = Checker(database, side)
+    # a process of its own: grouping many takes longer than the transaction of a check may wait
+    grouping_side = SideProcess()
+    grouper = Grouper(database, grouping_side)
     runner = OperationRunner(database, Importer(database, objects, read_line))
     days = {
         "unsaved": settings.keep_unsaved_days, "operations": settings.keep_operations_days,
@@ -80,7 +83,7 @@ def compose(surroundings: Surroundings) -> Parts:
             Worker(OPERATIONS, runner.run_next, every=1.0),
             Worker("expire", expirer.expire_next, every=600.0, stale_after=2000.0),
         ],
-        closing=[side.close],
+        closing=[side.close, grouping_side.close],
         kept=kept(**days),
     )
 

@@ -22,7 +22,8 @@ CREATE TABLE example_signatures (
 -- hashes do not get smaller, and out of line they cost nothing when only signatures are read
 ALTER TABLE example_signatures ALTER COLUMN signature SET STORAGE PLAIN, ALTER COLUMN shingles SET STORAGE EXTERNAL;
 CREATE INDEX example_signatures_of_dataset ON example_signatures (tenant_id, dataset_id, example_id);
-CREATE INDEX example_signatures_of_group ON example_signatures (tenant_id, group_id) WHERE group_id IS NOT NULL;
+CREATE INDEX example_signatures_of_group ON example_signatures (tenant_id, group_id, example_id)
+    WHERE group_id IS NOT NULL;
 CREATE INDEX example_signatures_to_group ON example_signatures (tenant_id, dataset_id) WHERE NOT is_grouped;
 SELECT protect_tenant_table('example_signatures');
 

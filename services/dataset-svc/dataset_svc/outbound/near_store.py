@@ -90,7 +90,9 @@ async def count_due(connection: Connection, tenant: str, dataset_id: UUID) -> in
     return count
 
 
-async def count_signatures(connection: Connection, tenant: str, dataset_id: UUID, most: int) -> int:
+async def count_signatures(
+    connection: Connection, tenant: str, dataset_id: UUID, most: int | None = None
+) -> int:
     """Return how many examples of the dataset have a signature, counted up to `most`."""
     count: int = await connection.fetchval(
         "SELECT count(*) FROM (SELECT FROM example_signatures WHERE tenant_id = $1 AND dataset_id = $2 "

@@ -62,7 +62,7 @@ class Expirer:
                     object_id=str(row["id"]), state=row["state"],
                 )  # fmt: skip
             await candidate_store.delete_old_pending(transaction.connection, self._unsaved)
-        return freed("drafts", (row["size"] for row in gone)).rows == SLICE
+        return freed("drafts", (row["size"] for row in gone)) == SLICE
 
     async def _expire_operations(self) -> bool:
         async with self._database.transaction() as transaction:
@@ -70,7 +70,7 @@ class Expirer:
         for row in old:
             if "uri" in row["arguments"]:
                 await self._objects.delete(row["arguments"]["uri"], row["tenant_id"])
-        return freed("operations", (row["size"] for row in old)).rows == SLICE
+        return freed("operations", (row["size"] for row in old)) == SLICE
 
     async def _expire_candidates(self) -> bool:
         """Go on where the last turn stopped: what an example holds is passed by, once a round."""

@@ -33,7 +33,7 @@ async def can_group_now(connection: Connection, tenant: str, dataset_id: UUID) -
     """Whether there are changes to group, few of them, in a small dataset."""
     if not 0 < await near_store.count_due(connection, tenant, dataset_id) <= AT_ONCE:
         return False
-    return await near_store.count_signatures(connection, tenant, dataset_id, SMALL + 1) <= SMALL
+    return await near_store.count_signatures(connection, tenant, dataset_id, most=SMALL + 1) <= SMALL
 
 
 async def group_now(connection: Connection, tenant: str, dataset_id: UUID) -> None:
@@ -55,14 +55,14 @@ class Grouper:
         self._database = database
         self._side = side
         self._last = ("", FIRST)
-        self._looked = False
+        self._is_current = False
 
     async def group_next(self) -> bool:
         """Group the next dataset that has changes and nothing to check; returns whether there was one."""
-        if not self._looked:
+        if not self._is_current:
             async with self._database.transaction() as transaction:
                 await near_store.queue_outdated(transaction.connection, near.ALGORITHM)
-            self._looked = True
+            self._is_current = True
         async with self._database.transaction() as transaction:
             connection = transaction.connection
             found = await near_store.next_due(connection, *self._last)
@@ -77,6 +77,10 @@ class Grouper:
                 return False
             await near_store.dissolve(connection, tenant, dataset_id)
             members, signatures = await _members(connection, tenant, dataset_id)
+            # what is due and cannot be compared was made by another version of the service
+            self._is_current = len(signatures) == await near_store.count_signatures(
+                connection, tenant, dataset_id
+            )
         parts = await _matched(members, signatures, self._fetch(tenant), self._side)
         for some in _slices(parts):
             async with self._database.transaction() as transaction:
