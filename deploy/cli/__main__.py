@@ -90,6 +90,7 @@ def _stack_commands(add: Adder) -> None:
     down = add("down", "stop the stack, or what a killed launcher left of it", "up", "down")
     down.add_argument("--wipe", action="store_true", help="also remove its data")
     add("status", "processes with pid, port, health and memory", "status")
+    add("retention", "what is kept for a time only: how much of it, and what goes next", "retention")
     logs = add("logs", "show the log of a process", "logs")
     logs.add_argument("service", nargs="?", help="without it: which logs there are")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as it grows")

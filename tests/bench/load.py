@@ -170,7 +170,8 @@ async def _check_and_freeze(surroundings: Surroundings, large: httpx.AsyncClient
 
         async def checked() -> bool:
             return not await connection.fetchval(
-                "SELECT EXISTS (SELECT FROM dataset_svc.check_queue WHERE tenant_id = 'large')"
+                "SELECT EXISTS (SELECT FROM dataset_svc.check_queue WHERE tenant_id = 'large') OR EXISTS "
+                "(SELECT FROM dataset_svc.example_signatures WHERE tenant_id = 'large' AND NOT is_grouped)"
             )
 
         await until(checked, 600)
@@ -178,7 +179,7 @@ async def _check_and_freeze(surroundings: Surroundings, large: httpx.AsyncClient
     asked = time.perf_counter()
     answer = await large.post(f"/v1/datasets/{dataset}/versions", json={})
     answer.raise_for_status()
-    print(f"checked in {seconds:.1f} s, freeze answered {answer.status_code} "
+    print(f"checked and grouped in {seconds:.1f} s, freeze answered {answer.status_code} "
           f"after {time.perf_counter() - asked:.2f} s")  # fmt: skip
 
     async def ready() -> bool:

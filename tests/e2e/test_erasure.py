@@ -178,7 +178,9 @@ async def _holdings(loop: Loop, record: dict[str, Any]) -> None:
     assert ("run", loop.ids["run"], "kept") in held
     assert [state for kind, _, state in held if kind == "provider_file"] == ["deleted"]
     assert [state for kind, _, state in held if kind == "model"]
-    assert sum(kind == "example" for kind, _, _ in held) == 1
+    (example,) = [name for kind, name, _ in held if kind == "example"]
+    traced = str(await loop.ok("dataset-svc", "GET", "/v1/lineage/dialog/d0"))
+    assert all(name in traced for name in (example, version, loop.ids["run"])), "its id still leads to these"
     assert sum(item["removed"]["messages"] for item in record["items"]) == 6
 
 

@@ -26,6 +26,7 @@ from dataset_svc.outbound.side_process import SideProcess
 from dataset_svc.usecases.check_examples import Checker
 from dataset_svc.usecases.edit_example import edit_example, lock_example
 from dataset_svc.usecases.freeze_version import FreezeSettings, begin_version
+from dataset_svc.usecases.group_examples import Grouper
 from dataset_svc.usecases.open_example import open_copy, open_from_dialog, open_from_messages
 from dataset_svc.usecases.save_example import remove_example, save_example
 from dataset_svc.usecases.take_agent import take_agent
@@ -124,10 +125,12 @@ class Curation:
             await remove_example(transaction, tenant=TENANT, by="olga", row=row)
 
     async def check(self) -> int:
-        """Let the worker check all that is due; returns how many slices there were."""
-        checker, slices = Checker(self.database, self.side), 0
+        """Let the workers check and group all that is due; returns how many slices were checked."""
+        checker, grouper, slices = Checker(self.database, self.side), Grouper(self.database, self.side), 0
         while await checker.check_next():
             slices += 1
+        while await grouper.group_next():
+            pass
         return slices
 
     async def codes(self, dataset: UUID, *, saved_only: bool = False) -> dict[str, int]:

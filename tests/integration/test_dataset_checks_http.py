@@ -57,7 +57,13 @@ async def test_from_a_finding_to_its_fix_and_from_a_warning_to_its_dismissal(
     api = await dataset_svc.client()
     dataset = await dataset_of(api)
     examples = await make(api, dataset, 3)
-    assert await checks(api, dataset) == {"pending": 0, "counts": [], "items": [], "next_cursor": None}
+    assert await checks(api, dataset) == {
+        "pending": 0,
+        "ungrouped": 0,
+        "counts": [],
+        "items": [],
+        "next_cursor": None,
+    }
 
     url = f"/v1/examples/{examples[0]}"
     etag = (await api.get(url)).headers["ETag"]

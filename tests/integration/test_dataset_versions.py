@@ -212,6 +212,7 @@ async def test_the_manifest_tells_what_was_frozen(curation: Curation) -> None:
     assert [one["part"] for one in listed].count("validation") == manifest["files"]["validation"]["examples"]
     assert manifest["settings"] == {
         "agent": "current", "validation_share": 0.1, "exclude": [], "min_examples": 1,
+        "near_duplicates": 0, "moved": 0,
     }  # fmt: skip
     assert (manifest["examples"], manifest["agent_versions"]) == (60, [1])
     assert manifest["tokens"] == sum(one["tokens"] for one in manifest["files"].values())

@@ -98,16 +98,16 @@ async def test_selecting_publishes_without_ending_and_repeats_its_revision(
 
     await until(arrived)
     first = await api.post("/v1/dialogs/d3/select", json={})
-    again = await api.post("/v1/dialogs/d3/select", json={})
-    assert first.json() == again.json() == {"dialog_id": "d3", "revision": 1}
+    repeated = await api.post("/v1/dialogs/d3/select", json={})
+    assert first.json() == repeated.json() == {"dialog_id": "d3", "revision": 1}
 
     async def two() -> Any:
         found = await bodies(surroundings, "dialog.completed")
         return found if len(found) == 2 else None
 
-    full, same = await until(two)
+    full, again = await until(two)
     assert [message["id"] for message in full["transcript"]["messages"]] == ["m0", "m1"]
-    assert same["transcript"] == {"same_as": 1}
+    assert again["transcript"] == full["transcript"]  # who asks again may have let go of the first
     assert full["open"] is True
 
 

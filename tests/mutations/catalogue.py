@@ -20,6 +20,8 @@ FAILOVER = "tests/integration/test_routing_failover.py"
 ACTIVATION = "tests/integration/test_routing_activation.py"
 KEYS = "tests/integration/test_agent_keys.py"
 ERASURE = "tests/integration/test_dialog_erasure.py"
+NEAR = "tests/integration/test_dataset_near.py"
+RETENTION = "tests/integration/test_retention.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,5 +288,33 @@ MUTATIONS = (
         "except Exception as error:",
         "except KeyError as error:",
         f"{SUGGESTING}::test_a_transcript_that_cannot_be_read_holds_up_no_other_dialog",
+    ),
+    Mutation(
+        "a group of which one changed while it was grouped",
+        "services/dataset-svc/dataset_svc/outbound/near_store.py",
+        "          AND w.part NOT IN (SELECT part FROM stale)\n",
+        "",
+        f"{NEAR}::test_an_edit_during_grouping_is_grouped_by_the_next_turn",
+    ),
+    Mutation(
+        "a group on one side",
+        "services/dataset-svc/dataset_svc/outbound/version_store.py",
+        "coalesce(group_split_hash, split_hash) < $3",
+        "split_hash < $3",
+        f"{NEAR}::test_a_frozen_version_has_no_pair_on_both_sides_and_groups_stay_on_theirs",
+    ),
+    Mutation(
+        "chains do not take out what is not near",
+        "services/dataset-svc/dataset_svc/usecases/fix_example.py",
+        " if near.jaccard(own, shingles) >= near.NEAR]",
+        "]",
+        f"{NEAR}::test_keeping_one_takes_out_those_near_to_it_and_undo_brings_them_back",
+    ),
+    Mutation(
+        "a transcript that an example holds",
+        "services/dataset-svc/dataset_svc/outbound/candidate_store.py",
+        "SELECT FROM examples e WHERE e.tenant_id = c.tenant_id AND e.dialog_id = c.dialog_id",
+        "SELECT FROM examples e WHERE false",
+        f"{RETENTION}::test_a_transcript_that_nobody_took_goes_and_comes_back_when_selected_again",
     ),
 )

@@ -39,6 +39,10 @@ outbox_depth = Gauge(
 outbox_age = Gauge("mortarboard_outbox_oldest_seconds", "Age of the oldest unpublished event", ["lane"])
 published = Counter("mortarboard_published_total", "Events published", ["topic"])
 lease_held = Gauge("mortarboard_lease_held", "1 while this process holds the lease", ["lease"])
+expired_rows = Counter("mortarboard_expired_rows_total", "Rows let go of when their time was over", ["kind"])
+expired_bytes = Counter(
+    "mortarboard_expired_bytes_total", "What those rows held, as it was stored, without indexes", ["kind"]
+)
 http_seconds = Histogram(
     "mortarboard_http_seconds", "HTTP requests", ["method", "route", "status"], buckets=SECONDS
 )

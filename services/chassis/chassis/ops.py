@@ -1,6 +1,9 @@
-"""The second port: probes, metrics and the API description, for operators only."""
+"""The second port: probes, metrics, retention and the API description, for operators only."""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -11,9 +14,11 @@ from starlette.routing import Route
 
 from chassis.health import Health
 
+Retention = Callable[[], Awaitable[list[dict[str, Any]]]]
 
-def ops_app(health: Health, public: FastAPI | None) -> Starlette:
-    """Return the application of the second port."""
+
+def ops_app(health: Health, public: FastAPI | None, retention: Retention | None = None) -> Starlette:
+    """Return the application of the second port; what is kept is told where the workers run."""
 
     async def livez(_: Request) -> Response:
         problems = health.alive()
@@ -26,7 +31,17 @@ def ops_app(health: Health, public: FastAPI | None) -> Starlette:
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    routes = [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
+    async def kept(_: Request) -> Response:
+        if retention is None:
+            return JSONResponse({"detail": "ask a process that runs the workers"}, 404)
+        return JSONResponse({"kinds": await retention()})
+
+    routes = [
+        Route("/livez", livez),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+        Route("/retention", kept),
+    ]
     if public is not None:
         described = public
 

@@ -11,7 +11,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import uvicorn
 from fastapi import APIRouter, FastAPI
@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp
 
 from chassis import observability as seen
+from chassis import retention
 from chassis.auth import Authenticator
 from chassis.broadcast import Broadcast, BroadcastLoop
 from chassis.consumer import Consumer, ConsumerLoop
@@ -48,6 +49,8 @@ class Parts:
     closing: Sequence[Callable[[], Awaitable[None]]] = ()
     large_bodies: Mapping[str, int] = field(default_factory=dict)
     """Endpoints that stream a body larger than MAX_BODY, and the most bytes each takes."""
+    kept: Sequence[retention.Kept] = ()
+    """What goes after a time, besides the audit trail; the service's own workers let go of it."""
     direct: Sequence[DirectEndpoint] = ()
     """Endpoints of the router that are served below the framework; the router only describes them."""
 
@@ -158,9 +161,15 @@ class Service:
                     "DELETE FROM idempotency_keys WHERE created_at < now() - interval '7 days'"
                 )
             await self.letters.delete_old_bodies()
-            return False
+            return await retention.expire_audit(self.database, self.settings.keep_audit_days)
 
         return Worker("maintenance", maintain, every=3600.0, leased=True, stale_after=7500.0)
+
+    async def retention(self) -> list[dict[str, Any]]:
+        """Return what is kept for a time only, kind by kind."""
+        kinds = (retention.kept_audit(self.settings.keep_audit_days), *self.parts.kept)
+        async with self.database.transaction() as transaction:
+            return await retention.report(transaction.connection, kinds)
 
     async def run(self) -> int:
         """Run until stopped; returns the process's exit status."""
@@ -172,7 +181,8 @@ class Service:
         self.health.check("postgres", self.database.ping)
         loops = self._loops()
         public = self.public_app() if "http" in self.settings.parts else None
-        servers = [_server(ops_app(self.health, public), self.settings.http_host, self.settings.ops_port)]
+        ops = ops_app(self.health, public, self.retention if "workers" in self.settings.parts else None)
+        servers = [_server(ops, self.settings.http_host, self.settings.ops_port)]
         if public is not None:
             app = self.served_app(public)
             servers.append(_server(app, self.settings.http_host, self.settings.http_port))

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     relay_poll: float = Field(0.25, description="how often the outbox is read when nobody wakes the relay")
     stop_grace: float = 30.0
     max_body: int = Field(1_048_576, description="largest event body, and largest HTTP body")
+    keep_audit_days: float = Field(365.0, ge=0, description="how long the audit trail is kept; 0: for ever")
     otlp_endpoint: str = Field("", description="OpenTelemetry collector; empty: no traces")
 
     @field_validator("parts", mode="before")

@@ -25,7 +25,8 @@ from dataset_svc.outbound.side_process import SideProcess
 from dataset_svc.settings import DatasetSettings
 from dataset_svc.usecases.check_examples import Checker
 from dataset_svc.usecases.erase_dialogs import FileEraser
-from dataset_svc.usecases.expire_examples import Expirer
+from dataset_svc.usecases.expire_examples import Expirer, kept
+from dataset_svc.usecases.group_examples import Grouper
 from dataset_svc.usecases.import_examples import Importer
 from dataset_svc.usecases.run_operations import OperationRunner
 from dataset_svc.usecases.suggest_dialogs import Suggester
@@ -33,7 +34,7 @@ from dataset_svc.usecases.write_version import Freezer
 
 FREEZE = ("freeze", "freeze-2")
 """A small version is not kept waiting by a large one of somebody else."""
-CHECK, OPERATIONS, ERASE = "check", "operations", "erase-files"
+CHECK, GROUP, OPERATIONS, ERASE = "check", "group", "operations", "erase-files"
 SCOPES = {
     **http.SCOPES, **http_examples.SCOPES, **http_operations.SCOPES, **http_files.SCOPES,
     **http_checks.SCOPES, **http_versions.SCOPES, **http_lineage.SCOPES,
@@ -49,13 +50,21 @@ def compose(surroundings: Surroundings) -> Parts:
     catalogue = Catalogue(settings.catalogue, least=settings.min_examples)
     side = SideProcess()
     checker = Checker(database, side)
+    # a process of its own: grouping many takes longer than the transaction of a check may wait
+    grouping_side = SideProcess()
+    grouper = Grouper(database, grouping_side)
     runner = OperationRunner(database, Importer(database, objects, read_line))
     file_eraser = FileEraser(database, objects)
     suggester = Suggester(database, objects)
-    expirer = Expirer(database, objects, days=settings.keep_unsaved_days)
+    days = {
+        "unsaved": settings.keep_unsaved_days, "operations": settings.keep_operations_days,
+        "candidates": settings.keep_candidates_days,
+    }  # fmt: skip
+    expirer = Expirer(database, objects, **days)
 
     def wake_checker() -> None:
         surroundings.wake(CHECK)
+        surroundings.wake(GROUP)
 
     def wake_freezers() -> None:
         for name in FREEZE:
@@ -79,12 +88,14 @@ def compose(surroundings: Surroundings) -> Parts:
         workers=[
             *(Worker(name, freezer.freeze_next, every=1.0, stale_after=600.0) for name in FREEZE),
             Worker(CHECK, checker.check_next, every=1.0),
+            Worker(GROUP, grouper.group_next, every=1.0, stale_after=600.0),
             Worker(OPERATIONS, runner.run_next, every=1.0),
             Worker(ERASE, file_eraser.erase_next, every=2.0, leased=True),
             Worker("suggest", suggester.suggest_next, every=1.0),
             Worker("expire", expirer.expire_next, every=600.0, stale_after=2000.0),
         ],
-        closing=[side.close],
+        closing=[side.close, grouping_side.close],
+        kept=kept(**days),
     )
 
 

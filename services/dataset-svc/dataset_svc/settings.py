@@ -19,7 +19,11 @@ class DatasetSettings(Settings):
         10, ge=1, description="fewest training examples where the catalogue names no minimum"
     )
     keep_unsaved_days: float = Field(
-        30.0, gt=0, description="how long drafts, removed examples and undo are kept, in days"
+        30.0, gt=0, description="how long untouched drafts and removed examples are kept, in days"
+    )
+    keep_operations_days: float = Field(30.0, gt=0, description="how long a call can be undone, in days")
+    keep_candidates_days: float = Field(
+        90.0, ge=0, description="how long transcripts that no example holds are kept, in days; 0: for ever"
     )
     import_bytes: int = Field(2**30, ge=1, description="largest file that an import takes, in bytes")
     freeze_wait: float = Field(

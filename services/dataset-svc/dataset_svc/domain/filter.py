@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
 State = Literal["draft", "saved", "removed"]
 
@@ -14,7 +15,8 @@ class Filter:
     """What an example must be; None leaves it open. Without a state all but the removed are meant.
 
     `rating` is that of the whole dialog, by the rater who counts; `teaches` says how many of the
-    answers do; `unsaved`, whether the working copy differs from what was saved.
+    answers do; `unsaved`, whether the working copy differs from what was saved; `group`, which
+    group of near duplicates it is in.
     """
 
     state: State | None = None
@@ -28,7 +30,9 @@ class Filter:
     changed_to: datetime | None = None
     unsaved: bool | None = None
     copied: bool | None = None
+    group: UUID | None = None
 
     def columns(self) -> dict[str, Any]:
         """Return what is asked for, as JSON."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return given | ({"group": str(self.group)} if self.group else {})

@@ -26,6 +26,7 @@ class FilterIn(Request):
     changed_to: Moment | None = None
     unsaved: bool | None = None
     copied: bool | None = None
+    group: UUID | None = None
 
 
 class Bulk(Request):

@@ -15,7 +15,7 @@ from dataset_svc.domain import problems
 from dataset_svc.domain.filter import Filter, State
 from dataset_svc.inbound import views
 from dataset_svc.inbound.requests import Moment, NewExample, TagText
-from dataset_svc.outbound import agent_store, listing_store
+from dataset_svc.outbound import agent_store, listing_store, near_store
 from dataset_svc.usecases.open_example import Opened, open_copy, open_from_dialog, open_from_messages
 
 SCOPES = {
@@ -53,11 +53,13 @@ def _wanted(
     changed_to: OptionalMoment = None,
     unsaved: bool | None = None,  # noqa: FBT001 -- FastAPI's way to declare a query parameter
     copied: bool | None = None,  # noqa: FBT001
+    group: UUID | None = None,
 ) -> Filter:
     """Read the filter of a list from the query."""
     return Filter(
-        state, tag, rating, teaches, source, dialog_id, changed_by, changed_from, changed_to, unsaved, copied
-    )
+        state, tag, rating, teaches, source, dialog_id, changed_by, changed_from, changed_to, unsaved, copied,
+        group,
+    )  # fmt: skip
 
 
 FilterDep = Annotated[Filter, Depends(_wanted)]
@@ -77,13 +79,14 @@ def _add_datasets(routes: APIRouter, database: Database) -> None:
 
     @routes.get("/v1/datasets/{dataset_id}/summary")
     async def summary(caller: CallerDep, dataset_id: UUID) -> dict[str, Any]:
-        """Return counts, tokens and how many answers teach."""
+        """Return counts, tokens, how many answers teach, and how many examples say nearly the same."""
         async with database.tenant_transaction(caller.tenant) as transaction:
             dataset = await agent_store.get_dataset(transaction.connection, caller.tenant, dataset_id)
             if dataset is None:
                 raise problems.no_dataset()
             found = await listing_store.summary(transaction.connection, caller.tenant, dataset_id)
-        return views.dataset(dataset) | dict(found)
+            groups = await near_store.group_counts(transaction.connection, caller.tenant, dataset_id)
+        return views.dataset(dataset) | dict(found) | dict(groups)
 
 
 def _add_examples(routes: APIRouter, database: Database, objects: ObjectStore) -> None:

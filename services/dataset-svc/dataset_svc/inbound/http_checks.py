@@ -18,7 +18,7 @@ from dataset_svc.domain.checks import CODES, finding_of
 from dataset_svc.inbound import requests, views
 from dataset_svc.inbound.http import Limit
 from dataset_svc.inbound.http_examples import IfMatch, offer_undo, seen_revision
-from dataset_svc.outbound import agent_store, example_store, finding_store
+from dataset_svc.outbound import agent_store, example_store, finding_store, near_store
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.check_examples import catch_up
 from dataset_svc.usecases.fix_example import fix_example
@@ -74,16 +74,18 @@ def _add_findings(routes: APIRouter, database: Database, wake: Callable[[], None
             if await agent_store.get_dataset(connection, caller.tenant, dataset_id) is None:
                 raise problems.no_dataset()
             pending = await catch_up(transaction, tenant=caller.tenant, dataset_id=dataset_id)
+            ungrouped = await near_store.count_due(connection, caller.tenant, dataset_id)
             counts = await finding_store.counts(connection, caller.tenant, dataset_id, saved_only=False)
             rows = await finding_store.page(
                 connection, caller.tenant, dataset_id, code=code, severity=severity, after=cursor,
                 limit=limit + 1,
             )  # fmt: skip
-        if pending:
+        if pending or ungrouped:
             wake()
         items = [_item(row, language(request)) for row in rows]
         return {
             "pending": pending,
+            "ungrouped": ungrouped,
             "counts": [views.code_count(row) for row in counts],
             **views.page(rows, limit, items, "example_id"),
         }

@@ -22,7 +22,7 @@ from dataset_svc.inbound import views
 from dataset_svc.inbound.http import GOES_ON, MADE, Limit, Number
 from dataset_svc.inbound.version_requests import NewVersion, Rebuild, Share, Train
 from dataset_svc.outbound import agent_store, version_store
-from dataset_svc.usecases.check_examples import catch_up
+from dataset_svc.usecases.check_examples import settle
 from dataset_svc.usecases.compare_versions import compare_versions
 from dataset_svc.usecases.freeze_version import FreezeSettings, begin_version, preview_split
 from dataset_svc.usecases.rebuild_version import rebuild_version
@@ -170,7 +170,7 @@ def _add_comparing(routes: APIRouter, database: Database, catalogue: Catalogue) 
             dataset = await agent_store.get_dataset(transaction.connection, caller.tenant, dataset_id)
             if dataset is None:
                 raise problems.no_dataset()
-            pending = await catch_up(transaction, tenant=caller.tenant, dataset_id=dataset_id)
+            pending = await settle(transaction, tenant=caller.tenant, dataset_id=dataset_id)
             wanted = FreezeSettings(validation_share=validation_share, exclude=tuple(exclude or ()))
             found = await preview_split(transaction.connection, caller.tenant, dataset_id, wanted)
         return views.split(found, pending, catalogue.min_examples(dataset["base_model"] or ""))
@@ -266,7 +266,7 @@ async def _checked(
     """Wait until nothing is left to check, but not for ever: freezing says itself what is pending."""
     while True:
         async with database.tenant_transaction(tenant) as transaction:
-            pending = await catch_up(transaction, tenant=tenant, dataset_id=dataset_id)
+            pending = await settle(transaction, tenant=tenant, dataset_id=dataset_id)
         if not pending or time.monotonic() >= until:
             return
         patience.wake_checker()

@@ -189,6 +189,8 @@ def split(found: Split, pending: int, least: int) -> dict[str, Any]:
         "training": {"examples": found.training, "tokens": found.training_tokens},
         "validation": {"examples": found.validation, "tokens": found.validation_tokens},
         "twins": found.twins,
+        "near_duplicates": found.near_duplicates,
+        "moved": found.moved,
         "needed": least,
         "enough": found.training >= least,
         "pending": pending,

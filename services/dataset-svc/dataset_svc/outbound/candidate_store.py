@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 from zlib import crc32
 
@@ -13,6 +14,8 @@ from chassis import tombstones
 from chassis.database import Connection
 from dataset_svc.domain.dialog import Candidate, Dialog
 
+Place = tuple[datetime, str, str, int, str]
+"""Where a candidate stands in order of age: received at, tenant, dialog, revision, branch."""
 Slot = tuple[str, str]  # tenant, dialog
 Owned = tuple[str, Candidate]  # tenant, candidate
 MATCHING, TURNS = 7, 256
@@ -60,18 +63,22 @@ async def erased(connection: Connection, slots: Sequence[Slot]) -> set[Slot]:
 
 
 async def put_candidates(connection: Connection, candidates: Sequence[Owned]) -> None:
-    """Keep revisions of dialogs' branches; the same one again only refreshes its outcome."""
+    """Keep revisions of dialogs' branches; the same again refreshes its outcome, and a text that expired."""
     if not candidates:
         return
     await connection.execute(
         """
-        INSERT INTO candidates (tenant_id, dialog_id, revision, branch, agent_id, source, outcome,
+        INSERT INTO candidates AS k (tenant_id, dialog_id, revision, branch, agent_id, source, outcome,
             message_count, ended_at, transcript, uri, sha256)
         SELECT * FROM json_to_recordset($1::json) AS u (
             tenant_id text, dialog_id text, revision bigint, branch text, agent_id text, source text,
             outcome text, message_count bigint, ended_at timestamptz, transcript jsonb, uri text, sha256 text)
         ON CONFLICT (tenant_id, dialog_id, revision, branch)
-        DO UPDATE SET outcome = excluded.outcome, ended_at = excluded.ended_at
+        DO UPDATE SET outcome = excluded.outcome, ended_at = excluded.ended_at,
+            transcript = CASE WHEN k.uri IS NULL THEN coalesce(k.transcript, excluded.transcript) END,
+            uri = CASE WHEN k.transcript IS NULL THEN coalesce(k.uri, excluded.uri) END,
+            sha256 = coalesce(k.sha256, excluded.sha256),
+            received_at = CASE WHEN k.transcript IS NULL AND k.uri IS NULL THEN now() ELSE k.received_at END
         """,
         _rows(candidates),
     )
@@ -132,11 +139,12 @@ def _rows(candidates: Sequence[Owned]) -> str:
 async def find_candidate(
     connection: Connection, tenant: str, agent_id: str, dialog_id: str, revision: int
 ) -> Record | None:
-    """Return the agent's candidate of this revision, or of the next one that came."""
+    """Return the agent's candidate of this revision, or of the next one that came, if its text is kept."""
     return await connection.fetchrow(
         """
         SELECT * FROM candidates
         WHERE tenant_id = $1 AND agent_id = $2 AND dialog_id = $3 AND revision >= $4
+          AND (transcript IS NOT NULL OR uri IS NOT NULL)
         ORDER BY revision, received_at DESC LIMIT 1
         """,
         tenant,
@@ -304,3 +312,50 @@ async def delete_old_pending(connection: Connection, days: float) -> None:
         "WHERE coalesce(opened_at, asked_at) < clock_timestamp() - make_interval(secs => $1)",
         days * 86_400,
     )
+
+
+async def expire_candidates(
+    connection: Connection, days: float, after: Place, limit: int
+) -> tuple[list[int], Place | None]:
+    """Let go of the text of candidates that no example holds and nobody waits for, received so many days ago.
+
+    Looks at up to `limit` of them behind a place, oldest first; returns the bytes of each that went, and the
+    place of the last one that was looked at, None when there are no more.
+    """
+    row = await connection.fetchrow(
+        """
+        WITH old AS MATERIALIZED (
+            SELECT tenant_id, dialog_id, revision, branch, received_at FROM candidates
+            WHERE (transcript IS NOT NULL OR uri IS NOT NULL)
+              AND received_at < now() - make_interval(secs => $1)
+              AND (received_at, tenant_id, dialog_id, revision, branch) > ($3, $4, $5, $6, $7)
+            ORDER BY received_at, tenant_id, dialog_id, revision, branch LIMIT $2
+        ), free AS MATERIALIZED (
+            SELECT c.tenant_id, c.dialog_id, c.revision, c.branch, pg_column_size(c.transcript) AS size
+            FROM candidates c JOIN old USING (tenant_id, dialog_id, revision, branch)
+            WHERE NOT EXISTS (
+                SELECT FROM examples e WHERE e.tenant_id = c.tenant_id AND e.dialog_id = c.dialog_id
+            ) AND NOT EXISTS (
+                SELECT FROM pending_examples p
+                WHERE p.tenant_id = c.tenant_id AND p.dialog_id = c.dialog_id AND p.opened_id IS NULL
+            ) FOR UPDATE OF c SKIP LOCKED
+        ), gone AS (
+            UPDATE candidates c SET transcript = NULL, uri = NULL, sha256 = NULL FROM free f
+            WHERE c.tenant_id = f.tenant_id AND c.dialog_id = f.dialog_id AND c.revision = f.revision
+              AND c.branch = f.branch
+            RETURNING coalesce(f.size, 0) AS size
+        )
+        SELECT (SELECT array_agg(size) FROM gone) AS sizes, (SELECT count(*) FROM old) AS seen, last.*
+        FROM (
+            SELECT received_at, tenant_id, dialog_id, revision, branch FROM old
+            ORDER BY received_at DESC, tenant_id DESC, dialog_id DESC, revision DESC, branch DESC LIMIT 1
+        ) last
+        """,
+        days * 86_400,
+        limit,
+        *after,
+    )
+    if row is None:
+        return [], None
+    sizes, seen, *last = row
+    return list(sizes or ()), (last[0], last[1], last[2], last[3], last[4]) if seen == limit else None

@@ -111,6 +111,7 @@ async def get(connection: Connection, tenant: str, example_id: UUID) -> Record |
             SELECT c.revision, c.message_count FROM candidates c
             WHERE c.tenant_id = e.tenant_id AND c.dialog_id = e.dialog_id AND c.branch = e.branch
               AND c.revision > e.origin_revision AND c.message_count > e.origin_count
+              AND (c.transcript IS NOT NULL OR c.uri IS NOT NULL)
             ORDER BY c.revision DESC LIMIT 1
         ) newer ON true
         WHERE e.tenant_id = $1 AND e.id = $2
@@ -349,7 +350,7 @@ async def delete_expired(connection: Connection, days: float, limit: int) -> lis
                 ORDER BY changed_at LIMIT $2 FOR UPDATE
             ) old
             WHERE e.tenant_id = old.tenant_id AND e.id = old.id
-            RETURNING e.tenant_id, e.id, e.state
+            RETURNING e.tenant_id, e.id, e.state, pg_column_size(e.original) + pg_column_size(e.draft) AS size
         ), revisions AS (
             DELETE FROM example_revisions r USING gone g
             WHERE r.tenant_id = g.tenant_id AND r.example_id = g.id AND NOT EXISTS (

@@ -75,6 +75,16 @@ async def page(
                         SELECT o.example_id FROM example_checks o WHERE o.tenant_id = c.tenant_id
                           AND o.dataset_id = c.dataset_id AND o.content_sha256 = c.content_sha256
                           AND o.state = 'saved' AND o.example_id <> c.example_id LIMIT 5) o)
+                WHEN 'near_duplicate' THEN (
+                    SELECT jsonb_agg(o.example_id) FROM (
+                        SELECT o.example_id FROM example_signatures s
+                        JOIN example_signatures o
+                          ON o.tenant_id = s.tenant_id AND o.group_id = s.group_id
+                        JOIN example_checks t
+                          ON t.tenant_id = o.tenant_id AND t.example_id = o.example_id
+                        WHERE s.tenant_id = c.tenant_id AND s.example_id = c.example_id
+                          AND t.content_sha256 <> c.content_sha256
+                        ORDER BY o.example_id LIMIT 5) o)
                 WHEN 'contradiction' THEN (
                     SELECT jsonb_agg(o.example_id) FROM (
                         SELECT DISTINCT o.example_id FROM corrected_answers a

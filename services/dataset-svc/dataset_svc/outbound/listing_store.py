@@ -25,6 +25,9 @@ MATCHES = """
     AND (NOT $3 ? 'unsaved'
         OR (e.saved_draft IS DISTINCT FROM e.draft_revision) = ($3 ->> 'unsaved')::boolean)
     AND (NOT $3 ? 'copied' OR (e.copied_example_id IS NOT NULL) = ($3 ->> 'copied')::boolean)
+    AND (NOT $3 ? 'group' OR e.id IN (
+        SELECT s.example_id FROM example_signatures s
+        WHERE s.tenant_id = $1 AND s.group_id = ($3 ->> 'group')::uuid))
 """
 """Whether an example `e` matches the filter in $3."""
 

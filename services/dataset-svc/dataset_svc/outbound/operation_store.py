@@ -314,13 +314,16 @@ async def delete_old(connection: Connection, days: float, limit: int) -> list[Re
     """Delete operations that finished so many days ago; they cannot be undone any more."""
     return await connection.fetch(
         """
-        DELETE FROM operations o USING (
-            SELECT tenant_id, id FROM operations
-            WHERE finished_at < clock_timestamp() - make_interval(secs => $1)
-            LIMIT $2 FOR UPDATE SKIP LOCKED
-        ) old
+        WITH old AS MATERIALIZED (
+            SELECT tenant_id, id, (
+                SELECT coalesce(sum(pg_column_size(i.before) + pg_column_size(i.after)), 0)::bigint
+                FROM operation_items i WHERE i.tenant_id = o.tenant_id AND i.operation_id = o.id) AS size
+            FROM operations o WHERE finished_at < clock_timestamp() - make_interval(secs => $1)
+            ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM operations o USING old
         WHERE o.tenant_id = old.tenant_id AND o.id = old.id
-        RETURNING o.tenant_id, o.id, o.arguments
+        RETURNING o.tenant_id, o.id, o.arguments, old.size
         """,
         days * 86_400,
         limit,

@@ -11,16 +11,31 @@ from asyncpg import Record
 from chassis.database import Connection
 
 SPLIT = """
-    SELECT example_id, revision, tokens, content_sha256, answered_under, has_twin,
-        CASE WHEN split_hash < $3 AND NOT bool_or(has_twin) OVER (PARTITION BY dialog_key)
-            THEN 'validation' ELSE 'training' END AS part
+    SELECT example_id, revision, tokens, content_sha256, answered_under, has_twin, is_near,
+        part, is_near AND (split_hash < $3) <> (part = 'validation') AS is_moved
     FROM (
-        SELECT *, min(dialog_key) OVER twins <> max(dialog_key) OVER twins AS has_twin FROM example_checks
-        WHERE tenant_id = $1 AND dataset_id = $2 AND state = 'saved' AND example_id <> ALL($4::uuid[])
-        WINDOW twins AS (PARTITION BY content_sha256)
-    ) c
+        SELECT *, CASE WHEN coalesce(group_split_hash, split_hash) < $3
+                AND NOT bool_or(trains) OVER (PARTITION BY dialog_key)
+            THEN 'validation' ELSE 'training' END AS part
+        FROM (
+            SELECT *, bool_or(has_twin OR is_mixed) OVER near AS trains, count(*) OVER near > 1 AS is_near
+            FROM (
+                SELECT c.*, s.group_id, s.group_split_hash,
+                    min(c.dialog_key) OVER twins <> max(c.dialog_key) OVER twins AS has_twin,
+                    min(coalesce(s.group_id::text, '')) OVER dialog
+                        <> max(coalesce(s.group_id::text, '')) OVER dialog AS is_mixed
+                FROM example_checks c LEFT JOIN example_signatures s USING (tenant_id, example_id)
+                WHERE c.tenant_id = $1 AND c.dataset_id = $2 AND c.state = 'saved'
+                  AND c.example_id <> ALL($4::uuid[])
+                WINDOW twins AS (PARTITION BY c.content_sha256), dialog AS (PARTITION BY c.dialog_key)
+            ) a WINDOW near AS (PARTITION BY coalesce(group_id, example_id))
+        ) b
+    ) p
 """
-"""The saved examples that are not excluded, each on its side: what is the same in two dialogs trains."""
+"""The saved examples that are not excluded, each on its side: near duplicates together.
+What is the same in two dialogs trains, and so does a group when a dialog of it has examples outside of it:
+else one side would follow from the other without end. `is_moved`: its own dialog would be on the other side.
+"""
 
 
 async def create(
@@ -78,7 +93,8 @@ async def split_counts(
             count(*) FILTER (WHERE part = 'validation') AS validation,
             coalesce(sum(tokens) FILTER (WHERE part = 'training'), 0)::bigint AS training_tokens,
             coalesce(sum(tokens) FILTER (WHERE part = 'validation'), 0)::bigint AS validation_tokens,
-            count(*) FILTER (WHERE has_twin) AS twins
+            count(*) FILTER (WHERE has_twin) AS twins, count(*) FILTER (WHERE is_near) AS near_duplicates,
+            count(*) FILTER (WHERE is_moved) AS moved
         FROM ({SPLIT}) s
         """,  # noqa: S608 -- SPLIT is a literal
         tenant,

@@ -12,10 +12,12 @@ import orjson
 from chassis.database import Connection, Database, Transaction
 from dataset_svc.domain.checks import CODES
 from dataset_svc.domain.checks.copy import Checked, Copy, check_copies
+from dataset_svc.domain.near import ALGORITHM
 from dataset_svc.domain.split import split_hash
-from dataset_svc.outbound import agent_store, check_store
+from dataset_svc.outbound import agent_store, check_store, near_store
 from dataset_svc.outbound.row import Row
 from dataset_svc.outbound.side_process import SideProcess
+from dataset_svc.usecases.group_examples import can_group_now, group_now
 
 AT_ONCE, SMALL = 32, 256 * 1024
 """Examples, and bytes of them, that a request checks itself, some 5 ms; the rest is the worker's."""
@@ -29,17 +31,30 @@ Compute = Callable[[Sequence[Copy], str, str | None], Awaitable[list[Checked]]]
 
 
 async def catch_up(transaction: Transaction, *, tenant: str, dataset_id: UUID) -> int:
-    """Check the last few changes of a dataset; returns how many examples still wait for the worker."""
+    """Check the last few changes of a dataset; returns how many examples still wait for the worker.
+
+    In a small dataset they are grouped too; in a large one `settle` says what is left.
+    """
     connection = transaction.connection
     due = await check_store.count_due(connection, tenant, dataset_id)
-    if not 0 < due <= AT_ONCE:
+    if due > AT_ONCE:
         return due
-    await check_store.wait_turn(connection, tenant, dataset_id)
-    taken = await check_store.take_due(connection, tenant, dataset_id, due, SMALL, one_at_least=False)
-    await _check_taken(connection, tenant, dataset_id, taken, _here)
-    if len(taken) == due:
-        return 0
-    return await check_store.count_due(connection, tenant, dataset_id)
+    if due:
+        await check_store.wait_turn(connection, tenant, dataset_id)
+        taken = await check_store.take_due(connection, tenant, dataset_id, due, SMALL, one_at_least=False)
+        await _check_taken(connection, tenant, dataset_id, taken, _here)
+        if len(taken) < due and (left := await check_store.count_due(connection, tenant, dataset_id)):
+            return left
+    if await can_group_now(connection, tenant, dataset_id):
+        await check_store.wait_turn(connection, tenant, dataset_id)
+        await group_now(connection, tenant, dataset_id)
+    return 0
+
+
+async def settle(transaction: Transaction, *, tenant: str, dataset_id: UUID) -> int:
+    """The same; returns how many examples wait to be checked, and then to be grouped: a split needs both."""
+    pending = await catch_up(transaction, tenant=tenant, dataset_id=dataset_id)
+    return pending or await near_store.count_due(transaction.connection, tenant, dataset_id)
 
 
 async def _here(copies: Sequence[Copy], prompt: str, tools: str | None) -> list[Checked]:
@@ -91,7 +106,10 @@ async def _check_taken(
     agent = await agent_store.agent_of_dataset(connection, tenant, dataset_id)
     rows = await check_store.copies(connection, tenant, due)
     checked = await compute(
-        [Copy(row["id"], row["messages"], row["original"], row["ratings"]) for row in rows],
+        [
+            Copy(row["id"], row["messages"], row["original"], row["ratings"], row["state"] == "saved")
+            for row in rows
+        ],
         agent["prompt"] if agent else "",
         orjson.dumps(agent["tools"]).decode() if agent else None,
     )
@@ -106,7 +124,10 @@ async def _store(
     rows: Sequence[Row],
     checked: Sequence[Checked],
 ) -> None:
-    """Put what was found in the place of what had been, and compare with the other examples."""
+    """Put what was found in the place of what had been, and compare with the other examples.
+
+    Signatures are compared later; one that did not change stays in its group, and its finding is back.
+    """
     contents, questions = await check_store.forget(connection, tenant, due)
     if checked:
         by_id = {row["id"]: row for row in rows}
@@ -121,6 +142,29 @@ async def _store(
     await check_store.mark_duplicates(connection, tenant, dataset_id, list(contents))
     if questions:
         await check_store.mark_contradictions(connection, tenant, dataset_id, list(questions))
+    await _store_signatures(connection, tenant, dataset_id, due, checked)
+
+
+async def _store_signatures(
+    connection: Connection,
+    tenant: str,
+    dataset_id: UUID,
+    due: Sequence[UUID],
+    checked: Sequence[Checked],
+) -> None:
+    """Keep the signatures of what is saved; those of drafts and of removed examples go."""
+    kept = [
+        (one.example_id, one.sketch.signature, one.sketch.shingles)
+        for one in checked
+        if one.sketch is not None
+    ]
+    with_one = {row[0] for row in kept}
+    if gone := [one for one in due if one not in with_one]:
+        await near_store.drop_signatures(connection, tenant, gone)
+    if kept:
+        await near_store.put_signatures(connection, tenant, dataset_id, ALGORITHM, kept)
+    if groups := await near_store.groups_of(connection, tenant, list(with_one)):
+        await near_store.mark_near(connection, tenant, dataset_id, groups, [])
 
 
 def _check(row: Row, one: Checked) -> tuple[Any, ...]:

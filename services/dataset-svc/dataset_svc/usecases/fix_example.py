@@ -6,20 +6,23 @@ from uuid import UUID
 
 from chassis import audit
 from chassis.database import Transaction
-from dataset_svc.domain import check_problems
+from dataset_svc.domain import check_problems, near
 from dataset_svc.domain.checks import Finding, check
 from dataset_svc.domain.checks.fixes import Fix, fixed
 from dataset_svc.domain.edits import EditRefusedError
+from dataset_svc.domain.filter import Filter
 from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.message import load
 from dataset_svc.domain.weights import Ratings, weights
-from dataset_svc.outbound import agent_store
+from dataset_svc.outbound import agent_store, near_store
 from dataset_svc.outbound.row import Row
+from dataset_svc.usecases.change_examples import begin_change
 from dataset_svc.usecases.edit_example import lock_example, lock_present, put_working_copy
 from dataset_svc.usecases.save_example import remove_example, save_example
 from dataset_svc.usecases.undo_operation import remember
 
 LEAVE_OUT = "leave_out"
+NEAR_DUPLICATE, KEEP_THIS = "near_duplicate", "keep_this"
 
 
 async def fix_example(
@@ -38,13 +41,18 @@ async def fix_example(
 ) -> UUID | None:
     """Fix the first such finding of the working copy; `leave_out` takes the example out of the dataset.
 
-    Returns the operation that undoes a save or removal. Raises a 404 Problem without such a finding, a 422
+    `keep_this` takes out what is nearly the same as this example, by one operation. Returns the
+    operation that undoes a save or removal. Raises a 404 Problem without such a finding, a 422
     when it has no such fix or the fix cannot be done.
     """
     row = await lock_present(transaction.connection, tenant, example_id, seen)
     if fix == LEAVE_OUT:
         change = await remove_example(transaction, tenant=tenant, by=by, row=row)
         return await remember(transaction, tenant, by, "remove", row, change)
+    if code == NEAR_DUPLICATE:
+        if fix != KEEP_THIS:
+            raise check_problems.no_such_fix(code, [KEEP_THIS, LEAVE_OUT])
+        return await _keep_this(transaction, tenant, by, row)
     finding = await _find(transaction, tenant, row, code, message_id)
     if fix not in finding.fixes:
         raise check_problems.no_such_fix(code, list(finding.fixes))
@@ -54,6 +62,19 @@ async def fix_example(
     row = await lock_example(transaction.connection, tenant, example_id)
     change = await save_example(transaction, tenant=tenant, by=by, row=row, language=language)
     return await remember(transaction, tenant, by, "save", row, change)
+
+
+async def _keep_this(transaction: Transaction, tenant: str, by: str, row: Row) -> UUID:
+    """Take out the examples that are near to this one; those that are in its group through others stay."""
+    held = await near_store.group_shingles(transaction.connection, tenant, row["id"])
+    own = held.pop(row["id"], b"")
+    others = [one for one, shingles in held.items() if near.jaccard(own, shingles) >= near.NEAR]
+    if not others:
+        raise check_problems.no_such_finding()
+    return await begin_change(
+        transaction, tenant=tenant, by=by, dataset_id=row["dataset_id"], action="remove", arguments={},
+        ids=others, wanted=Filter(),
+    )  # fmt: skip
 
 
 async def _find(

@@ -15,7 +15,7 @@ from dataset_svc.domain.checks.agent import agent_errors
 from dataset_svc.domain.split import default_share, threshold
 from dataset_svc.outbound import agent_store, check_store, finding_store, version_store
 from dataset_svc.outbound.row import Row
-from dataset_svc.usecases.check_examples import catch_up
+from dataset_svc.usecases.check_examples import settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,10 @@ class FreezeSettings:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What each file would hold; `twins` are examples that train because another dialog says the same."""
+    """What each file would hold; `twins` are examples that train because another dialog says the same.
+
+    `moved` of the `near_duplicates` are not where their dialog alone would be: they follow their group.
+    """
 
     share: float
     default: float
@@ -38,6 +41,8 @@ class Split:
     training_tokens: int
     validation_tokens: int
     twins: int
+    near_duplicates: int
+    moved: int
 
 
 async def preview_split(
@@ -77,7 +82,7 @@ async def begin_version(
     agent = await agent_store.agent_of_dataset(connection, tenant, dataset_id)
     if agent is None:
         raise problems.agent_unknown()
-    if pending := await catch_up(transaction, tenant=tenant, dataset_id=dataset_id):
+    if pending := await settle(transaction, tenant=tenant, dataset_id=dataset_id):
         raise check_problems.checks_pending(pending)
     warnings = await _sound(connection, tenant, dataset_id, agent, wanted)
     split = await preview_split(connection, tenant, dataset_id, wanted)
@@ -89,6 +94,8 @@ async def begin_version(
         "validation_share": split.share,
         "exclude": list(map(str, wanted.exclude)),
         "min_examples": least,
+        "near_duplicates": split.near_duplicates,
+        "moved": split.moved,
     }
     version = await version_store.create(
         connection, tenant, dataset_id, dict(agent), settings=settings, warnings=warnings, by=by

@@ -66,13 +66,16 @@ async def open_from_dialog(
 
 
 async def fill_pending(transaction: Transaction, objects: ObjectStore, pending: Row) -> None:
-    """Make the example that was promised before its revision arrived, or lead to the one there is."""
+    """Make the example that was promised before its revision arrived, or lead to the one there is.
+
+    A revision that is the same as one whose text has expired leaves it waiting: selecting brings the text.
+    """
     tenant = pending["tenant_id"]
     candidate = await candidate_store.find_candidate(
         transaction.connection, tenant, pending["agent_id"], pending["dialog_id"], pending["revision"]
     )
     if candidate is None:
-        raise RuntimeError("the candidate that was just stored is not there")
+        return
     opened = await create_from_candidate(
         transaction, objects, tenant, candidate,
         dataset_id=pending["dataset_id"], example_id=pending["example_id"], by=pending["asked_by"],

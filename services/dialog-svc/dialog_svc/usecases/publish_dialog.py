@@ -64,7 +64,7 @@ async def _completed(
     by_id = {row["message_id"]: row for row in rows}
     path = [by_id[node.id] for node in path_to(completion.leaf, nodes_of(rows))]
     transcript: Transcript = SameTranscript(same_as=revision)
-    if not again:
+    if not again or completion.reason == "selected":  # who asks for it may have let go of it since
         transcript = await transcripts.publishable(dialog.tenant, dialog.id, path)
     return DialogCompleted(
         dialog_id=dialog.id,

@@ -102,6 +102,10 @@ CODES: dict[str, Code] = {
     "duplicate": _warning(
         "Another example is exactly the same.", "Другой пример точно такой же.", "leave_out"
     ),
+    "near_duplicate": _warning(
+        "{others} other example(s) say nearly the same.", "Почти то же говорят другие примеры: {others}.",
+        "keep_this", "leave_out",
+    ),
     "trailing_messages_cut": Code(
         "note",
         "The last {after} message(s) follow the last answer and are left out of the line.",

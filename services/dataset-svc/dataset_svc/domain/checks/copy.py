@@ -17,6 +17,7 @@ from dataset_svc.domain.checks.finding import Finding
 from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.line import fragment, line_messages
 from dataset_svc.domain.message import Message, Messages, load
+from dataset_svc.domain.near import Sketch, sketch
 from dataset_svc.domain.tokens import EXAMPLE, count_messages, frame_tokens
 from dataset_svc.domain.weights import Ratings, weights
 
@@ -29,12 +30,13 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What is checked: JSON documents as they are stored."""
+    """What is checked: JSON documents as they are stored; of a saved one a sketch is made too."""
 
     example_id: UUID
     messages: str
     original: str
     ratings: str
+    is_saved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Corrected:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found; `content_sha256` is of the line's messages with their weights."""
+    """What was found; `content_sha256` is of the line with its weights, `sketch` of its words."""
 
     example_id: UUID
     content_sha256: bytes
@@ -57,6 +59,7 @@ class Checked:
     answered_under: int | None
     findings: tuple[tuple[str, dict[str, Any]], ...]
     corrected: tuple[Corrected, ...]
+    sketch: Sketch | None
 
 
 def check_copies(copies: Sequence[Copy], prompt: str, tools: str | None) -> list[Checked]:
@@ -89,6 +92,7 @@ def _check_copy(copy: Copy, functions: Functions | None, around: int) -> Checked
         answered_under=next((one.agent_version for one in reversed(messages) if one.agent_version), None),
         findings=tuple((one.code, one.stored()) for one in findings),
         corrected=() if messages is original else tuple(_corrected(messages, original, found)),
+        sketch=sketch(messages) if copy.is_saved else None,
     )
 
 
