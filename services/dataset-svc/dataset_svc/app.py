@@ -15,6 +15,7 @@ from dataset_svc.inbound import (
     http_examples,
     http_files,
     http_operations,
+    http_personal,
     http_versions,
 )
 from dataset_svc.inbound.events import consumers
@@ -32,7 +33,7 @@ FREEZE = ("freeze", "freeze-2")
 CHECK, OPERATIONS = "check", "operations"
 SCOPES = {
     **http.SCOPES, **http_examples.SCOPES, **http_operations.SCOPES, **http_files.SCOPES,
-    **http_checks.SCOPES, **http_versions.SCOPES,
+    **http_checks.SCOPES, **http_personal.SCOPES, **http_versions.SCOPES,
 }  # fmt: skip
 
 
@@ -60,6 +61,7 @@ def compose(surroundings: Surroundings) -> Parts:
     http_operations.add_endpoints(router, database, lambda: surroundings.wake(OPERATIONS))
     http_files.add_endpoints(router, database, objects, lambda: surroundings.wake(OPERATIONS))
     http_checks.add_endpoints(router, database, wake_checker)
+    http_personal.add_endpoints(router, database, wake_checker)
     patience = http_versions.Patience(settings.freeze_wait, wake_checker, wake_freezers)
     http_versions.add_endpoints(router, database, catalogue, patience)
     return Parts(

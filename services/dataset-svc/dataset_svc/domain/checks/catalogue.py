@@ -102,6 +102,11 @@ CODES: dict[str, Code] = {
     "duplicate": _warning(
         "Another example is exactly the same.", "Другой пример точно такой же.", "leave_out"
     ),
+    "personal_data": _warning(
+        "The message holds personal data. Give it pseudonyms, or allow the value where it is your own.",
+        "В сообщении персональные данные. Замените их псевдонимами или разрешите значение, если оно ваше.",
+        "pseudonymise", "leave_out",
+    ),
     "trailing_messages_cut": Code(
         "note",
         "The last {after} message(s) follow the last answer and are left out of the line.",

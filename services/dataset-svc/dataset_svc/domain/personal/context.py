@@ -1,0 +1,52 @@
+"""The words before a number, which say what it is: the nearest one counts."""
+
+from __future__ import annotations
+
+import re
+
+BEFORE, AFTER = 48, 24
+"""Code points that are looked at on either side of a number."""
+_FLAGS = re.IGNORECASE
+_WORDS = re.compile(
+    r"(?P<phone>тел(?:ефон\w*|\b)|моб(?:ильн\w*|\b)|сотов\w*|звон\w*|(?:пере|по)звон\w*|набер\w*|на связи"
+    r"|what'?s\s?app|в[ао]тс\w*|viber|вайбер\w*|telegram|телеграм\w*|смс\w*|\bsms\b|для связи"
+    r"|phone\w*|\bcall(?:ing|ed)?\b|\bcell\b|\bmobile\b|\btel\b|\btext(?:ed)? (?:me|us|him|her|at|to)\b"
+    r"|\breach (?:me|us|him|her|you)\b|\bring\b|\bfax\b|\bdial\b|\bmsisdn\b)"
+    r"|(?P<inn>\bинн\b|(?-i:\bINN\b)|налогоплательщик\w*|\btaxpayer\b|\btax id\b)"
+    r"|(?P<snils>снилс\w*|\bsnils\b|страхов\w+ (?:номер\w*|свидетельств\w*)|пенсионн\w+ (?:номер|страхов)\w*)"
+    r"|(?P<passport>паспорт\w*|\bpassport\w*|загран\w*|\bсери[яию]\b|удостоверени\w+ личности)"
+    r"|(?P<card>\bкарт(?:а|ы|е|у|ой|очк\w+)\b|\bcard\b|\bvisa\b|master\s?card\w*|\bмир\b|\bpan\b|\bamex\b)"
+    r"|(?P<other>заказ\w*|\border\w*|трек\w*|\btrack\w*|накладн\w+|отправлени\w+|посылк\w+|\bparcel\b|\bshipment\b"
+    r"|\binvoice\w*|\bсч[её]т\w*|договор\w*|\bcontract\b|артикул\w*|\bsku\b|брон\w+|\bbooking\b|\breservation\b"
+    r"|\bconfirmation\b|\breference\b|\bref\b|\btransaction\b|транзакци\w+|\bticket\b|билет\w*|тикет\w*"
+    r"|обращени\w+|заявк\w+|\bcase\b|\bisbn\b|\bimei\b|\bvin\b|серийн\w+|\bserial\b|\broom\b|огрн\w*|\bкпп\b|\bбик\b"
+    r"|\bокпо\b|\bкорр?\.?\s?сч\w*|р/с|к/с|штрих\w*|\bbarcode\b|\bean\b|\baccount\b|лицев\w+|полис\w*|\bpolicy\b"
+    r"|кадастр\w+|\bквитанци\w+|\bчек\w*|\breceipt\b|\bprice\b|\bцен\w+|\bсумм\w+|\bversion\b|версии?\w*|\bid\b"
+    r"|\bmodel\b|модел\w+|\bмодем\w*|тираж\w*|\bstock\b|бонусн\w+|\bloyalty\b|\bmember(?:ship)?\b|\bserver\b)",
+    _FLAGS,
+)
+_PARTS = re.compile(r"[_\-.\s]+|(?<=[a-z])(?=[A-Z])")
+
+
+def named(text: str, start: int, key: str = "") -> str | None:
+    """Return what the nearest word before `start` says that a number is, "other" for no personal data.
+
+    `key` is the name of the JSON field that holds the text, farther away than any word of the text.
+    """
+    nearest = None
+    for found in _WORDS.finditer(f"{key} {text[max(0, start - BEFORE) : start]}"):
+        nearest = found.lastgroup
+    return nearest
+
+
+def named_after(text: str, end: int) -> str | None:
+    """Return what the first word after `end`, in the same sentence, says: "912… is my phone"."""
+    window = re.split(r"[.!?;\n]", text[end : end + AFTER], maxsplit=1)[0]
+    first = _WORDS.search(window)
+    return first.lastgroup if first else None
+
+
+def words_of_key(key: str) -> str:
+    """Return the words of a field's name: "clientPhone_number" is "client Phone number"."""
+    words = _PARTS.sub(" ", key)
+    return re.sub(r"\binn\b", "INN", words, flags=_FLAGS)
