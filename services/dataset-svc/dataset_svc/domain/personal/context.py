@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 BEFORE, AFTER = 48, 24
 """Code points that are looked at on either side of a number."""
 _FLAGS = re.IGNORECASE
 _WORDS = re.compile(
-    r"(?P<phone>тел(?:ефон\w*|\b)|моб(?:ильн\w*|\b)|сотов\w*|звон\w*|(?:пере|по)звон\w*|набер\w*|на связи"
-    r"|what'?s\s?app|в[ао]тс\w*|viber|вайбер\w*|telegram|телеграм\w*|смс\w*|\bsms\b|для связи"
-    r"|phone\w*|\bcall(?:ing|ed)?\b|\bcell\b|\bmobile\b|\btel\b|\btext(?:ed)? (?:me|us|him|her|at|to)\b"
+    r"(?P<phone>тел(?:ефон\w*|\b)|моб(?:ильн\w*|\b)|сотов\w*|городск\w*|домашн\w*|звон\w*|набер\w*"
+    r"|(?:пере|по)звон\w*|на связи|what'?s\s?app|в[ао]тс\w*|viber|вайбер\w*|telegram|телеграм\w*|смс\w*"
+    r"|\bsms\b|для связи|phone\w*|\bcall(?:ing|ed)?\b|\bcell\b|\bmobile\b|\btel\b"
+    r"|\btext(?:ed)? (?:me|us|him|her|at|to)\b"
     r"|\breach (?:me|us|him|her|you)\b|\bring\b|\bfax\b|\bdial\b|\bmsisdn\b)"
     r"|(?P<inn>\bинн\b|(?-i:\bINN\b)|налогоплательщик\w*|\btaxpayer\b|\btax id\b)"
     r"|(?P<snils>снилс\w*|\bsnils\b|страхов\w+ (?:номер\w*|свидетельств\w*)|пенсионн\w+ (?:номер|страхов)\w*)"
@@ -33,19 +35,32 @@ def named(text: str, start: int, key: str = "") -> str | None:
 
     `key` is the name of the JSON field that holds the text, farther away than any word of the text.
     """
+    return _nearest(f"{key} {text[max(0, start - BEFORE) : start]}")
+
+
+@lru_cache(maxsize=4096)
+def _nearest(words: str) -> str | None:
+    """The last word that says anything; in JSON all that stands before a number is its field's name."""
     nearest = None
-    for found in _WORDS.finditer(f"{key} {text[max(0, start - BEFORE) : start]}"):
+    for found in _WORDS.finditer(words):
         nearest = found.lastgroup
     return nearest
 
 
-def named_after(text: str, end: int) -> str | None:
-    """Return what the first word after `end`, in the same sentence, says: "912… is my phone"."""
+def named_as(kind: str, text: str, start: int, end: int, key: str = "") -> str | None:
+    """Return what the words before say, and where they say nothing the kind, if a word after does.
+
+    "912… is my phone": the first word of the same sentence counts, and only for the kind that is looked for.
+    """
+    before = named(text, start, key)
+    if before is not None:
+        return before
     window = re.split(r"[.!?;\n]", text[end : end + AFTER], maxsplit=1)[0]
     first = _WORDS.search(window)
-    return first.lastgroup if first else None
+    return kind if first and first.lastgroup == kind else None
 
 
+@lru_cache(maxsize=1024)
 def words_of_key(key: str) -> str:
     """Return the words of a field's name: "clientPhone_number" is "client Phone number"."""
     words = _PARTS.sub(" ", key)

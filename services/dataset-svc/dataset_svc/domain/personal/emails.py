@@ -18,7 +18,6 @@ _SPOKEN = re.compile(
     rf"[^\W_][\w-]{{0,40}}(?:{_DOT}[^\W\d_][\w-]{{1,20}}){{1,3}}(?![\w@])",
     re.IGNORECASE,
 )
-_SPOKEN_SIGN = re.compile(r"собака|[(\[{]\s?(?:at|@)\s?[)\]}]|\sdot\s|\s@\s", re.IGNORECASE)
 _BRACKETS = re.compile(r"[(\[{}\])\s]+")
 _OURS = re.compile(r"email-\d+@example\.com\Z")
 """What a pseudonym looks like where a field wants an address."""
@@ -26,16 +25,24 @@ _FILES = frozenset({"png", "jpg", "jpeg", "gif", "svg", "webp", "pdf", "css", "j
 """photo@2x.png is no address."""
 
 
+def may_address(text: str) -> bool:
+    """Whether the text is worth a closer look."""
+    return (
+        "@" in text or "собака" in text or " dot " in text
+        or "(at" in text or "[at" in text or "{at" in text or "( at" in text or "[ at" in text
+    )  # fmt: skip
+
+
 def find_emails(text: str) -> Iterator[Found]:
     """Yield the addresses in a text."""
-    if "@" in text:
-        for match in _PLAIN.finditer(text):
-            yield from _address(match.start(), match.end(), match[0])
-    if _SPOKEN_SIGN.search(text):
-        for match in _SPOKEN.finditer(text):
-            spoken = _said(match[0])
-            if spoken.count("@") == 1:
-                yield from _address(match.start(), match.end(), spoken)
+    if not may_address(text):
+        return
+    for match in _PLAIN.finditer(text):
+        yield from _address(match.start(), match.end(), match[0])
+    for match in _SPOKEN.finditer(text):
+        spoken = _said(match[0])
+        if spoken.count("@") == 1:
+            yield from _address(match.start(), match.end(), spoken)
 
 
 def _address(start: int, end: int, address: str) -> Iterator[Found]:

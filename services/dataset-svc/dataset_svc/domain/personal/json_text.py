@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
 import orjson
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+_PIECE = re.compile(
+    r'(?P<key>"(?:[^"\\]|\\.)*")\s*:|(?P<value>"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*)|[{}\[\],]', re.DOTALL
+)
 _ESCAPE = re.compile(r"(?:\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u....|\\.|.", re.DOTALL)
 
 
@@ -36,40 +38,39 @@ def is_structured(text: str) -> bool:
     return True
 
 
-def leaves(text: str) -> Iterator[Leaf]:
-    """Yield the strings and numbers of a JSON text that is known to be valid."""
-    stack: list[tuple[str, str | int]] = []  # (bracket, the key or index that comes next)
-    names: list[str] = []  # the last name that an object gave, by depth
-    wants_key = False
-    for match in _TOKEN.finditer(text):
-        piece = match[0]
-        if piece in "{[":
-            stack.append((piece, 0 if piece == "[" else ""))
-            names.append(names[-1] if names else "")
-            wants_key = piece == "{"
-        elif piece in "}]":
+def leaves(text: str, wanted: Callable[[str, str], bool]) -> Iterator[Leaf]:
+    """Yield the strings and numbers of a JSON text that is known to be valid.
+
+    Only those of which `wanted` says so, told the field's name and the value as it is written: most values
+    of a long answer are worth no closer look.
+    """
+    stack: list[str | int] = []  # the key or index that comes next
+    names = [""]  # the last name that an object gave, by depth
+    for match in _PIECE.finditer(text):
+        if match.lastgroup == "value":
+            if wanted(names[-1], match[0]):
+                yield _leaf("/".join(map(str, stack)), names[-1], match)
+        elif match.lastgroup == "key":
+            stack[-1] = names[-1] = _unquoted(match["key"])
+        elif match[0] in "{[":
+            stack.append(0 if match[0] == "[" else "")
+            names.append(names[-1])
+        elif match[0] in "}]":
             stack.pop()
             names.pop()
-        elif piece == ",":
-            bracket, place = stack[-1]
-            wants_key = bracket == "{"
-            if isinstance(place, int):
-                stack[-1] = (bracket, place + 1)
-        elif piece == ":":
-            wants_key = False
-        elif wants_key:
-            stack[-1] = ("{", str(orjson.loads(piece)))
-            names[-1] = str(stack[-1][1])
-        elif piece[0] == '"' or piece[0] in "-0123456789":
-            path = "/".join(str(place) for _, place in stack)
-            yield _leaf(path, names[-1] if names else "", match)
+        elif isinstance(stack[-1], int):
+            stack[-1] += 1
 
 
 def _leaf(path: str, key: str, match: re.Match[str]) -> Leaf:
-    piece = match[0]
-    if piece[0] == '"':
-        return Leaf(path, key, match.start() + 1, match.end() - 1, str(orjson.loads(piece)), is_number=False)
-    return Leaf(path, key, match.start(), match.end(), piece, is_number=True)
+    written = match[0]
+    if written[0] == '"':
+        return Leaf(path, key, match.start() + 1, match.end() - 1, _unquoted(written), is_number=False)
+    return Leaf(path, key, match.start(), match.end(), written, is_number=True)
+
+
+def _unquoted(written: str) -> str:
+    return str(orjson.loads(written)) if "\\" in written else written[1:-1]
 
 
 def place_in(text: str, leaf: Leaf, start: int, end: int) -> tuple[int, int]:

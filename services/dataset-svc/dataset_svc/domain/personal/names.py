@@ -28,22 +28,45 @@ _ADDRESS = re.compile(
     r"|метро|станци\w+|театр\w*|музе\w+|имени|\bим\.|парк\w*|отел\w+|ресторан\w*|кафе|город\w*|\bг\.)\W{1,3}\Z",
     re.IGNORECASE,
 )
+_ON = re.compile(r"\b(?:на|по) \Z", re.IGNORECASE)
+"""A street is often named without the word: «на Баумана»."""
 _LATIN = r"[A-Z][a-z]+(?:[-'][A-Z]?[a-z]+)?"
 _LATIN_NAMES = (
     re.compile(
         rf"(?i:\bmy (?:full )?name is|\bname'?s|\bname:|\bname of)\s+({_LATIN}(?: {_LATIN}){{0,2}})"
     ),
-    re.compile(rf"\b(?:Mr|Mrs|Ms|Miss|Dr|Mister)\.?\s+({_LATIN}(?: {_LATIN})?)"),
+    re.compile(rf"\b(?:Hi|Hello|Hey|Dear)\s+({_LATIN}(?: {_LATIN})?)(?=[,!\n])"),
+    re.compile(rf"\b(?:Mr|Mrs|Ms|Dr)\.?\s+({_LATIN}(?: {_LATIN})?)"),
     re.compile(
         rf"(?i:\bthis is|\bi'?m|\bi am|\bspeak(?:ing)? (?:to|with))\s+({_LATIN} {_LATIN})(?! [A-Z])"
     ),
 )  # fmt: skip
+_CAPITAL = re.compile(r"[А-ЯЁ]|\\u04[12]")
+_NO_NAMES = frozenset(
+    {
+        "There", "All", "Everyone", "Everybody", "Sir", "Madam", "Team", "Customer", "Customers", "Client",
+        "Support", "Guys", "Folks", "Friend", "Friends", "World", "Again", "From", "Not", "Very", "So",
+        "Just", "Too", "Really", "Great", "Good", "Happy", "Sorry", "Sure", "Fine", "Glad", "The", "Our",
+        "Your", "My", "Mr", "Mrs", "Ms", "Dr", "Both", "No", "Yes",
+    }
+)  # fmt: skip
+"""Words with a capital where a name could stand."""
+_KINDS_OF_NAME = (
+    "full", "first", "last", "customer", "client", "guest", "contact", "passenger", "recipient", "patient",
+)  # fmt: skip
 _KEYS = re.compile(
-    r"\b(?:(?:full|first|last|customer|client|guest|contact|passenger|recipient|patient) ?name"
-    r"|surname|fio|фио)\b",
+    rf"\b(?:(?:{'|'.join(_KINDS_OF_NAME)}) ?name|surname|fio|фио)\b",
     re.IGNORECASE,
 )
-_VALUE = re.compile(r"[^\W\d_][\w'.-]*(?: [^\W\d_][\w'.-]*){0,3}\Z")
+_JSON_KEY = re.compile(
+    r'ame"(?:'
+    + "|".join(rf"(?<={kind}{joint}ame\")" for kind in _KINDS_OF_NAME for joint in ("_n", " n", "N", "n"))
+    + r"""|(?<="surname"))|fio"|фио"|ФИО\"""",
+)
+"""A field that `_KEYS` knows, in JSON text; it begins with letters, which are found fast."""
+_LETTERS = r"[^\W\d_](?:[^\W\d_]|['.-])*"
+_VALUE = re.compile(rf"(?!Client [A-Z]+\Z){_LETTERS}(?: {_LETTERS}){{0,3}}\Z")
+"""What such a field holds of a name; "Client A" is a pseudonym where a function takes nothing but letters."""
 _LIKELY, _SURE = 0.04, 0.7
 
 
@@ -72,18 +95,45 @@ def _forms(word: str) -> tuple[tuple[str, str, float], ...]:
     return tuple(readings)
 
 
+def may_name(text: str) -> bool:
+    """Whether the text, or the JSON that it is, is worth a closer look: cheap, as most texts are not."""
+    if not names_are_found():
+        return False
+    if not text.isascii() or "\\u04" in text:
+        return _CAPITAL.search(text) is not None or _JSON_KEY.search(text) is not None
+    return _introduces(text) or _JSON_KEY.search(text) is not None
+
+
+@lru_cache(maxsize=1024)
+def is_key_of_name(key: str) -> bool:
+    """Whether a JSON field of this name holds a person's name."""
+    return names_are_found() and _KEYS.search(words_of_key(key)) is not None
+
+
+def _introduces(text: str) -> bool:
+    """Whether one of `_LATIN_NAMES` could match; "in" is ten times as fast as a pattern."""
+    return (
+        "ame is " in text or "ame's " in text or "ames " in text or "ame: " in text or "ame of " in text
+        or "Hi " in text or "Hello " in text or "Hey " in text or "Dear " in text
+        or "Mr" in text or "Ms" in text or "Dr" in text
+        or "his is " in text or "I'm " in text or "i'm " in text or " am " in text or "peak" in text
+    )  # fmt: skip
+
+
 def find_names(text: str, key: str = "") -> Iterator[Found]:
     """Yield the names of people in a text."""
     if not names_are_found():
         return
-    if _KEYS.search(words_of_key(key)) and _VALUE.match(text):
+    if key and is_key_of_name(key) and _VALUE.match(text):
         yield Found(0, len(text), "name", _normal(text))
         return
-    for match in _RUN.finditer(text):
-        yield from _in_run(text, match.start(), match[0])
-    for pattern in _LATIN_NAMES:
+    if not text.isascii():
+        for match in _RUN.finditer(text):
+            yield from _in_run(text, match.start(), match[0])
+    for pattern in _LATIN_NAMES if _introduces(text) else ():
         for match in pattern.finditer(text):
-            yield Found(*match.span(1), "name", match[1].lower())
+            if match[1].split(" ", 1)[0] not in _NO_NAMES:
+                yield Found(*match.span(1), "name", match[1].lower())
 
 
 def _normal(text: str) -> str:
@@ -115,18 +165,18 @@ def _could_be(token: str) -> bool:
 
 def _is_name(before: str, tokens: list[str]) -> bool:
     before = before[-40:]
-    if _ADDRESS.search(before):
-        return False
     words = [one for one in tokens if not one.endswith(".")]
-    if not words:
+    if not words or _ADDRESS.search(before):
         return False
     if len(tokens) > 1:
-        kinds = [{kind for kind, _, score in _forms(one) if score >= _LIKELY} for one in words]
-        if len(words) < len(tokens):
-            return any("Surn" in one for one in kinds)
-        return any({"Name", "Patr"} & one for one in kinds)
-    if _INTRODUCED.search(before):
-        return True
-    kind, _, score = _forms(words[0])[0]
-    places = any(not one for one, _, _ in _forms(words[0]))
+        kinds = {kind for one in words for kind, _, score in _forms(one) if score >= _LIKELY}
+        with_initial = len(words) < len(tokens)
+        return bool({"Name", "Patr", "Surn"} & kinds) if with_initial else bool({"Name", "Patr"} & kinds)
+    return _INTRODUCED.search(before) is not None or (not _ON.search(before) and _is_alone(words[0]))
+
+
+def _is_alone(word: str) -> bool:
+    """Whether a word is a name wherever it stands: Вера and Роман are something else as well."""
+    kind, _, score = _forms(word)[0]
+    places = any(not one for one, _, _ in _forms(word))
     return kind in {"Name", "Patr"} or (kind == "Surn" and score >= _SURE and not places)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dataset_svc.domain.personal.context import named, named_after
+from dataset_svc.domain.personal.context import named, named_as
 from dataset_svc.domain.personal.found import Found
 
 _BEGIN, _END = r"(?<![\w*./=-])", r"(?![\w*])(?![-.,]\d)"
@@ -49,7 +49,7 @@ def find_snils(text: str, key: str = "") -> Iterator[Found]:
     for match in _SNILS.finditer(text):
         digits = _digits(match[0])
         if _snils_is_valid(digits):
-            about = named(text, match.start(), key) or named_after(text, match.end())
+            about = named_as("snils", text, *match.span(), key)
             if about == "snils" or (about is None and not match[0].isdigit()):
                 yield Found(*match.span(), "snils", digits)
 
@@ -69,7 +69,7 @@ def find_inns(text: str, key: str = "") -> Iterator[Found]:
         digits = _digits(match[0])
         if not inn.is_valid(digits) or digits.startswith("00"):
             continue
-        about = named(text, match.start(), key) or named_after(text, match.end())
+        about = named_as("inn", text, *match.span(), key)
         if about == "inn" or (about is None and match[0].isdigit() and len(digits) == 12):  # noqa: PLR2004
             yield Found(*match.span(), "inn", digits)
 
@@ -79,7 +79,8 @@ def find_passports(text: str, key: str = "") -> Iterator[Found]:
     for pattern in (_PASSPORT, _ABROAD):
         for match in pattern.finditer(text):
             value = re.sub(r"[^A-Z0-9]", "", match[0])
-            if named(text, match.start(), key) == "passport" and value.strip("0") and value[:4] != "0000":
+            about = named_as("passport", text, *match.span(), key)
+            if about == "passport" and value[:4] != "0000":
                 yield Found(*match.span(), "passport", value)
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache, lru_cache
 
-from dataset_svc.domain.personal.context import named, named_after
+from dataset_svc.domain.personal.context import named_as
 from dataset_svc.domain.personal.found import Found
 
+_ANY = "ZZ"
+"""libphonenumber's name for no country: only numbers with a country code."""
 _SEP = r"[\s.()\-–—‑]{0,3}"
 _BEGIN = r"(?<![\w/=#№*@])(?<!\d[.,\-])"
 _END = r"(?!\w)(?![.,\-]\d)"
 _SHAPES: tuple[tuple[re.Pattern[str], str, bool], ...] = (
     # the pattern, the country for numbers without one, and whether the shape alone says enough
-    (re.compile(rf"{_BEGIN}(?:\+|(?<!\d)00)\s?\d(?:{_SEP}\d){{6,14}}(?!\w)"), "ZZ", True),
+    (re.compile(rf"{_BEGIN}(?:\+|(?<!\d)00)\s?\d(?:{_SEP}\d){{6,14}}(?!\w)"), _ANY, True),
     (re.compile(rf"{_BEGIN}\(?[78](?:{_SEP}\d){{10}}{_END}"), "RU", True),
     (re.compile(rf"{_BEGIN}\(?[3489]\d\d\)?[\s\-.]{{1,2}}\d{{3}}[\s\-.–]\d\d[\s\-.–]\d\d{_END}"), "RU", True),
     (re.compile(rf"{_BEGIN}\(\d{{4}}\)\s?\d\d[\s\-–]?\d\d[\s\-–]?\d\d{_END}"), "RU", True),
@@ -22,30 +25,31 @@ _SHAPES: tuple[tuple[re.Pattern[str], str, bool], ...] = (
     (re.compile(rf"{_BEGIN}\(?0\d{{2,4}}\)?[\s\-]\d{{3,4}}[\s\-]?\d{{3,4}}{_END}"), "GB", True),
     (re.compile(rf"{_BEGIN}07\d{{9}}{_END}"), "GB", False),
     (re.compile(rf"{_BEGIN}9\d(?:[\s\-]{{0,2}}\d){{8}}{_END}"), "RU", False),
-    (re.compile(rf"{_BEGIN}[2-9]\d(?:[\s\-]?\d){{8}}{_END}"), "US", False),
+    (re.compile(rf"{_BEGIN}[2-9](?:[\s\-]?\d){{9}}{_END}"), "US", False),
 )  # fmt: skip
-_LOCAL = re.compile(rf"{_BEGIN}(?:\d{{2,3}}-\d\d-\d\d|\d{{3}}-\d{{4}}){_END}")
+_LOCAL = re.compile(rf"{_BEGIN}(?!00)(?:\d{{2,3}}-\d\d-\d\d|\d{{3}}-\d{{4}}){_END}")
 """A number without its area code, which nothing can be held against: a word must say what it is."""
 _MOBILE_RU = re.compile(r"[78]9\d{9}\Z")
-_SHORTEST, _LONGEST = 7, 15
+_SHORTEST = 7
+_LAST_GROUP = re.compile(r"[\s.()\-–—‑]*\d+\Z")
+_ABROAD = re.compile(r"\A00\s?")
 _OTHERS = frozenset({"inn", "snils", "passport", "card", "other"})
 
 
 def find_phones(text: str, key: str = "") -> Iterator[Found]:
     """Yield the telephone numbers in a text; those of the kinds that only companies have are left out."""
+    looked_at: list[Found] = []
     for pattern, region, says_enough in _SHAPES:
         for match in pattern.finditer(text):
-            about = None if match[0][0] == "+" else _about(text, *match.span(), key)
+            about = None if match[0][0] == "+" else named_as("phone", text, *match.span(), key)
             if about in _OTHERS or (about is None and not (says_enough and _grouped(match[0]))):
                 continue
-            yield from _valid(match.start(), match[0], region)
+            looked_at += _valid(match.start(), match[0], region)
     for match in _LOCAL.finditer(text):
-        if _about(text, *match.span(), key) == "phone":
+        inside = any(one.start <= match.start() < one.end for one in looked_at)
+        if not inside and named_as("phone", text, *match.span(), key) == "phone":
             yield Found(*match.span(), "phone", _digits(match[0]))
-
-
-def _about(text: str, start: int, end: int, key: str) -> str | None:
-    return named(text, start, key) or named_after(text, end)
+    yield from (one for one in looked_at if one.value)
 
 
 def _grouped(number: str) -> bool:
@@ -56,26 +60,36 @@ def _grouped(number: str) -> bool:
 
 
 def _valid(start: int, number: str, region: str) -> Iterator[Found]:
-    """Yield the longest beginning of the number, cut between groups, that is one."""
-    import phonenumbers  # loads 3 MB: only where something looks like a number
-
+    """Yield the longest beginning, cut between groups, that is a number; a company's without its value."""
     end = len(number)
     while end and len(_digits(number[:end])) >= _SHORTEST:
-        written = number[:end]
-        try:
-            parsed = phonenumbers.parse(written, region)
-        except phonenumbers.NumberParseException:
-            parsed = None
-        if parsed is not None and phonenumbers.is_valid_number(parsed):
-            if phonenumbers.number_type(parsed) not in _companies():
-                value = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-                yield Found(start, start + end, "phone", value)
+        value = _value(number[:end], region)
+        if value is not None:
+            yield Found(start, start + end, "phone", value)
             return
-        if region != "ZZ":
+        if region != _ANY:
             return
-        end = len(re.sub(r"[\s.()\-–—‑]*\d+\Z", "", written))
+        end = len(_LAST_GROUP.sub("", number[:end]))
 
 
+@lru_cache(maxsize=4096)
+def _value(written: str, region: str) -> str | None:
+    """The number in E.164, "" for a company's, None when it is none; dialogs repeat their numbers."""
+    import phonenumbers  # loads 3 MB: only where something looks like a number
+
+    one_line = " ".join(written.split())
+    try:
+        parsed = phonenumbers.parse(_ABROAD.sub("+", one_line), region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(parsed):
+        return None
+    if phonenumbers.number_type(parsed) in _companies():
+        return ""
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+
+
+@cache
 def _companies() -> frozenset[int]:
     from phonenumbers import PhoneNumberType as Type
 

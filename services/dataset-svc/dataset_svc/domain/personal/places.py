@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dataset_svc.domain.message import Message
-from dataset_svc.domain.personal.detect import detect
+from dataset_svc.domain.personal.detect import detect, may_hold, worth_a_look
 from dataset_svc.domain.personal.found import Found, Kind
 from dataset_svc.domain.personal.json_text import Leaf, is_structured, leaves, place_in
 
@@ -48,11 +48,13 @@ def places(message: Message) -> Iterator[Place]:
 
 
 def _of_text(message_id: str, field: str, text: str) -> Iterator[Place]:
+    if not may_hold(text):
+        return
     if not is_structured(text):
         for found in detect(text):
             yield Place(message_id, field, found.start, found.end, found)
         return
-    for leaf in leaves(text):
+    for leaf in leaves(text, worth_a_look):
         for found in detect(leaf.text, leaf.key):
             start, end = place_in(text, leaf, found.start, found.end)
             yield Place(message_id, field, start, end, found, leaf.path, leaf)
