@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from dataset_svc.domain.personal.places import places
 
 FOLDER = Path(__file__).parent / "data" / "personal"
 FILES = ("ru.txt", "en.txt", "calls.txt")
+HELD_OUT = ("held_out.txt",)
 _MARK = re.compile(r"⟦(\w+):(.*?)⟧", re.DOTALL)
 Label = tuple[int, int, str]
 
@@ -26,9 +27,9 @@ class Labelled:
     labels: tuple[Label, ...]
 
 
-def messages() -> Iterator[Labelled]:
-    """The set, in order: a line is a message, ⟦kind:…⟧ a label; \\n is a line break where it is no JSON."""
-    for name in FILES:
+def messages(files: Sequence[str] = FILES) -> Iterator[Labelled]:
+    """The messages, in order: a line is one, ⟦kind:…⟧ a label; \\n is a line break where it is no JSON."""
+    for name in files:
         lines = (FOLDER / name).read_text().splitlines()
         for number, line in enumerate(lines, 1):
             if line.startswith("#"):
@@ -71,10 +72,10 @@ class Score:
         return self.right / max(self.right + self.missed, 1)
 
 
-def scores() -> dict[str, Score]:
-    """The counts of each kind over the whole set."""
+def scores(files: Sequence[str] = FILES) -> dict[str, Score]:
+    """The counts of each kind over the messages of these files."""
     right, wrong, missed = Counter[str](), Counter[str](), Counter[str]()
-    for one in messages():
+    for one in messages(files):
         found = found_in(one.text)
         right.update(kind for *_, kind in found & set(one.labels))
         wrong.update(kind for *_, kind in found - set(one.labels))

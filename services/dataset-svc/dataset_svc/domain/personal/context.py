@@ -27,6 +27,8 @@ _WORDS = re.compile(
     r"|\bmodel\b|модел\w+|\bмодем\w*|тираж\w*|\bstock\b|бонусн\w+|\bloyalty\b|\bmember(?:ship)?\b|\bserver\b)",
     _FLAGS,
 )
+OTHER = "other"
+_SENTENCE_ENDS = re.compile(r"[!?\n]|\w{4}\.\s")
 _PARTS = re.compile(r"[_\-.\s]+|(?<=[a-z])(?=[A-Z])")
 
 
@@ -44,6 +46,8 @@ def _nearest(words: str) -> str | None:
     nearest = None
     for found in _WORDS.finditer(words):
         nearest = found.lastgroup
+        if nearest == OTHER and _SENTENCE_ENDS.search(words, found.end()):
+            nearest = None  # "Where is order 7? My number is …"
     return nearest
 
 

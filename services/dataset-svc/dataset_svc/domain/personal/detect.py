@@ -22,6 +22,8 @@ _NUMBER = re.compile(
     rf"\d(?:(?:{_SEP}\d){{8}}|\d{{5}}|\d?-\d\d-\d\d|\d\d-\d{{4}}|\d ?\d\d\D{{1,9}}\d{{3}} ?\d{{3}})"
 )
 """Nine digits in groups, six together, or the shape of a local number: most texts hold none of these."""
+_SHORTEST = 6
+"""Characters of the shortest number or address; in JSON most values are shorter."""
 _FINDERS = (find_cards, find_snils, find_inns, find_passports, find_ibans, find_phones)
 
 
@@ -32,6 +34,8 @@ def may_hold(text: str) -> bool:
 
 def worth_a_look(key: str, written: str) -> bool:
     """Whether a JSON value could be personal data, by its field's name and as it is written."""
+    if len(written) < _SHORTEST and written.isascii():
+        return is_key_of_name(key)
     return may_hold(written) or is_key_of_name(key)
 
 
