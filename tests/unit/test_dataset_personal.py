@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dataset_svc.domain.checks.personal import MAX_SPANS, personal_findings
 from dataset_svc.domain.edits import EditRefusedError
 from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.message import Call, Message, Messages, Span
 from dataset_svc.domain.personal import detect, names, scan_version
+from dataset_svc.domain.personal.json_text import leaves
 from dataset_svc.domain.personal.places import allowed_values, own_values, places
 from dataset_svc.domain.personal.rewriting import keep_weights, plan, rewritten
 from dataset_svc.domain.weights import Ratings, weights
@@ -201,10 +205,18 @@ def test_a_finding_counts_all_names_some_and_holds_no_text() -> None:
     assert (second.at, second.fixes) == (Span(12, 25), ("pseudonymise", "leave_out"))
 
 
+def test_a_text_full_of_numbers_is_judged_by_their_shape_in_the_end() -> None:
+    many = ", ".join(f"8 912 {one // 10_000:03} {one // 100 % 100:02} {one % 100:02}" for one in range(1_500))
+    found = detect(many)
+    assert len(found) == 1_500
+    assert len({one.value for one in found}) == 1_500
+
+
 def test_no_repr_shows_a_value() -> None:
-    talk = (user("8 912 000-00-17 и o@example.org"),)
+    arguments = Call("c", "f", '{"phone": "89120000017"}')
+    talk = (user("8 912 000-00-17 и o@example.org"), Message("a", "assistant", None, calls=(arguments,)))
     planned = plan(talk, talk, NOTHING)
-    shown = repr(detect(talk[0].text())) + repr(list(places(talk[0]))) + repr(planned)
+    shown = repr(detect(talk[0].text())) + repr([list(places(one)) for one in talk]) + repr(planned)
     assert "912000" not in shown
     assert "example.org" not in shown
 
@@ -221,6 +233,64 @@ def test_without_the_extra_no_name_is_found_and_older_checks_are_due_once_it_is_
         assert scan_version() == with_names - 1
     finally:
         names.names_are_found.cache_clear()
+
+
+PIECES = st.sampled_from(
+    [
+        *"0123456789١२", *" -()+.,@\n\\\"{}[]:/№«А", "тел ", "ИНН ", "паспорт ", "Иван ", "Петров", "И. ",
+        "Mr. ", "(at)", " dot ", "собака", "точка", "8 912 ", "4242", "my name is ", "\u00a0", "😀",
+    ]
+)  # fmt: skip
+TEXTS = st.lists(PIECES, max_size=30).map("".join)
+
+
+@given(TEXTS)
+@settings(deadline=None, max_examples=300)
+def test_whatever_the_text_finds_lie_in_it_in_order_and_pseudonyms_end_them(text: str) -> None:
+    end = 0
+    for one in detect(text):
+        assert end <= one.start < one.end <= len(text)
+        assert one.value
+        end = one.end
+    pseudonymised((user(text), answer("ok")))
+
+
+JSON = st.recursive(
+    TEXTS | st.integers() | st.booleans() | st.none(),
+    lambda one: st.lists(one, max_size=3) | st.dictionaries(TEXTS, one, max_size=3),
+    max_leaves=8,
+).filter(lambda one: isinstance(one, dict | list))
+
+
+@pytest.mark.parametrize("ascii_only", [1, 0])
+@given(value=JSON)
+@settings(deadline=None, max_examples=150)
+def test_every_value_of_json_is_met_at_its_path_and_pseudonyms_keep_the_rest(
+    ascii_only: int,
+    value: Any,
+) -> None:
+    text = json.dumps(value, ensure_ascii=bool(ascii_only))
+    met = [(one.path, one.text) for one in leaves(text, lambda *_: True)]
+    assert met == list(_values(value, ()))
+    after = json.loads(pseudonymised((user(text), answer("ok")))[0].text())
+    assert _shape(after) == _shape(value)
+
+
+def _values(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Paths and texts of a value's strings and numbers, in order."""
+    if isinstance(value, dict | list):
+        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _values(one, (*path, str(key)))
+    elif isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        yield "/".join(path), str(value)
+
+
+def _shape(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _shape(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_shape(one) for one in value]
+    return type(value)
 
 
 @pytest.mark.parametrize(

@@ -89,10 +89,10 @@ class Checker:
         if found is None:
             self._looks_for_outdated = False
             return False
-        if await check_store.try_turn(connection, found["tenant_id"], found["dataset_id"]):
-            await check_store.queue_outdated(
-                connection, found["tenant_id"], found["dataset_id"], scan_version()
-            )
+        turn = (found["tenant_id"], found["dataset_id"])
+        if not await check_store.try_turn(connection, *turn):
+            return False
+        await check_store.queue_outdated(connection, *turn, scan_version())
         return True
 
     async def _compute(

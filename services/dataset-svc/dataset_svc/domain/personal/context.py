@@ -37,12 +37,18 @@ def named(text: str, start: int, key: str = "") -> str | None:
 
     `key` is the name of the JSON field that holds the text, farther away than any word of the text.
     """
+    if start == 0:
+        return _named_by_key(key)
     return _nearest(f"{key} {text[max(0, start - BEFORE) : start]}")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
+def _named_by_key(key: str) -> str | None:
+    """In JSON only its field's name stands before a number; no text is remembered, only names of fields."""
+    return _nearest(key)
+
+
 def _nearest(words: str) -> str | None:
-    """The last word that says anything; in JSON all that stands before a number is its field's name."""
     nearest = None
     for found in _WORDS.finditer(words):
         nearest = found.lastgroup

@@ -49,4 +49,4 @@ def detect(text: str, key: str = "") -> list[Found]:
         words = words_of_key(key)
         for find in _FINDERS:
             found += find(text, words)
-    return without_overlaps(found)
+    return [one for one in without_overlaps(found) if one.value]

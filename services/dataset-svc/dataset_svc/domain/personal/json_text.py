@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 import orjson
@@ -23,7 +23,7 @@ class Leaf:
     key: str
     start: int
     end: int
-    text: str
+    text: str = field(repr=False)
     is_number: bool
 
 

@@ -19,6 +19,8 @@ from dataset_svc.domain.personal.places import CONTENT, Key, Place, places
 from dataset_svc.domain.personal.pseudonyms import fictitious, language_of, numbered, word_of
 from dataset_svc.domain.weights import Ratings, weights
 
+_FEW = 50
+"""Values of one call that are tried one by one; of more all get their form where one needs it."""
 _Cut = tuple[int, int, str]
 
 
@@ -67,7 +69,13 @@ def _only_by_form(
             calls[where] = message.calls[int(place.field.split(".")[1])]
     for where, inside in by_call.items():
         call = calls[where]
-        for key in {one.found.key for one in inside}:
+        if not _misses_more(functions, call, _cut(call.arguments, _cuts(call.arguments, inside, as_words))):
+            continue
+        keys = {one.found.key for one in inside}
+        if len(keys) > _FEW:
+            yield from keys
+            continue
+        for key in keys:
             mine = [one for one in inside if one.found.key == key]
             if _misses_more(functions, call, _cut(call.arguments, _cuts(call.arguments, mine, as_words))):
                 yield key
