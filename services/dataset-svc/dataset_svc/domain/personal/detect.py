@@ -19,7 +19,8 @@ from dataset_svc.domain.personal.phones import find_phones
 
 _SEP = r"[\s().\-–—‑№#,]{0,3}"
 _NUMBER = re.compile(
-    rf"\d(?:(?:{_SEP}\d){{8}}|\d{{5}}|\d?-\d\d-\d\d|\d\d-\d{{4}}|\d ?\d\d\D{{1,9}}\d{{3}} ?\d{{3}})"
+    rf"\d(?:(?:{_SEP}\d){{8}}|\d{{5}}|(?<!\d\d)\d(?:\d?-\d\d-\d\d|\d-\d{{4}})"
+    r"|\d ?\d\d\D{1,9}\d{3} ?\d{3})"
 )
 """Nine digits in groups, six together, or the shape of a local number: most texts hold none of these."""
 _SHORTEST = 6
