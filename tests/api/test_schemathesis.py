@@ -17,7 +17,9 @@ from tests.e2e.world import Loop, loop_world, walk
 from tests.harness import token
 
 PHASES = "examples,coverage,fuzzing,stateful"
-IDS = ("dialog", "agent", "dataset", "example", "run", "model", "test_dialog", "hook", "erasure")
+IDS = (
+    "dialog", "agent", "dataset", "example", "run", "model", "test_dialog", "hook", "erasure", "value",
+)  # fmt: skip
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ IDS = {
     "dialog_id": "dialog", "agent_id": "agent", "dataset_id": "dataset", "example_id": "example",
     "version": "version", "run_id": "run", "model_id": "model",
     "operation_id": "operation", "test_dialog_id": "test_dialog", "message_id": "test_message",
-    "hook_id": "hook", "erasure_id": "erasure",
+    "hook_id": "hook", "erasure_id": "erasure", "value_id": "value",
 }  # fmt: skip
 BODIES: dict[str, Any] = {
     "PUT /v1/agents/{agent_id}/keys/{provider}": {"key": "sk-another-tenants-key"},
@@ -40,6 +40,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/examples/{example_id}/revert": {"revision": 1},
     "POST /v1/datasets/{dataset_id}/examples/bulk": {"filter": {}, "action": "remove"},
     "POST /v1/datasets/{dataset_id}/suggestions/{dialog_id}/snooze": {"until": "2999-01-01T00:00:00Z"},
+    "POST /v1/datasets/{dataset_id}/allowed-values": {"text": "+7 495 000-00-01", "why": "ours"},
     "POST /v1/datasets/{dataset_id}/versions": {},
     "POST /v1/datasets/{dataset_id}/versions/{version}/train": {},
     "POST /v1/datasets/{dataset_id}/versions/{version}/rebuild": {},

@@ -86,6 +86,9 @@ async def walk(loop: Loop, secret: str = SECRET, extra: Sequence[Event] = ()) ->
     for number in range(DIALOGS):
         await _add_example(loop, f"d{number}")
     loop.ids |= {"agent": "shop", "dialog": "d0"}
+    allowed = {"text": "shop@example.com", "why": "our own"}
+    path = f"/v1/datasets/{loop.ids['dataset']}/allowed-values"
+    loop.ids["value"] = (await loop.ok("dataset-svc", "POST", path, json=allowed))["id"]
     await _train(loop)
     await _erase(loop)
 

@@ -18,6 +18,8 @@ AGENTS = "services/agent-svc/agent_svc"
 RECORDING = "tests/integration/test_gateway_recording.py"
 FAILOVER = "tests/integration/test_routing_failover.py"
 ACTIVATION = "tests/integration/test_routing_activation.py"
+DATASETS = "services/dataset-svc/dataset_svc"
+PERSONAL = "tests/integration/test_dataset_personal.py"
 KEYS = "tests/integration/test_agent_keys.py"
 ERASURE = "tests/integration/test_dialog_erasure.py"
 NEAR = "tests/integration/test_dataset_near.py"
@@ -316,5 +318,40 @@ MUTATIONS = (
         "SELECT FROM examples e WHERE e.tenant_id = c.tenant_id AND e.dialog_id = c.dialog_id",
         "SELECT FROM examples e WHERE false",
         f"{RETENTION}::test_a_transcript_that_nobody_took_goes_and_comes_back_when_selected_again",
+    ),
+    Mutation(
+        "personal: older detectors",
+        f"{DATASETS}/usecases/check_examples.py",
+        "    if await check_store.has_outdated(connection, tenant, dataset_id, scan_version()):\n",
+        "    if False:\n",
+        f"{PERSONAL}::test_what_older_detectors_looked_through_is_looked_through_again_before_it_is_frozen",
+    ),
+    Mutation(
+        "personal: the original",
+        f"{DATASETS}/usecases/pseudonymise_example.py",
+        "    await example_store.set_original(connection, tenant, example_id, dump(new_original))\n",
+        "",
+        f"{PERSONAL}::test_from_a_finding_to_pseudonyms_and_back_and_nothing_of_it_elsewhere",
+    ),
+    Mutation(
+        "personal: unsaved edits",
+        f"{DATASETS}/usecases/pseudonymise_example.py",
+        "        raise problems.unsaved_changes()\n",
+        "        pass\n",
+        f"{PERSONAL}::test_from_a_finding_to_pseudonyms_and_back_and_nothing_of_it_elsewhere",
+    ),
+    Mutation(
+        "personal: what teaches",
+        f"{DATASETS}/domain/personal/rewriting.py",
+        "replace(one, weight=was[one.id]) if was.get(one.id) != now.get(one.id) else one for one",
+        "one for one",
+        "tests/unit/test_dataset_personal.py::test_pseudonyms_change_nothing_of_what_teaches",
+    ),
+    Mutation(
+        "personal: no value in a repr",
+        f"{DATASETS}/domain/personal/found.py",
+        "    value: str = field(repr=False)\n",
+        "    value: str\n",
+        "tests/unit/test_dataset_personal.py::test_no_repr_shows_a_value",
     ),
 )

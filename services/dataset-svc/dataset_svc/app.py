@@ -16,6 +16,7 @@ from dataset_svc.inbound import (
     http_files,
     http_lineage,
     http_operations,
+    http_personal,
     http_suggestions,
     http_versions,
 )
@@ -37,7 +38,7 @@ FREEZE = ("freeze", "freeze-2")
 CHECK, GROUP, OPERATIONS, ERASE = "check", "group", "operations", "erase-files"
 SCOPES = {
     **http.SCOPES, **http_examples.SCOPES, **http_operations.SCOPES, **http_files.SCOPES,
-    **http_checks.SCOPES, **http_versions.SCOPES, **http_lineage.SCOPES,
+    **http_checks.SCOPES, **http_personal.SCOPES, **http_versions.SCOPES, **http_lineage.SCOPES,
     **http_suggestions.SCOPES,
 }  # fmt: skip
 
@@ -76,6 +77,7 @@ def compose(surroundings: Surroundings) -> Parts:
     http_operations.add_endpoints(router, database, lambda: surroundings.wake(OPERATIONS))
     http_files.add_endpoints(router, database, objects, lambda: surroundings.wake(OPERATIONS))
     http_checks.add_endpoints(router, database, wake_checker)
+    http_personal.add_endpoints(router, database, wake_checker)
     patience = http_versions.Patience(settings.freeze_wait, wake_checker, wake_freezers)
     http_lineage.add_endpoints(router, database)
     http_suggestions.add_endpoints(router, database, objects)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 DRAFT = "draft"
-"""The one entry that is not a column's value: before it the messages, after it the draft's revision."""
+"""An entry that is not a column's value: before it the messages, after it the draft's revision."""
+ORIGINAL = "original"
+"""The original's messages, beside DRAFT where a change rewrote both."""
 
 
 class Columns(Protocol):

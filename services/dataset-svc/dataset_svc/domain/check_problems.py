@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chassis.errors import Problem, Text
+from chassis.errors import Problem, Text, not_found
 from dataset_svc.domain.edits import EditRefusedError
 
 
@@ -55,6 +55,35 @@ def not_a_warning(code: str) -> Problem:
         field="code",
         finding=code,
     )
+
+
+def nothing_personal() -> Problem:
+    """Return the refusal to allow a text in which no personal data is found."""
+    return Problem(
+        422,
+        "no_personal_data",
+        Text("No single value of personal data is found in this text.",
+             "В этом тексте не найдено ровно одно персональное значение."),
+        action=Text("Send the value alone as it stands in the message, with its kind.",
+                    "Пришлите одно значение, как оно стоит в сообщении, и его вид."),
+        field="text",
+    )  # fmt: skip
+
+
+def too_many_allowed(most: int) -> Problem:
+    """Return the refusal of one more allowed value."""
+    return Problem(
+        409,
+        "too_many_allowed_values",
+        Text(f"A dataset allows {most} values.", f"В датасете можно разрешить {most} значений."),
+        action=Text("Delete some, or give the others pseudonyms.",
+                    "Удалите часть или замените остальные псевдонимами."),
+    )  # fmt: skip
+
+
+def no_allowed_value() -> Problem:
+    """Return the 404 of an allowed value."""
+    return not_found(Text("allowed value", "разрешённое значение"), "value_id")
 
 
 def checks_pending(pending: int) -> Problem:

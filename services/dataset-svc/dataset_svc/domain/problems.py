@@ -74,6 +74,16 @@ def removed() -> Problem:
     )  # fmt: skip
 
 
+def unsaved_changes() -> Problem:
+    """Return the refusal of a change that would save what somebody has not saved yet."""
+    return Problem(
+        409,
+        "unsaved_changes",
+        Text("The example has edits that are not saved.", "В примере есть несохранённые правки."),
+        action=Text("Save or discard them, then repeat.", "Сохраните или отмените их и повторите."),
+    )
+
+
 def not_undoable(state: str) -> Problem:
     """Return the refusal to undo what goes on or was undone already."""
     return Problem(

@@ -34,7 +34,7 @@ class Bulk(Request):
 
     ids: Annotated[list[UUID], Field(min_length=1, max_length=10_000)] | None = None
     filter: FilterIn | None = None
-    action: Literal["save", "remove", "restore", "add_tags", "remove_tags", "set_weights"]
+    action: Literal["save", "remove", "restore", "add_tags", "remove_tags", "set_weights", "pseudonymise"]
     tags: Annotated[Tags, Field(min_length=1)] | None = None
     weight: Weight | None = None
     dry_run: bool = False

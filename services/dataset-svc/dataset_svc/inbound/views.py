@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from dataset_svc.domain.checks import check
+from dataset_svc.domain.checks.personal import personal_findings
 from dataset_svc.domain.diff import message_changes
 from dataset_svc.domain.edits import orphans
 from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.message import dump, load
+from dataset_svc.domain.personal.places import allowed_values
 from dataset_svc.domain.problems import finding_json
 from dataset_svc.domain.weights import Ratings, head, weights
 from dataset_svc.outbound.row import Row
@@ -54,7 +58,10 @@ def example(row: Row, language: str) -> dict[str, Any]:
             extra |= {"weight": found[message.id], "weight_set": message.weight is not None}
         shown.append(data | extra)
     now = head(found)
-    functions = None if row["agent_tools"] is None else Functions.of_tools(row["agent_tools"])
+    tools = None if row["agent_tools"] is None else orjson.dumps(row["agent_tools"]).decode()
+    functions = None if tools is None else Functions.of_json(tools)
+    allowed = allowed_values(row["agent_prompt"] or "", tools, row["allowed"])
+    findings = [*check(messages, found, functions), *personal_findings(messages, allowed)]
     return {
         **example_item(row),
         "head": {"teaches": now.teaches, "answers": now.answers},
@@ -65,7 +72,7 @@ def example(row: Row, language: str) -> dict[str, Any]:
         "agent_id": row["agent_id"],
         "dataset_id": str(row["dataset_id"]),
         "messages": shown,
-        "findings": [finding_json(one, language) for one in check(messages, found, functions)],
+        "findings": [finding_json(one, language) for one in findings],
     }
 
 
@@ -178,7 +185,12 @@ def code_count(row: Row) -> dict[str, Any]:
         "examples": row["examples"],
         "dismissed": row["dismissed"],
         "first": [str(one) for one in row["first"] or ()],
-    }
+    } | ({"kinds": row["kinds"]} if row["kinds"] else {})
+
+
+def kind_count(row: Row) -> dict[str, int]:
+    """Return in how many examples a kind of personal data was found, and how often."""
+    return {"examples": row["examples"], "times": row["times"]}
 
 
 def split(found: Split, pending: int, least: int) -> dict[str, Any]:

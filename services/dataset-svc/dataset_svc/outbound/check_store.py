@@ -110,6 +110,52 @@ async def queue_dataset(
     )
 
 
+async def has_outdated(connection: Connection, tenant: str, dataset_id: UUID, scan: int) -> bool:
+    """Whether an example of the dataset was looked through by older detectors than these."""
+    return bool(
+        await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM example_checks "
+            "WHERE tenant_id = $1 AND dataset_id = $2 AND scan_version < $3)",
+            tenant,
+            dataset_id,
+            scan,
+        )
+    )
+
+
+async def next_outdated(connection: Connection, scan: int) -> Record | None:
+    """Return a dataset with examples that older detectors looked through and that are not due yet."""
+    return await connection.fetchrow(
+        """
+        SELECT c.tenant_id, c.dataset_id FROM example_checks c WHERE c.scan_version < $1 AND NOT EXISTS (
+            SELECT FROM check_queue q WHERE q.tenant_id = c.tenant_id AND q.example_id = c.example_id)
+        LIMIT 1
+        """,
+        scan,
+    )
+
+
+async def queue_outdated(connection: Connection, tenant: str, dataset_id: UUID, scan: int) -> None:
+    """Queue what older detectors looked through; the examples' locks come first, as in queue_dataset."""
+    await connection.execute(
+        """
+        WITH locked AS MATERIALIZED (
+            SELECT e.tenant_id, e.dataset_id, e.id FROM examples e
+            WHERE e.tenant_id = $1 AND e.id IN (
+                SELECT c.example_id FROM example_checks c
+                WHERE c.tenant_id = $1 AND c.dataset_id = $2 AND c.scan_version < $3)
+            ORDER BY e.id FOR NO KEY UPDATE OF e
+        )
+        INSERT INTO check_queue (tenant_id, dataset_id, example_id)
+        SELECT tenant_id, dataset_id, id FROM locked
+        ON CONFLICT DO NOTHING
+        """,
+        tenant,
+        dataset_id,
+        scan,
+    )
+
+
 async def copies(connection: Connection, tenant: str, examples: Sequence[UUID]) -> list[Record]:
     """Return the copies that count: the saved revision, or the draft of what was never saved.
 
@@ -157,13 +203,16 @@ async def forget(
 async def put_checks(
     connection: Connection, tenant: str, dataset_id: UUID, checks: Sequence[tuple[Any, ...]]
 ) -> None:
-    """Store checked copies: (example, state, revision, dialog key, split hash, content, tokens, answered)."""
+    """Store checked copies.
+
+    Each is (example, state, revision, dialog key, split hash, content, tokens, answered under, scan).
+    """
     await connection.execute(
         """
         INSERT INTO example_checks (tenant_id, dataset_id, example_id, state, revision, dialog_key,
-            split_hash, content_sha256, tokens, answered_under)
+            split_hash, content_sha256, tokens, answered_under, scan_version)
         SELECT $1, $2, * FROM unnest($3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::bytea[],
-            $8::bytea[], $9::bigint[], $10::bigint[])
+            $8::bytea[], $9::bigint[], $10::bigint[], $11::int[])
         """,
         tenant,
         dataset_id,

@@ -103,8 +103,11 @@ async def get(connection: Connection, tenant: str, example_id: UUID) -> Record |
     """Return an example with its agent, and the newest revision that its dialog has by now."""
     return await connection.fetchrow(
         """
-        SELECT e.*, d.agent_id, a.tools AS agent_tools, newer.revision AS newer_revision,
-            newer.message_count AS newer_count
+        SELECT e.*, d.agent_id, a.prompt AS agent_prompt, a.tools AS agent_tools,
+            newer.revision AS newer_revision, newer.message_count AS newer_count, ARRAY(
+                SELECT ARRAY[v.kind, v.value] FROM allowed_values v
+                WHERE v.tenant_id = e.tenant_id AND v.dataset_id = e.dataset_id
+            ) AS allowed
         FROM examples e JOIN datasets d ON d.tenant_id = e.tenant_id AND d.id = e.dataset_id
         LEFT JOIN agents a ON a.tenant_id = d.tenant_id AND a.agent_id = d.agent_id
         LEFT JOIN LATERAL (
@@ -258,7 +261,7 @@ async def set_origin(
 async def set_original(
     connection: Connection, tenant: str, example_id: UUID, messages: list[dict[str, Any]]
 ) -> None:
-    """Let the original grow as its dialog went on."""
+    """Let the original grow as its dialog went on, or hold pseudonyms."""
     await connection.execute(
         "UPDATE examples SET original = $3 WHERE tenant_id = $1 AND id = $2", tenant, example_id, messages
     )

@@ -21,13 +21,16 @@ async def counts(
 ) -> list[Record]:
     """Return per code: how many examples, findings and dismissed ones, and the first few examples.
 
+    `kinds`: how often each kind of personal data stands, what was dismissed left out.
+
     With `current_version` examples stand as recorded: those of another version have its functions, so what
     was found by the current ones does not concern them.
     """
     return await connection.fetch(
         """
         WITH relevant AS (
-            SELECT f.code, f.severity, f.example_id, d.code IS NOT NULL AS is_dismissed
+            SELECT f.code, f.severity, f.example_id, d.code IS NOT NULL AS is_dismissed,
+                CASE f.code WHEN 'personal_data' THEN f.place #> '{facts,kinds}' END AS kinds
             FROM findings f JOIN example_checks c USING (tenant_id, example_id)
             LEFT JOIN dismissals d ON d.tenant_id = f.tenant_id AND d.example_id = f.example_id
               AND d.code = f.code AND d.content_sha256 = c.content_sha256
@@ -42,7 +45,13 @@ async def counts(
         )
         SELECT code, severity, sum(findings)::bigint AS findings, count(*) AS examples,
             count(*) FILTER (WHERE is_dismissed) AS dismissed,
-            array_agg(example_id) FILTER (WHERE number <= 10 AND NOT is_dismissed) AS first
+            array_agg(example_id) FILTER (WHERE number <= 10 AND NOT is_dismissed) AS first,
+            CASE code WHEN 'personal_data' THEN (
+                SELECT jsonb_object_agg(kind, times) FROM (
+                    SELECT k.key AS kind, sum(k.value::bigint) AS times
+                    FROM relevant r, jsonb_each_text(r.kinds) k WHERE NOT r.is_dismissed GROUP BY k.key
+                ) counted
+            ) END AS kinds
         FROM numbered GROUP BY code, severity ORDER BY severity, code
         """,
         tenant,

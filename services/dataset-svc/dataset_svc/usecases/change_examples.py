@@ -18,10 +18,17 @@ from dataset_svc.domain.edits import EditRefusedError
 from dataset_svc.domain.filter import Filter
 from dataset_svc.domain.labels import retag
 from dataset_svc.domain.message import load
-from dataset_svc.outbound import agent_store, example_store, listing_store, operation_store
+from dataset_svc.outbound import (
+    agent_store,
+    example_store,
+    listing_store,
+    operation_store,
+    personal_store,
+)
 from dataset_svc.outbound.operation_store import Failure
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.edit_example import lock_example, put_working_copy
+from dataset_svc.usecases.pseudonymise_example import pseudonymise_and_save
 from dataset_svc.usecases.save_example import remove_example, restore_example, save_example
 
 Arguments = dict[str, Any]
@@ -97,6 +104,13 @@ async def count_change(
         return await listing_store.count_examples(connection, tenant, dataset_id, wanted), []
     known = await operation_store.known_ids(connection, tenant, dataset_id, ids)
     return len(known), [one for one in dict.fromkeys(ids) if one not in known]
+
+
+async def count_personal(
+    transaction: Transaction, *, tenant: str, dataset_id: UUID, ids: Sequence[UUID] | None, wanted: Filter
+) -> list[Row]:
+    """Return by kind in how many of the meant examples personal data was found, and how often."""
+    return list(await personal_store.count_found(transaction.connection, tenant, dataset_id, ids, wanted))
 
 
 async def take_turn(transaction: Transaction, tenant: str, operation_id: UUID) -> None:
@@ -184,6 +198,10 @@ async def _note(transaction: Transaction, tenant: str, by: str, row: Row, op: st
     )  # fmt: skip
 
 
+async def _pseudonymise(transaction: Transaction, tenant: str, by: str, row: Row, _: Arguments) -> Change:
+    return await pseudonymise_and_save(transaction, tenant=tenant, by=by, row=row)
+
+
 ACTS: Mapping[str, Callable[[Transaction, str, str, Row, Arguments], Awaitable[Change]]] = {
     "save": _save,
     "remove": _remove,
@@ -191,6 +209,7 @@ ACTS: Mapping[str, Callable[[Transaction, str, str, Row, Arguments], Awaitable[C
     "add_tags": _retag,
     "remove_tags": _retag,
     "set_weights": _reweigh,
+    "pseudonymise": _pseudonymise,
 }
 
 

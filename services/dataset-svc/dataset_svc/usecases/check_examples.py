@@ -13,29 +13,35 @@ from chassis.database import Connection, Database, Transaction
 from dataset_svc.domain.checks import CODES
 from dataset_svc.domain.checks.copy import Checked, Copy, check_copies
 from dataset_svc.domain.near import ALGORITHM
+from dataset_svc.domain.personal import scan_version
 from dataset_svc.domain.split import split_hash
-from dataset_svc.outbound import agent_store, check_store, near_store
+from dataset_svc.outbound import agent_store, check_store, near_store, personal_store
 from dataset_svc.outbound.row import Row
 from dataset_svc.outbound.side_process import SideProcess
 from dataset_svc.usecases.group_examples import can_group_now, group_now
 
 AT_ONCE, SMALL = 32, 256 * 1024
-"""Examples, and bytes of them, that a request checks itself, some 5 ms; the rest is the worker's."""
+"""Examples, and bytes of them, that a request checks itself, some 15 ms; the rest is the worker's."""
 SLICE, LARGE = 64, 4 * 1024 * 1024
-"""Examples, and bytes, in one transaction of the worker: who changes one waits as long, some 25 ms."""
+"""Examples, and bytes, in one transaction of the worker: who changes one waits as long, some 50 ms."""
 PAUSE = 0.02
 """Seconds between slices that are not small: requests of others come first."""
 FIRST = UUID(int=0)
 
-Compute = Callable[[Sequence[Copy], str, str | None], Awaitable[list[Checked]]]
+Allowed = Sequence[tuple[str, str]]
+Compute = Callable[[Sequence[Copy], str, str | None, Allowed], Awaitable[list[Checked]]]
 
 
 async def catch_up(transaction: Transaction, *, tenant: str, dataset_id: UUID) -> int:
     """Check the last few changes of a dataset; returns how many examples still wait for the worker.
 
     In a small dataset they are grouped too; in a large one `settle` says what is left.
+    What detectors older than this process's looked through is due again.
     """
     connection = transaction.connection
+    if await check_store.has_outdated(connection, tenant, dataset_id, scan_version()):
+        await check_store.wait_turn(connection, tenant, dataset_id)
+        await check_store.queue_outdated(connection, tenant, dataset_id, scan_version())
     due = await check_store.count_due(connection, tenant, dataset_id)
     if due > AT_ONCE:
         return due
@@ -57,8 +63,8 @@ async def settle(transaction: Transaction, *, tenant: str, dataset_id: UUID) -> 
     return pending or await near_store.count_due(transaction.connection, tenant, dataset_id)
 
 
-async def _here(copies: Sequence[Copy], prompt: str, tools: str | None) -> list[Checked]:
-    return check_copies(copies, prompt, tools)
+async def _here(copies: Sequence[Copy], prompt: str, tools: str | None, allowed: Allowed) -> list[Checked]:
+    return check_copies(copies, prompt, tools, allowed)
 
 
 class Checker:
@@ -68,6 +74,7 @@ class Checker:
         self._database = database
         self._side = side
         self._last = ("", FIRST)
+        self._looks_for_outdated = True
 
     async def check_next(self) -> bool:
         """Check one slice of the next dataset that has examples due; returns whether there was one."""
@@ -77,7 +84,7 @@ class Checker:
             if found is None and self._last != ("", FIRST):
                 found = await check_store.next_due(connection, "", FIRST)
             if found is None:
-                return False
+                return await self._queue_outdated(connection)
             self._last = (found["tenant_id"], found["dataset_id"])
             if not await check_store.try_turn(connection, *self._last):
                 return False
@@ -87,11 +94,27 @@ class Checker:
             await asyncio.sleep(PAUSE)
         return bool(taken)
 
-    async def _compute(self, copies: Sequence[Copy], prompt: str, tools: str | None) -> list[Checked]:
+    async def _queue_outdated(self, connection: Connection) -> bool:
+        """Once after a start: let what older detectors looked through be due, a dataset at a time."""
+        if not self._looks_for_outdated:
+            return False
+        found = await check_store.next_outdated(connection, scan_version())
+        if found is None:
+            self._looks_for_outdated = False
+            return False
+        turn = (found["tenant_id"], found["dataset_id"])
+        if not await check_store.try_turn(connection, *turn):
+            return False
+        await check_store.queue_outdated(connection, *turn, scan_version())
+        return True
+
+    async def _compute(
+        self, copies: Sequence[Copy], prompt: str, tools: str | None, allowed: Allowed
+    ) -> list[Checked]:
         size = sum(len(one.messages) + len(one.original) for one in copies)
         if len(copies) <= AT_ONCE and size <= SMALL:
-            return check_copies(copies, prompt, tools)
-        return await self._side.run(check_copies, copies, prompt, tools)
+            return check_copies(copies, prompt, tools, allowed)
+        return await self._side.run(check_copies, copies, prompt, tools, allowed)
 
 
 async def _check_taken(
@@ -112,6 +135,7 @@ async def _check_taken(
         ],
         agent["prompt"] if agent else "",
         orjson.dumps(agent["tools"]).decode() if agent else None,
+        await personal_store.allowed(connection, tenant, dataset_id),
     )
     await _store(connection, tenant, dataset_id, due, rows, checked)
 
@@ -171,7 +195,7 @@ def _check(row: Row, one: Checked) -> tuple[Any, ...]:
     dialog = row["dialog_id"] or str(row["id"])
     under = one.answered_under if row["answered_here"] else None
     return (one.example_id, row["state"], row["revision"], dialog, split_hash(dialog), one.content_sha256,
-            one.tokens, under)  # fmt: skip
+            one.tokens, under, scan_version())  # fmt: skip
 
 
 def _findings(one: Checked) -> list[tuple[Any, ...]]:

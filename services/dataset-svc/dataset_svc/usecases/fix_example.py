@@ -9,6 +9,8 @@ from chassis.database import Transaction
 from dataset_svc.domain import check_problems, near
 from dataset_svc.domain.checks import Finding, check
 from dataset_svc.domain.checks.fixes import Fix, fixed
+from dataset_svc.domain.checks.personal import CODE as PERSONAL
+from dataset_svc.domain.checks.personal import personal_findings
 from dataset_svc.domain.edits import EditRefusedError
 from dataset_svc.domain.filter import Filter
 from dataset_svc.domain.functions import Functions
@@ -18,10 +20,11 @@ from dataset_svc.outbound import agent_store, near_store
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.change_examples import begin_change
 from dataset_svc.usecases.edit_example import lock_example, lock_present, put_working_copy
+from dataset_svc.usecases.pseudonymise_example import pseudonymise_example, setting_of, then_save
 from dataset_svc.usecases.save_example import remove_example, save_example
 from dataset_svc.usecases.undo_operation import remember
 
-LEAVE_OUT = "leave_out"
+LEAVE_OUT, PSEUDONYMISE = "leave_out", "pseudonymise"
 NEAR_DUPLICATE, KEEP_THIS = "near_duplicate", "keep_this"
 
 
@@ -41,9 +44,9 @@ async def fix_example(
 ) -> UUID | None:
     """Fix the first such finding of the working copy; `leave_out` takes the example out of the dataset.
 
-    `keep_this` takes out what is nearly the same as this example, by one operation. Returns the
-    operation that undoes a save or removal. Raises a 404 Problem without such a finding, a 422
-    when it has no such fix or the fix cannot be done.
+    `keep_this` takes out what is nearly the same as this example, by one operation. Returns the operation
+    that undoes a save, a removal or pseudonyms. Raises a 404 Problem without such a finding, a 422 when it
+    has no such fix or the fix cannot be done.
     """
     row = await lock_present(transaction.connection, tenant, example_id, seen)
     if fix == LEAVE_OUT:
@@ -56,6 +59,13 @@ async def fix_example(
     finding = await _find(transaction, tenant, row, code, message_id)
     if fix not in finding.fixes:
         raise check_problems.no_such_fix(code, list(finding.fixes))
+    if fix == PSEUDONYMISE:
+        change = await pseudonymise_example(transaction, tenant=tenant, by=by, row=row)
+        if save:
+            change = await then_save(
+                transaction, tenant=tenant, by=by, row=row, change=change, language=language
+            )
+        return await remember(transaction, tenant, by, fix, row, change)
     await _apply(transaction, tenant, by, row, Fix(fix, finding, value))
     if not save:
         return None
@@ -82,11 +92,15 @@ async def _find(
 ) -> Finding:
     agent = await agent_store.agent_of_dataset(transaction.connection, tenant, row["dataset_id"])
     messages = load(row["draft"])
-    found = check(
-        messages,
-        weights(messages, load(row["original"]), Ratings(row["ratings"])),
-        Functions.of_tools(agent["tools"]) if agent else None,
-    )
+    if code == PERSONAL:
+        setting = await setting_of(transaction.connection, tenant, row)
+        found = list(personal_findings(messages, setting.allowed))
+    else:
+        found = check(
+            messages,
+            weights(messages, load(row["original"]), Ratings(row["ratings"])),
+            Functions.of_tools(agent["tools"]) if agent else None,
+        )
     for one in found:
         if one.code == code and message_id in (None, one.message_id):
             return one

@@ -139,6 +139,7 @@ def _told(counts: Sequence[Row], severity: str) -> list[dict[str, Any]]:
             "examples": row["examples"] - row["dismissed"],
             "first": [str(one) for one in row["first"] or ()],
         }
+        | ({"kinds": row["kinds"]} if row["kinds"] else {})
         for row in counts
         if row["severity"] == severity
     ]

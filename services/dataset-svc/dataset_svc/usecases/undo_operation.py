@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -10,9 +11,9 @@ from chassis import audit
 from chassis.database import Transaction
 from chassis.errors import Problem
 from dataset_svc.domain import problems
-from dataset_svc.domain.change import DRAFT, Change, still_stands
+from dataset_svc.domain.change import DRAFT, ORIGINAL, Change, still_stands
 from dataset_svc.domain.message import load
-from dataset_svc.outbound import example_store, operation_store
+from dataset_svc.outbound import example_store, operation_store, revision_store
 from dataset_svc.outbound.operation_store import Failure
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.change_examples import TURN, failure
@@ -113,11 +114,25 @@ async def _put_back(transaction: Transaction, tenant: str, by: str, row: Row, ch
         await operation_store.forget_examples(transaction.connection, [(tenant, row["id"])])
         await tell(transaction, tenant, row, "removed")
         return
-    columns = {name: value for name, value in change.before.items() if name != DRAFT}
+    columns = {name: value for name, value in change.before.items() if name not in {DRAFT, ORIGINAL}}
     if columns:
         await example_store.set_columns(transaction.connection, tenant, row["id"], columns, by)
+    if ORIGINAL in change.before:
+        await example_store.set_original(transaction.connection, tenant, row["id"], change.before[ORIGINAL])
+        row = await lock_example(transaction.connection, tenant, row["id"])
     if DRAFT in change.before:
         told = [{"op": "undo", "message_id": None}]
         await put_working_copy(transaction, tenant, by, row, load(change.before[DRAFT]), told)
+        await _note_in_step(transaction, tenant, row, change.before[DRAFT])
     if "state" in columns:
         await tell(transaction, tenant, row, columns["state"])
+
+
+async def _note_in_step(transaction: Transaction, tenant: str, row: Row, messages: list[Any]) -> None:
+    """Where the working copy is again what was saved, there are no unsaved changes."""
+    if row["saved_revision"] is None:
+        return
+    connection, example_id = transaction.connection, row["id"]
+    saved = await revision_store.get_revision(connection, tenant, example_id, row["saved_revision"])
+    if saved is not None and saved["messages"] == messages:
+        await example_store.mark_in_step(connection, tenant, example_id)

@@ -106,6 +106,11 @@ CODES: dict[str, Code] = {
         "{others} other example(s) say nearly the same.", "Почти то же говорят другие примеры: {others}.",
         "keep_this", "leave_out",
     ),
+    "personal_data": _warning(
+        "The message holds personal data. Give it pseudonyms, or allow the value where it is your own.",
+        "В сообщении персональные данные. Замените их псевдонимами или разрешите значение, если оно ваше.",
+        "pseudonymise", "leave_out",
+    ),
     "trailing_messages_cut": Code(
         "note",
         "The last {after} message(s) follow the last answer and are left out of the line.",

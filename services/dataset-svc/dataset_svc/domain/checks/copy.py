@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,10 +14,12 @@ import orjson
 
 from dataset_svc.domain.checks.example import check
 from dataset_svc.domain.checks.finding import Finding
+from dataset_svc.domain.checks.personal import personal_findings
 from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.line import fragment, line_messages
 from dataset_svc.domain.message import Message, Messages, load
 from dataset_svc.domain.near import Sketch, sketch
+from dataset_svc.domain.personal.places import Key, allowed_values
 from dataset_svc.domain.tokens import EXAMPLE, count_messages, frame_tokens
 from dataset_svc.domain.weights import Ratings, weights
 
@@ -62,14 +64,19 @@ class Checked:
     sketch: Sketch | None
 
 
-def check_copies(copies: Sequence[Copy], prompt: str, tools: str | None) -> list[Checked]:
+def check_copies(
+    copies: Sequence[Copy], prompt: str, tools: str | None, allowed: Sequence[Sequence[str]] = ()
+) -> list[Checked]:
     """Check copies of one agent with these tools (JSON; None: not known yet).
+
+    `allowed` lists values, as (kind, value), that are no personal data here.
 
     Nothing is read or written, so that it may run in another process.
     """
     functions = None if tools is None else Functions.of_json(tools)
     around = 0 if tools is None else _around(prompt, tools)
-    return [_check_copy(one, functions, around) for one in copies]
+    known = allowed_values(prompt, tools, allowed)
+    return [_check_copy(one, functions, around, known) for one in copies]
 
 
 @lru_cache(maxsize=64)
@@ -77,7 +84,7 @@ def _around(prompt: str, tools: str) -> int:
     return frame_tokens(prompt, orjson.loads(tools))
 
 
-def _check_copy(copy: Copy, functions: Functions | None, around: int) -> Checked:
+def _check_copy(copy: Copy, functions: Functions | None, around: int, known: Set[Key]) -> Checked:
     messages = load(orjson.loads(copy.messages))
     original = messages if copy.original == copy.messages else load(orjson.loads(copy.original))
     found = weights(messages, original, Ratings(orjson.loads(copy.ratings)))
@@ -85,6 +92,7 @@ def _check_copy(copy: Copy, functions: Functions | None, around: int) -> Checked
     counts = count_messages(line)
     findings = check(messages, found, functions)
     findings += _too_long(line, counts, around)
+    findings += personal_findings(messages, known)
     return Checked(
         example_id=copy.example_id,
         content_sha256=hashlib.sha256(fragment(line).encode()).digest(),
