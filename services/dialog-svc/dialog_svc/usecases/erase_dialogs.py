@@ -10,8 +10,10 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from chassis import observability as seen
 from chassis import outbox, tombstones
 from chassis.database import Connection, Database, Transaction
+from chassis.errors import describe, is_transient, where
 from chassis.objects import ObjectStore
 from chassis.tombstones import Tombstone
 from contracts.dialogs import DialogErased
@@ -25,7 +27,7 @@ from dialog_svc.outbound.transcripts import folder_of
 BATCH = 10  # dialogs of a client in one transaction
 WORDS = 2_000  # asked for one by one in one transaction, which holds the index
 FOLDERS = 20
-SOON = timedelta(seconds=0.1)
+SOON, POSTPONED = timedelta(seconds=0.1), timedelta(minutes=1)
 ROUNDS, EMPTY_AGAIN = 2, 3600.0  # what was being written when it was first emptied goes as well
 UNKNOWN_AGENT = "unknown"
 
@@ -46,12 +48,27 @@ class Eraser:
         """Do one step of the request that waits longest; returns whether there may be more."""
         if await self._forget_words():
             return True
-        async with self.database.transaction() as transaction:
-            request = await store.claim_request(transaction.connection)
-            if request is None:
-                return False
-            await self._go_on(transaction, request)
+        request = None
+        try:
+            async with self.database.transaction() as transaction:
+                request = await store.claim_request(transaction.connection)
+                if request is None:
+                    return False
+                await self._go_on(transaction, request)
+        except Exception as error:
+            if request is None or is_transient(error):
+                raise
+            await self._postpone(request, error)
         return True
+
+    async def _postpone(self, request: Row, error: Exception) -> None:
+        """Let others go first: what is wrong with one request holds up no other."""
+        seen.log().error(
+            "erasure_failed", request_id=str(request["id"]), error=describe(error), at=where(error)
+        )
+        async with self.database.transaction() as transaction:
+            later = request["now"] + POSTPONED
+            await store.go_on(transaction.connection, request, request["position"], later)
 
     async def _forget_words(self) -> bool:
         async with self.database.transaction() as transaction:
