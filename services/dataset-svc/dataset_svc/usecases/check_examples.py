@@ -19,9 +19,9 @@ from dataset_svc.outbound.row import Row
 from dataset_svc.outbound.side_process import SideProcess
 
 AT_ONCE, SMALL = 32, 256 * 1024
-"""Examples, and bytes of them, that a request checks itself, some 5 ms; the rest is the worker's."""
+"""Examples, and bytes of them, that a request checks itself, some 15 ms; the rest is the worker's."""
 SLICE, LARGE = 64, 4 * 1024 * 1024
-"""Examples, and bytes, in one transaction of the worker: who changes one waits as long, some 25 ms."""
+"""Examples, and bytes, in one transaction of the worker: who changes one waits as long, some 50 ms."""
 PAUSE = 0.02
 """Seconds between slices that are not small: requests of others come first."""
 FIRST = UUID(int=0)

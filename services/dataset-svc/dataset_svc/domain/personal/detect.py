@@ -19,7 +19,8 @@ from dataset_svc.domain.personal.phones import find_phones
 
 _SEP = r"[\s().\-–—‑№#,]{0,3}"
 _NUMBER = re.compile(
-    rf"\d(?:(?:{_SEP}\d){{8}}|\d{{5}}|\d?-\d\d-\d\d|\d\d-\d{{4}}|\d ?\d\d\D{{1,9}}\d{{3}} ?\d{{3}})"
+    rf"\d(?:(?:{_SEP}\d){{8}}|\d{{5}}|(?<!\d\d)\d(?:\d?-\d\d-\d\d|\d-\d{{4}})"
+    r"|\d ?\d\d\D{1,9}\d{3} ?\d{3})"
 )
 """Nine digits in groups, six together, or the shape of a local number: most texts hold none of these."""
 _SHORTEST = 6
@@ -28,8 +29,11 @@ _FINDERS = (find_cards, find_snils, find_inns, find_passports, find_ibans, find_
 
 
 def may_hold(text: str) -> bool:
-    """Whether a text, or the JSON that it is, could hold personal data: cheap, and seldom wrong."""
-    return _NUMBER.search(text) is not None or may_address(text) or may_name(text)
+    """Whether a text, or the JSON that it is, could hold personal data: cheap, and seldom wrong.
+
+    Escapes of JSON may stand inside a number: such a text is read in any case.
+    """
+    return _NUMBER.search(text) is not None or "\\" in text or may_address(text) or may_name(text)
 
 
 def worth_a_look(key: str, written: str) -> bool:

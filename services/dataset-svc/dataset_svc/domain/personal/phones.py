@@ -40,17 +40,18 @@ _OTHERS = frozenset({"inn", "snils", "passport", "card", "other"})
 
 def find_phones(text: str, key: str = "") -> Iterator[Found]:
     """Yield the telephone numbers in a text; one of the kinds that only companies have is without value."""
-    tried = 0
+    tried, known = 0, dict[int, int]()
     for pattern, region, says_enough in _SHAPES:
         for match in pattern.finditer(text):
+            if known.get(match.start(), 0) >= match.end():
+                continue
             about = None if match[0][0] == "+" else named_as("phone", text, *match.span(), key)
             if about in _OTHERS or (about is None and not (says_enough and _grouped(match[0]))):
                 continue
             tried += 1
-            if tried > _MOST:
-                yield Found(*match.span(), "phone", _digits(match[0]))
-            else:
-                yield from _valid(match.start(), match[0], region)
+            for found in _valid(match.start(), match[0], region, judged=tried <= _MOST):
+                known[found.start] = found.end
+                yield found
     for match in _LOCAL.finditer(text):
         if named_as("phone", text, *match.span(), key) == "phone":
             yield Found(*match.span(), "phone", _digits(match[0]))
@@ -63,11 +64,11 @@ def _grouped(number: str) -> bool:
     return not number.isdigit() or _MOBILE_RU.match(number) is not None
 
 
-def _valid(start: int, number: str, region: str) -> Iterator[Found]:
+def _valid(start: int, number: str, region: str, *, judged: bool) -> Iterator[Found]:
     """Yield the longest beginning, cut between groups, that is a number; a company's without its value."""
     end = len(number)
     while end and len(_digits(number[:end])) >= _SHORTEST:
-        value = _value(number[:end], region)
+        value = _value(number[:end], region) if judged else _digits(number)
         if value is not None:
             yield Found(start, start + end, "phone", value)
             return
