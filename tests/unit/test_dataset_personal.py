@@ -132,6 +132,13 @@ def test_what_a_function_takes_only_in_its_form_gets_that_form_everywhere() -> N
     assert list(places(asked)) == [] == list(places(called))
 
 
+def test_a_name_that_a_function_takes_only_as_letters_is_that_for_its_longer_form_too() -> None:
+    functions = tools(first_name={"type": "string", "pattern": "^[A-Za-zА-я ]+$"})
+    asked, called = pseudonymised(calling({"first_name": "Иван"}, "Меня зовут Иван Петров"), functions)
+    assert asked.content == "Меня зовут Client A"
+    assert json.loads(called.calls[0].arguments) == {"first_name": "Client A"}
+
+
 def test_a_number_stays_a_number() -> None:
     functions = tools(phone={"type": "integer", "minimum": 70_000_000_000})
     _, called = pseudonymised(calling({"phone": 79120000017}), functions)
