@@ -67,7 +67,7 @@ def test_the_set_is_large_and_its_labels_are_of_known_kinds() -> None:
 @pytest.mark.parametrize("kind", LEAST)
 def test_precision_and_recall_on_the_labelled_set(kind: str) -> None:
     score = scores()[kind]
-    assert (score.precision, score.recall) >= LEAST[kind], score
+    assert score.precision >= LEAST[kind][0], score
     assert score.recall >= LEAST[kind][1], score
 
 
