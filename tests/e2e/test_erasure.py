@@ -127,7 +127,7 @@ async def test_a_client_is_forgotten_everywhere_and_does_not_come_back(
     surroundings: Surroundings, tmp_path: Path
 ) -> None:
     async with (
-        loop_world(surroundings, tmp_path, erase_settle="1") as loop,
+        loop_world(surroundings, tmp_path, erase_settle="1", tidy_every="1") as loop,
         publisher(surroundings) as producer,
     ):
         await walk(loop, extra=[*spoken("d0"), *spoken("calls")])
