@@ -250,6 +250,13 @@ MUTATIONS = (
         "tests/integration/test_dataset_erasure.py::test_an_erasure_waits_for_a_version_that_is_just_finished",
     ),
     Mutation(
+        "nothing is pinned of what is just being erased",
+        "services/dataset-svc/dataset_svc/usecases/erase_dialogs.py",
+        "    await erasure_store.lock_datasets(connection, slots)",
+        "    # await erasure_store.lock_datasets(connection, slots)",
+        "tests/integration/test_dataset_erasure.py::test_nothing_is_pinned_of_what_is_just_being_erased",
+    ),
+    Mutation(
         "no dead letter of what was erased",
         f"{CHASSIS}/consumer.py",
         "        return bool(heard)",
