@@ -27,7 +27,7 @@ from chassis.objects import ForeignUriError, ObjectStore, tenant_prefix
 from chassis.observability import mask
 from chassis.settings import KeyedSettings, Settings, masked
 from contracts.chat import DialogRatedInChat, MessagePosted
-from contracts.topics import TOPICS
+from contracts.topics import TOPICS, message_key
 
 REQUIRED: dict[str, Any] = {
     "database_url": "postgresql://u:hidden-password@h/db",
@@ -209,15 +209,20 @@ async def test_only_what_was_written_before_a_time_is_deleted(tmp_path: Path) ->
 def test_what_a_refused_record_is_about_is_read_without_trust() -> None:
     topic = TOPICS["chat.events"]
 
-    def about(value: bytes | None, tenant: bytes = b"acme") -> object:
+    def about(value: bytes | None, tenant: bytes = b"acme", key: bytes | None = b"k") -> object:
         headers = [("ce_tenantid", tenant)]
-        record = ConsumerRecord("t", 0, 0, 0, 0, b"k", value, None, 1, 1, headers)
+        record = ConsumerRecord("t", 0, 0, 0, 0, key, value, None, 1, 1, headers)
         return subject_of(topic, record)
 
     assert about(b'{"dialog_id": "d1", "and": "more"}') == ("acme", "d1")
     for other in (None, b"", b"[1]", b"{", b'{"dialog_id": 7}', b'{"dialog": "d1"}', b"\xff"):
         assert about(other) is None
     assert about(b'{"dialog_id": "d1"}', b"") is None
+    # what cannot be read keeps its text all the same: then the key tells
+    for unread, tenant in ((b"{", b"acme"), (b"[1]", b"acme"), (b'{"dialog_id": "d2"}', b"")):
+        assert about(unread, tenant, message_key("ac/me", "d 1")) == ("ac/me", "d 1")
+    for key in (None, b"", b"/d1", b"acme/", b"a/b/c", b"acme/\xff"):
+        assert about(b"{", key=key) is None
     assert (
         subject_of(TOPICS["agent.routed"], ConsumerRecord("t", 0, 0, 0, 0, b"k", b"{}", None, 1, 1, []))
         is None

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 from collections import Counter, deque
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import orjson
 from aiokafka import AIOKafkaProducer, ConsumerRecord
@@ -55,16 +55,28 @@ class ShareLimit:
 
 
 def subject_of(topic: Topic, record: ConsumerRecord) -> tuple[str, str] | None:
-    """Return (tenant, id) of what a record with text is about, as far as it can be read at all."""
+    """Return (tenant, id) of what a record with text is about, as far as it can be read at all.
+
+    Where its body or its headers do not say it, its key does.
+    """
     if not topic.carries_text or record.value is None:
         return None
     tenant = read_headers(record.headers).get("ce_tenantid", "")
     try:
         body = orjson.loads(record.value)
     except ValueError:
-        return None
+        body = None
     subject = body.get(f"{topic.key}_id") if isinstance(body, dict) else None
-    return (tenant, subject) if tenant and isinstance(subject, str) else None
+    return (tenant, subject) if tenant and isinstance(subject, str) else _read_key(record.key)
+
+
+def _read_key(key: bytes | None) -> tuple[str, str] | None:
+    """Return the tenant and the id that a record's key names."""
+    try:
+        tenant, subject = (key or b"").decode("ascii").split("/")
+    except ValueError:
+        return None
+    return (unquote(tenant), unquote(subject)) if tenant and subject else None
 
 
 class DeadLetters:
