@@ -28,15 +28,16 @@ async def lock_dialogs(
 ) -> dict[Slot, Dialog]:
     """Create the dialogs that are new as `make` says, lock all in sorted order, and return their state.
 
-    Dialogs that were erased are left out, and it is noted that something of them came.
+    Dialogs that were erased are left out, and it is noted that something of them came. Of one without a
+    message, which a rating or an end made, it was not known whose it is: that is asked now.
     """
     slots = sorted(wanted)
     found = await lock_known(connection, slots)
-    if len(found) < len(slots):
-        new = {slot: make(slot) for slot in slots if slot not in found}
-        await _insert_new(connection, list(new.values()))
+    began = {slot: make(slot) for slot in slots if slot not in found or found[slot].leaf is None}
+    if began:
+        await _insert_new(connection, [dialog for slot, dialog in began.items() if slot not in found])
         # only now, behind whoever erased one while we waited for its row
-        erased = await _erased(connection, new)
+        erased = await _erased(connection, began)
         if erased:
             await _delete_new(connection, erased)
         found = await lock_known(connection, slots)
@@ -79,8 +80,14 @@ async def _erased(connection: Connection, new: Mapping[Slot, Dialog]) -> list[Sl
 
 async def _delete_new(connection: Connection, slots: Sequence[Slot]) -> None:
     await connection.execute(
-        "DELETE FROM dialogs d USING unnest($1::text[], $2::text[]) AS u (tenant_id, dialog_id) "
-        "WHERE d.tenant_id = u.tenant_id AND d.dialog_id = u.dialog_id",
+        """
+        WITH gone AS (
+            SELECT * FROM unnest($1::text[], $2::text[]) AS u (tenant_id, dialog_id)
+        ), rated AS (
+            DELETE FROM ratings r USING gone g WHERE r.tenant_id = g.tenant_id AND r.dialog_id = g.dialog_id
+        )
+        DELETE FROM dialogs d USING gone g WHERE d.tenant_id = g.tenant_id AND d.dialog_id = g.dialog_id
+        """,
         [slot[0] for slot in slots],
         [slot[1] for slot in slots],
     )

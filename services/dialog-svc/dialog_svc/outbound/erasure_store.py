@@ -72,6 +72,18 @@ async def insert_request(connection: Connection, request: dict[str, Any]) -> Non
     )
 
 
+async def repeat_request(connection: Connection, tenant: str, request_id: UUID) -> bool:
+    """Let a request that is being served look for what came until now; False when it is served by now."""
+    return bool(
+        await connection.fetchval(
+            "UPDATE erasure_requests SET repeated_at = clock_timestamp() "
+            "WHERE tenant_id = $1 AND id = $2 AND subject IS NOT NULL RETURNING true",
+            tenant,
+            request_id,
+        )
+    )
+
+
 async def get_request(connection: Connection, tenant: str, request_id: UUID) -> Record | None:
     """Return a request."""
     return await connection.fetchrow(
@@ -123,20 +135,26 @@ async def finish_request(connection: Connection, request: Record) -> None:
 
 async def dialogs_of_client(
     connection: Connection, tenant: str, client: str, after: str, limit: int
-) -> list[str]:
-    """Return some dialogs of a client behind one, in order.
+) -> list[Record]:
+    """Return (dialog_id, messages) of some dialogs of a client behind one, in order; an id may come twice.
 
-    No index knows them: intake must not pay for what is rarely asked.
+    Those whose text has reached its age are among them. No index knows them: intake must not pay for what is
+    rarely asked.
     """
-    rows = await connection.fetch(
-        "SELECT dialog_id FROM dialogs WHERE tenant_id = $1 AND client = $2 AND dialog_id > $3 "
-        "ORDER BY dialog_id LIMIT $4",
+    return await connection.fetch(
+        """
+        SELECT dialog_id, message_count AS messages FROM dialogs
+        WHERE tenant_id = $1 AND client = $2 AND dialog_id > $4
+        UNION ALL
+        SELECT dialog_id, 0 FROM retired WHERE tenant_id = $1 AND client_hmac = $3 AND dialog_id > $4
+        ORDER BY dialog_id LIMIT $5
+        """,
         tenant,
         client,
+        tombstones.digest(tenant, client),
         after,
         limit,
     )
-    return [row["dialog_id"] for row in rows]
 
 
 async def words_of_texts(connection: Connection, texts: str) -> list[str]:
