@@ -219,6 +219,29 @@ async def test_a_client_is_looked_for_again_once_what_was_being_taken_in_is_ther
         assert row["again_at"] > now() + timedelta(minutes=50)
 
 
+async def test_what_follows_in_a_late_dialog_of_a_client_moves_the_date_of_his_record(
+    surroundings: Surroundings,
+) -> None:
+    """Its copy in the log is younger than the first one that was dropped."""
+    async with desk(surroundings) as here:
+        request = await here.ask("anna", "client")
+        await here.work()
+
+        async def heard() -> Any:
+            async with here.parts.database.tenant_transaction("acme") as transaction:
+                known = await erasure_store.get_request(transaction.connection, "acme", request)
+                assert known is not None
+                return (await erasure_store.summary_of(transaction.connection, "acme", known))["heard_at"]
+
+        assert await heard() is None
+        await take_in(here.parts, by("anna", "late", at=START))
+        first = await heard()
+        assert first is not None
+        await take_in(here.parts, said("late", 1, "assistant", text=CANARY))
+        assert await heard() > first
+        assert await here.ask("late") == request, "it went with the client"
+
+
 async def test_what_was_said_until_a_client_is_asked_for_again_goes_with_the_same_request(
     surroundings: Surroundings,
 ) -> None:

@@ -67,10 +67,13 @@ async def _erased(connection: Connection, new: Mapping[Slot, Dialog]) -> list[Sl
         if client in gone and new[slot].started_at <= gone[client]["requested_at"]
     }
     if late:
-        # what follows does not say whose it is
+        # what follows does not say whose it is; by the client's request it is told when it came
         await tombstones.put(
             connection,
-            [Tombstone(slot[0], "dialog", slot[1], new[slot].started_at, None) for slot in late],
+            [
+                Tombstone(slot[0], "dialog", slot[1], new[slot].started_at, gone[client]["erasure_id"])
+                for slot, client in late.items()
+            ],
         )
         await tombstones.note_heard(connection, "client", late.values())
     if stones:

@@ -53,9 +53,12 @@ async def same_request(connection: Connection, tenant: str, kind: str, subject_h
 
 
 async def request_of(connection: Connection, tenant: str, erasure_id: UUID | None) -> UUID | None:
-    """Return the request by which a dialog was erased."""
+    """Return the request by which a dialog was erased, or a client's whose dialog it was and came late."""
     found: UUID | None = await connection.fetchval(
-        "SELECT request_id FROM erasures WHERE tenant_id = $1 AND id = $2", tenant, erasure_id
+        "SELECT request_id FROM erasures WHERE tenant_id = $1 AND id = $2 "
+        "UNION ALL SELECT id FROM erasure_requests WHERE tenant_id = $1 AND id = $2",
+        tenant,
+        erasure_id,
     )
     return found
 
@@ -287,7 +290,9 @@ async def summary_of(connection: Connection, tenant: str, request: Record) -> Re
         SELECT count(*) AS dialogs, count(*) FILTER (WHERE NOT is_done) AS open, max(erased_at) AS newest,
             greatest(max(heard_at), (
                 SELECT c.heard_at FROM tombstones c
-                WHERE c.tenant_id = $1 AND c.kind = 'client' AND c.subject_hmac = $3)) AS heard_at
+                WHERE c.tenant_id = $1 AND c.kind = 'client' AND c.subject_hmac = $3), (
+                SELECT max(l.heard_at) FROM tombstones l  -- of dialogs that came late
+                WHERE l.tenant_id = $1 AND l.erasure_id = $2 AND l.kind = 'dialog')) AS heard_at
         FROM ({STATES}) s
         """,  # noqa: S608 -- STATES is a literal
         tenant,
