@@ -259,8 +259,8 @@ MUTATIONS = (
     Mutation(
         "no dead letter of what was erased",
         f"{CHASSIS}/consumer.py",
-        "        return bool(heard)",
-        "        return False",
+        "            if slot and await tombstones",
+        "            if not slot and await tombstones",
         f"{CONSUMING}::test_a_refused_record_of_something_erased_becomes_no_dead_letter",
     ),
     Mutation(
