@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -74,19 +75,36 @@ async def test_the_same_event_twice_in_a_batch_has_one_effect(surroundings: Surr
 async def test_a_refused_record_of_something_erased_becomes_no_dead_letter(
     surroundings: Surroundings,
 ) -> None:
-    noting = Noting()
+    noting, erased = Noting(), now()
     async with kit(surroundings) as parts, publisher(surroundings) as producer:
         async with parts.database.transaction() as transaction:
-            stone = Tombstone("acme", "dialog", "gone", now(), None)
-            await tombstones.put(transaction.connection, [stone])
-        for dialog in ("gone", "d1"):
-            bad = json.dumps({"dialog_id": dialog, "message": "secret words"}).encode()
-            await send_raw(producer, surroundings, bad, headers_of(posted(1)))
+            stones = [
+                Tombstone("acme", "dialog", "gone", erased, None),
+                Tombstone("acme", "client", "anna", erased, None),
+            ]
+            await tombstones.put(transaction.connection, stones)
+        for dialog, client, said in (
+            ("gone", "boris", erased),
+            ("late", "anna", erased),
+            ("d1", "boris", erased),
+            ("back", "anna", erased + timedelta(seconds=1)),
+        ):
+            message = {"text": "secret words", "at": said.isoformat()}
+            bad = {"dialog_id": dialog, "client": {"pseudonym": client}, "message": message}
+            await send_raw(producer, surroundings, json.dumps(bad).encode(), headers_of(posted(1)))
+        # of a tenant whose name no database takes: it must not stop those behind it
+        nul = headers_of(posted(1), ce_tenantid=b"ac\x00me")
+        await send_raw(producer, surroundings, b'{"dialog_id": "nul"}', nul)
         await publish(producer, surroundings, [posted(2)])
         async with parts.consuming(chat_consumer(noting)):
             await until(lambda: _has(noting, "m2"))
-    (letter,) = await records(surroundings, "chat.events.dialog-svc.dlt")
-    assert json.loads(letter.value)["dialog_id"] == "d1"
+        async with parts.database.transaction() as transaction:
+            heard = await transaction.connection.fetch(
+                "SELECT kind FROM tombstones WHERE heard_at IS NOT NULL"
+            )
+    letters = await records(surroundings, "chat.events.dialog-svc.dlt")
+    assert [json.loads(one.value)["dialog_id"] for one in letters] == ["d1", "back", "nul"]
+    assert {row["kind"] for row in heard} == {"dialog", "client"}
 
 
 async def test_a_refused_event_is_set_aside_and_those_around_it_take_effect_in_order(

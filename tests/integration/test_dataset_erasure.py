@@ -16,6 +16,7 @@ from chassis.envelope import UNKNOWN, Received
 from chassis.errors import Problem
 from contracts.dialogs import DialogErased
 from dataset_svc.outbound import version_store
+from dataset_svc.usecases import erase_dialogs
 from dataset_svc.usecases.erase_dialogs import FileEraser
 from dataset_svc.usecases.rebuild_version import rebuild_version
 from dataset_svc.usecases.take_in_dialogs import take_in_dialogs
@@ -44,16 +45,20 @@ async def dialog_of(curation: Curation, example: UUID) -> str:
     return str(row["dialog_id"])
 
 
-async def erase(curation: Curation, dialog: str) -> str:
-    """Take `dialog.erased` in; returns the erasure's id."""
+def erased(dialog: str) -> Received[DialogErased]:
     erasure_id = str(uuid4())
     event = DialogErased(
         dialog_id=dialog, agent_id="shop", requested_at=now(), reason="asked", erasure_id=erasure_id
     )
-    received = Received(event, TENANT, erasure_id, "/dialog-svc", now(), 1, "", 0, 0, UNKNOWN)
+    return Received(event, TENANT, erasure_id, "/dialog-svc", now(), 1, "", 0, 0, UNKNOWN)
+
+
+async def erase(curation: Curation, dialog: str) -> str:
+    """Take `dialog.erased` in; returns the erasure's id."""
+    received = erased(dialog)
     async with curation.database.transaction() as transaction:
         await take_in_dialogs([received], transaction, curation.objects)
-    return erasure_id
+    return received.id
 
 
 async def told(curation: Curation, kind: str) -> list[dict[str, Any]]:
@@ -160,6 +165,49 @@ async def test_a_version_that_is_being_frozen_is_written_without_it(curation: Cu
     row = await curation.written(dataset, number)
     assert (row["state"], row["manifest"]["examples"]) == ("ready", 2)
     assert await told(curation, "dataset.withdrawn.v1") == []
+
+
+async def test_nothing_is_pinned_of_what_is_just_being_erased(curation: Curation) -> None:
+    """Else a version would be frozen with it that the erasure, not committed yet, had no way to see."""
+    dataset = await curation.agent(tools=TOOLS)
+    one, *_ = await curation.take_dialogs(dataset, *talks(3))
+    await curation.check()
+    dialog = await dialog_of(curation, one)
+    async with curation.database.transaction() as erasing:
+        await take_in_dialogs([erased(dialog)], erasing, curation.objects)
+        pinning = asyncio.create_task(curation.begin(dataset, validation_share=0.0))
+        await curation.somebody_waits()
+    row = await curation.written(dataset, await pinning)
+    assert (row["state"], row["examples"], row["manifest"]["examples"]) == ("ready", 2, 2)
+
+
+async def test_many_erasures_from_one_version_are_reported_some_at_a_time(
+    curation: Curation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erase_dialogs, "TOLD", 2)
+    dataset = await curation.agent(tools=TOOLS)
+    examples = await curation.take_dialogs(dataset, *talks(4))
+    await curation.check()
+    await curation.freeze(dataset, validation_share=0.0)
+    dialogs = [await dialog_of(curation, one) for one in examples]
+    erasures = {await erase(curation, one) for one in dialogs[:3]}
+    files = FileEraser(curation.database, curation.objects)
+    while await files.erase_next():
+        pass
+    done = {
+        one["erasure_id"] for one in await told(curation, "dialog.forgotten.v1") if one["state"] == "done"
+    }
+    assert done == erasures
+    sizes = await fetch(
+        curation, "SELECT count(*) FROM outbox WHERE convert_from(body, 'UTF8')::jsonb ->> 'state' = 'done' "
+        "AND headers ->> 'ce_type' = 'dialog.forgotten.v1' GROUP BY xmin::text ORDER BY 1",
+    )  # fmt: skip
+    assert [row["count"] for row in sizes] == [1, 2]
+    # of one more the files are gone already: that is said at once, and once
+    await erase(curation, dialogs[3])
+    before = len(await told(curation, "dialog.forgotten.v1"))
+    assert not await files.erase_next()
+    assert len(await told(curation, "dialog.forgotten.v1")) == before
 
 
 async def test_copies_and_what_is_left_of_removed_examples_go_as_well(curation: Curation) -> None:

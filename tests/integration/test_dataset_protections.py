@@ -19,6 +19,7 @@ from dataset_svc.domain.dialog import Candidate
 from dataset_svc.inbound.lines import read_line
 from dataset_svc.outbound import agent_store, candidate_store, example_store, operation_store
 from dataset_svc.usecases.import_examples import Importer, Options, begin_import
+from dataset_svc.usecases.run_operations import OperationRunner
 from dataset_svc.usecases.save_example import remove_example, save_example
 from dataset_svc.usecases.undo_operation import remember, undo_operation
 from deploy.stack.services import Surroundings
@@ -116,6 +117,33 @@ async def test_a_stretch_that_two_processes_read_is_imported_once(surroundings: 
             made = await transaction.connection.fetchval("SELECT count(*) FROM examples")
     assert operation is not None
     assert (operation["state"], operation["done"], made) == ("running", 500, 500)
+
+
+@pytest.mark.parametrize(("mode", "state"), [("best_effort", "refused"), ("all_or_nothing", "undoing")])
+async def test_an_import_that_is_given_up_leaves_no_file(
+    surroundings: Surroundings, mode: str, state: str
+) -> None:
+    """Its lines may be of dialogs that are erased some day."""
+
+    def broken(line: bytes, form: str) -> Any:
+        raise ValueError("nobody expected this line")
+
+    objects = ObjectStore(surroundings.objects.as_uri())
+    async with database_of(surroundings) as database:
+        stored = await objects.put("tenants/acme/imports/file.jsonl", lines(GOOD))
+        async with database.transaction() as transaction:
+            dataset = await agent_store.ensure_dataset(transaction.connection, "acme", "shop")
+            operation_id = await begin_import(
+                transaction, tenant="acme", by="me", dataset_id=dataset,
+                options=Options("openai", mode, None), stored=stored,
+            )  # fmt: skip
+        with pytest.raises(ValueError, match="nobody expected"):
+            await OperationRunner(database, Importer(database, objects, broken)).run_next()
+        async with database.transaction() as transaction:
+            operation = await operation_store.get(transaction.connection, "acme", operation_id)
+    assert operation is not None
+    assert operation["state"] == state
+    assert not (surroundings.objects / stored.uri).exists()
 
 
 async def test_an_undo_that_meets_an_erasure_brings_no_text_back(

@@ -20,7 +20,7 @@ from contracts.dialogs import DialogForgotten, Holding
 from deploy.stack.services import Surroundings
 from dialog_svc.domain.retention import Retention
 from dialog_svc.domain.search import MAX_WORDS
-from dialog_svc.outbound import erasure_store
+from dialog_svc.outbound import erasure_store, shelf_store
 from dialog_svc.usecases import erase_dialogs
 from dialog_svc.usecases.ask_erasure import Kind, ask_erasure
 from dialog_svc.usecases.erase_dialogs import Eraser, erase
@@ -194,6 +194,20 @@ async def test_a_client_is_erased_with_all_that_was_said_until_then(surroundings
         assert await here.state(again) == (1, 1)
 
 
+async def test_a_dialog_that_began_with_its_rating_is_asked_for_its_client_when_that_is_known(
+    surroundings: Surroundings,
+) -> None:
+    """Its messages were dead letters that are replayed after the client was erased."""
+    async with desk(surroundings) as here:
+        rated = DialogRatedInChat(dialog_id="d", rating="bad", by="client", comment=f"{CANARY} is angry")
+        await take_in(here.parts, rated, ended("d"))
+        await here.ask("anna", "client")
+        await here.work()
+        await take_in(here.parts, by("anna", "d", text=CANARY, at=START), said("d", 1, text=CANARY))
+        await take_in(here.parts, said("d", 2, text=CANARY))
+        assert await in_tables(surroundings, CANARY) == []
+
+
 async def test_a_client_is_looked_for_again_once_what_was_being_taken_in_is_there(
     surroundings: Surroundings,
 ) -> None:
@@ -203,6 +217,92 @@ async def test_a_client_is_looked_for_again_once_what_was_being_taken_in_is_ther
         (row,) = await here.rows("SELECT subject, again_at FROM erasure_requests WHERE id = $1", request)
         assert row["subject"] == "anna"
         assert row["again_at"] > now() + timedelta(minutes=50)
+
+
+async def test_what_follows_in_a_late_dialog_of_a_client_moves_the_date_of_his_record(
+    surroundings: Surroundings,
+) -> None:
+    """Its copy in the log is younger than the first one that was dropped."""
+    async with desk(surroundings) as here:
+        request = await here.ask("anna", "client")
+        await here.work()
+
+        async def heard() -> Any:
+            async with here.parts.database.tenant_transaction("acme") as transaction:
+                known = await erasure_store.get_request(transaction.connection, "acme", request)
+                assert known is not None
+                return (await erasure_store.summary_of(transaction.connection, "acme", known))["heard_at"]
+
+        assert await heard() is None
+        await take_in(here.parts, by("anna", "late", at=START))
+        first = await heard()
+        assert first is not None
+        await take_in(here.parts, said("late", 1, "assistant", text=CANARY))
+        assert await heard() > first
+        assert await here.ask("late") == request, "it went with the client"
+
+
+async def test_what_was_said_until_a_client_is_asked_for_again_goes_with_the_same_request(
+    surroundings: Surroundings,
+) -> None:
+    async with desk(surroundings) as here:
+        request = await here.ask("anna", "client")
+        between = now()
+        assert await here.ask("anna", "client") == request, "it is not served yet"
+        await here.work()
+        await take_in(here.parts, by("anna", "late", text=CANARY, at=between))
+        assert await in_tables(surroundings, CANARY) == [], "said before the second time"
+        assert await here.ask("anna", "client") != request, "it is served by now"
+
+
+async def test_a_client_is_looked_for_again_after_the_last_time_that_it_was_asked(
+    surroundings: Surroundings,
+) -> None:
+    async with desk(surroundings, settle=3600.0) as here:
+        request = await here.ask("anna", "client")
+        await here.rows(
+            "UPDATE erasure_requests SET asked_at = $1, repeated_at = $1", START - timedelta(days=1)
+        )
+        await here.ask("anna", "client")
+        await here.work()
+        (row,) = await here.rows("SELECT subject FROM erasure_requests WHERE id = $1", request)
+        assert row["subject"] == "anna", "what was being taken in the second time may not be there yet"
+
+
+async def test_a_client_of_long_dialogs_is_erased_some_messages_at_a_time(
+    surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erase_dialogs, "ENOUGH", 3)
+    async with desk(surroundings) as here:
+        for dialog in ("d1", "d2", "d3", "d4"):
+            await take_in(here.parts, by("anna", dialog), said(dialog, 1))
+        await take_in(here.parts, *(said("d2", number) for number in range(2, 9)))
+        request = await here.ask("anna", "client")
+        await here.work()
+        assert await here.state(request) == (4, 4)
+        steps = await here.rows("SELECT count(*) FROM erasures GROUP BY xmin::text ORDER BY 1")
+        assert [row["count"] for row in steps] == [1, 1, 1, 1]
+
+
+async def test_a_client_takes_his_dialogs_along_whose_text_has_reached_its_age(
+    surroundings: Surroundings,
+) -> None:
+    """dataset-svc may hold an example of each: it is told by the dialog's id."""
+    async with desk(surroundings) as here:
+        await take_in(here.parts, by("anna", "old"), said("old", 1, "assistant"), ended("old"))
+        await take_in(here.parts, by("boris", "other"), said("other", 1, "assistant"), ended("other"))
+        async with here.parts.database.transaction() as transaction:
+            await shelf_store.delete_dialogs(transaction.connection, [("acme", "old"), ("acme", "other")])
+        assert await here.rows("SELECT FROM dialogs") == []
+        request = await here.ask("anna", "client")
+        await here.work()
+        assert await here.state(request) == (1, 1)
+        told = await here.rows(
+            "SELECT convert_from(key, 'UTF8') AS key FROM outbox WHERE headers ->> 'ce_type' = $1",
+            "dialog.erased.v1",
+        )
+        assert [row["key"] for row in told] == ["acme/old"]
+        assert [row["dialog_id"] for row in await here.rows("SELECT dialog_id FROM retired")] == ["other"]
 
 
 async def test_the_record_is_done_once_everyone_has_spoken_of_everything(surroundings: Surroundings) -> None:

@@ -234,6 +234,13 @@ async def test_a_withdrawn_version_is_not_trained_on(surroundings: Surroundings,
         assert (await told())["code"] == "version_withdrawn"
         # at the latest within a day, whether the job has ended by then or not
         assert now() < row["files_until"] < now() + timedelta(hours=24)
+        # a version from which more is erased later is not put off by that
+        later = await a_world.request(dataset_id=running.dataset_id, hyperparameters={"n_epochs": 2})
+        await a_world.publish(gone, later)
+        await a_world.row_when(later.run_id, status="failed")
+        again = await a_world.row(running.run_id)
+        assert again is not None
+        assert again["files_until"] == row["files_until"]
 
 
 async def test_what_was_made_of_an_erased_dialog_is_reported(

@@ -250,10 +250,39 @@ MUTATIONS = (
         "tests/integration/test_dataset_erasure.py::test_an_erasure_waits_for_a_version_that_is_just_finished",
     ),
     Mutation(
+        "whose a dialog is that began with its rating is asked once that is known",
+        f"{DIALOGS}/dialog_store.py",
+        " or found[slot].leaf is None}",
+        "}",
+        f"{ERASURE}::test_a_dialog_that_began_with_its_rating_is_asked_for_its_client_when_that_is_known",
+    ),
+    Mutation(
+        "a client's dialogs whose text has reached its age",
+        f"{DIALOGS}/erasure_store.py",
+        "WHERE tenant_id = $1 AND client_hmac = $3 AND dialog_id > $4",
+        "WHERE false AND tenant_id = $1 AND client_hmac = $3 AND dialog_id > $4",
+        f"{ERASURE}::test_a_client_takes_his_dialogs_along_whose_text_has_reached_its_age",
+    ),
+    Mutation(
+        "files at the provider whose ids nobody knows",
+        "services/training-svc/training_svc/usecases/report_erasures.py",
+        "known or [f\"{run['run_id']}-*\"]",
+        "known",
+        "tests/unit/test_training_rules.py"
+        "::test_files_of_a_run_that_was_given_up_while_uploading_are_waited_for",
+    ),
+    Mutation(
+        "nothing is pinned of what is just being erased",
+        "services/dataset-svc/dataset_svc/usecases/erase_dialogs.py",
+        "    await erasure_store.lock_datasets(connection, slots)",
+        "    # await erasure_store.lock_datasets(connection, slots)",
+        "tests/integration/test_dataset_erasure.py::test_nothing_is_pinned_of_what_is_just_being_erased",
+    ),
+    Mutation(
         "no dead letter of what was erased",
         f"{CHASSIS}/consumer.py",
-        "        return bool(heard)",
-        "        return False",
+        "            if slot and await tombstones",
+        "            if not slot and await tombstones",
         f"{CONSUMING}::test_a_refused_record_of_something_erased_becomes_no_dead_letter",
     ),
     Mutation(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import orjson
 import pytest
 from aiokafka import ConsumerRecord
 from opentelemetry.sdk.trace import TracerProvider
@@ -19,7 +20,7 @@ from pydantic import ValidationError
 
 from chassis import observability
 from chassis.batch import Assignment
-from chassis.dead_letters import ShareLimit, subject_of
+from chassis.dead_letters import ShareLimit, client_of, subject_of
 from chassis.envelope import UNKNOWN, decode, encode_headers, new_headers, read_headers
 from chassis.errors import Transient, describe, is_transient, where
 from chassis.health import Health
@@ -27,7 +28,7 @@ from chassis.objects import ForeignUriError, ObjectStore, tenant_prefix
 from chassis.observability import mask
 from chassis.settings import KeyedSettings, Settings, masked
 from contracts.chat import DialogRatedInChat, MessagePosted
-from contracts.topics import TOPICS
+from contracts.topics import TOPICS, message_key
 
 REQUIRED: dict[str, Any] = {
     "database_url": "postgresql://u:hidden-password@h/db",
@@ -209,16 +210,44 @@ async def test_only_what_was_written_before_a_time_is_deleted(tmp_path: Path) ->
 def test_what_a_refused_record_is_about_is_read_without_trust() -> None:
     topic = TOPICS["chat.events"]
 
-    def about(value: bytes | None, tenant: bytes = b"acme") -> object:
+    def about(value: bytes | None, tenant: bytes = b"acme", key: bytes | None = b"k") -> object:
         headers = [("ce_tenantid", tenant)]
-        record = ConsumerRecord("t", 0, 0, 0, 0, b"k", value, None, 1, 1, headers)
+        record = ConsumerRecord("t", 0, 0, 0, 0, key, value, None, 1, 1, headers)
         return subject_of(topic, record)
 
     assert about(b'{"dialog_id": "d1", "and": "more"}') == ("acme", "d1")
     for other in (None, b"", b"[1]", b"{", b'{"dialog_id": 7}', b'{"dialog": "d1"}', b"\xff"):
         assert about(other) is None
     assert about(b'{"dialog_id": "d1"}', b"") is None
+    # what cannot be read keeps its text all the same: then the key tells
+    for unread, tenant in ((b"{", b"acme"), (b"[1]", b"acme"), (b'{"dialog_id": "d2"}', b"")):
+        assert about(unread, tenant, message_key("ac/me", "d 1")) == ("ac/me", "d 1")
+    for key in (None, b"", b"/d1", b"acme/", b"a/b/c", b"acme/\xff", b"ac%00me/d1"):
+        assert about(b"{", key=key) is None
+    assert about(b'{"dialog_id": "d1"}', b"ac\x00me") is None, "no database would take it"
     assert (
         subject_of(TOPICS["agent.routed"], ConsumerRecord("t", 0, 0, 0, 0, b"k", b"{}", None, 1, 1, []))
         is None
     )
+
+
+def test_whose_a_refused_message_is_is_read_without_trust() -> None:
+    def whose(body: object) -> object:
+        value = orjson.dumps(body)
+        record = ConsumerRecord("t", 0, 0, 0, 0, b"k", value, None, 1, 1, [("ce_tenantid", b"acme")])
+        return client_of(TOPICS["chat.events"], record)
+
+    at = "2026-01-01T00:00:00+00:00"
+    said = {"client": {"pseudonym": "anna"}, "message": {"at": at}}
+    assert whose(said) == ("acme", "anna", datetime.fromisoformat(at))
+    unclear: tuple[object, ...] = (
+        [],
+        {},
+        said | {"client": "anna"},
+        said | {"client": {"pseudonym": 7}},
+        said | {"message": {"at": "yesterday"}},
+        said | {"message": {"at": "2026-01-01T00:00:00"}},
+        said | {"message": {"at": 7}},
+    )
+    for wrong in unclear:
+        assert whose(wrong) is None

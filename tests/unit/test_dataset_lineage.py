@@ -18,6 +18,8 @@ from dataset_svc.domain.lineage import (
     route_models,
 )
 from dataset_svc.domain.training import models_of
+from dataset_svc.inbound.lineage_views import lineage
+from dataset_svc.usecases.trace_lineage import Lineage, Side
 
 DATASET, EXAMPLE = UUID(int=7), UUID(int=8)
 
@@ -47,6 +49,19 @@ def test_what_is_no_id_of_ours_is_none() -> None:
     assert read_uuid("d0") is None
     assert read_uuid(EXAMPLE.hex) is None
     assert read_uuid(f"{EXAMPLE}\n") is None
+
+
+def test_an_example_that_has_expired_still_leads_to_its_dialog() -> None:
+    """Only a revision that a version holds is left of it."""
+    gone = dict.fromkeys(
+        ("dataset_id", "agent_id", "branch", "origin_revision", "source", "saved_revision", "changed_by",
+         "changed_at", "erased_at", "dialog_id", "copied_dialog_id", "copied_example_id", "copied_revision")
+    )  # fmt: skip
+    revision = dict.fromkeys(("content_sha256", "origin_revision", "saved_by", "saved_at"))
+    rows: Any = [gone | {"state": "gone"}]
+    left: Any = [revision | {"revision": number, "dialog_id": "d1"} for number in (2, 1)]
+    found = Lineage("example", str(EXAMPLE), rows, Side(), Side(), revisions=left)
+    assert lineage(found, 50)["from"]["dialogs"] == ["d1"]
 
 
 def test_a_route_without_an_activation_is_named_by_its_version() -> None:

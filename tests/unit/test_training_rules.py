@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from training_svc.domain import activation, errors, estimate, explanations, job, refusals, run
+from training_svc.usecases.report_erasures import holdings
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FILE = run.TrainingFile("tenants/t/f.jsonl", "c0ffee" + "0" * 58, 10, 12, 240)
@@ -58,6 +59,21 @@ def test_a_run_that_must_not_start_is_given_up_in_the_right_way() -> None:
     withdrawn = run.given_up(replace(RUN, withdrawn=True, asked="cancel"), NOW)
     assert (withdrawn.status, withdrawn.failure) == ("failed", run.Failure("version_withdrawn"))
     assert withdrawn.litter
+
+
+def test_files_of_a_run_that_was_given_up_while_uploading_are_waited_for() -> None:
+    """Their ids were never written down: an erasure is not over before they are deleted."""
+    row = {"run_id": "r1", "own": True, "training_file_id": None, "validation_file_id": None, "models": []}
+
+    def files(state: str | None, **more: str) -> list[tuple[str, str]]:
+        held = holdings(row | {"files_state": state} | more)
+        return [(one.id, one.state) for one in held if one.kind == "provider_file"]
+
+    assert files("kept") == [("r1-*", "waiting")]
+    assert files("left") == [("r1-*", "kept")]
+    assert files("deleted") == [("r1-*", "deleted")]
+    assert files("kept", training_file_id="f1") == [("f1", "waiting")]
+    assert files(None) == [], "nothing was uploaded"
 
 
 def test_the_oldest_living_job_is_kept() -> None:

@@ -20,7 +20,7 @@ from chassis import observability as seen
 from chassis import tombstones
 from chassis.batch import Assignment, Batch
 from chassis.database import Database, Transaction
-from chassis.dead_letters import DeadLetters, subject_of
+from chassis.dead_letters import DeadLetters, client_of, subject_of
 from chassis.envelope import AnyReceived
 from chassis.errors import Transient, describe, is_transient, where
 from chassis.health import Health
@@ -267,12 +267,23 @@ class ConsumerLoop:
 
     async def _forgotten(self, record: ConsumerRecord) -> bool:
         """Tell whether a refused record is of something erased: a dead letter would keep its text."""
-        slot = subject_of(TOPICS[self._spec.topic], record)
-        if slot is None:
+        topic = TOPICS[self._spec.topic]
+        slot, whose = subject_of(topic, record), client_of(topic, record)
+        if slot is None and whose is None:
             return False
         async with self._database.transaction() as transaction:
-            heard = await tombstones.note_heard(transaction.connection, TOPICS[self._spec.topic].key, [slot])
-        return bool(heard)
+            connection = transaction.connection
+            if slot and await tombstones.note_heard(connection, topic.key, [slot]):
+                return True
+            if whose is None:
+                return False
+            # nobody knew the dialog: it began before its client was erased, or he came back
+            client, said = whose[:2], whose[2]
+            stone = (await tombstones.find(connection, "client", [client])).get(client)
+            if stone is None or said > stone["requested_at"]:
+                return False
+            await tombstones.note_heard(connection, "client", [client])
+        return True
 
     def _measure(self, kafka: AIOKafkaConsumer, batch: Batch) -> None:
         for place, records in batch.found.items():

@@ -7,7 +7,8 @@ import contextlib
 import hashlib
 from collections import Counter, deque
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, unquote
 
 import orjson
 from aiokafka import AIOKafkaProducer, ConsumerRecord
@@ -55,16 +56,54 @@ class ShareLimit:
 
 
 def subject_of(topic: Topic, record: ConsumerRecord) -> tuple[str, str] | None:
-    """Return (tenant, id) of what a record with text is about, as far as it can be read at all."""
+    """Return (tenant, id) of what a record with text is about, as far as it can be read at all.
+
+    Where its body or its headers do not say it, its key does.
+    """
     if not topic.carries_text or record.value is None:
         return None
-    tenant = read_headers(record.headers).get("ce_tenantid", "")
+    tenant, subject = _tenant_of(record), _read_body(record.value).get(f"{topic.key}_id")
+    return (tenant, subject) if tenant and isinstance(subject, str) else _read_key(record.key)
+
+
+def client_of(topic: Topic, record: ConsumerRecord) -> tuple[str, str, datetime] | None:
+    """Return (tenant, client, when) of a message, where it says whose and when it was said."""
+    if not topic.carries_text or record.value is None:
+        return None
+    tenant, body = _tenant_of(record), _read_body(record.value)
+    client, message = body.get("client"), body.get("message")
+    if not tenant or not isinstance(client, dict) or not isinstance(message, dict):
+        return None
+    pseudonym, said = client.get("pseudonym"), message.get("at")
     try:
-        body = orjson.loads(record.value)
+        at = datetime.fromisoformat(said) if isinstance(said, str) else None
     except ValueError:
         return None
-    subject = body.get(f"{topic.key}_id") if isinstance(body, dict) else None
-    return (tenant, subject) if tenant and isinstance(subject, str) else None
+    if not isinstance(pseudonym, str) or at is None or at.tzinfo is None:
+        return None
+    return tenant, pseudonym, at
+
+
+def _tenant_of(record: ConsumerRecord) -> str:
+    tenant = read_headers(record.headers).get("ce_tenantid", "")
+    return "" if "\x00" in tenant else tenant  # no database takes it, and nobody has such a name
+
+
+def _read_body(value: bytes) -> dict[str, Any]:
+    try:
+        body = orjson.loads(value)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _read_key(key: bytes | None) -> tuple[str, str] | None:
+    """Return the tenant and the id that a record's key names."""
+    try:
+        tenant, subject = map(unquote, (key or b"").decode("ascii").split("/"))
+    except ValueError:
+        return None
+    return (tenant, subject) if tenant and subject and "\x00" not in tenant else None
 
 
 class DeadLetters:

@@ -2,7 +2,7 @@
 
 -- Who asked to erase what: a dialog, or all dialogs of a client. The id itself goes once nothing of it is left
 -- to find; `subject_hmac` tells that it was asked for before. `position` is the client's dialog erased last,
--- `again_at` when he is looked for once more.
+-- `again_at` when he is looked for once more, `repeated_at` when it was last asked for.
 CREATE TABLE erasure_requests (
     tenant_id text NOT NULL,
     id uuid NOT NULL,
@@ -12,6 +12,7 @@ CREATE TABLE erasure_requests (
     reason text NOT NULL,
     asked_by text NOT NULL,
     asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    repeated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     again_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     position text NOT NULL DEFAULT '',
     PRIMARY KEY (tenant_id, id)
@@ -71,6 +72,13 @@ CREATE TABLE doomed_folders (
 CREATE INDEX doomed_folders_due ON doomed_folders (due_at);
 SELECT protect_tenant_table('doomed_folders');
 
+-- By which erasure, or by which client's request, what still comes of a dialog moves the date.
+-- squawk-ignore require-concurrent-index-creation -- no release holds rows of this table yet
+CREATE INDEX tombstones_of_erasure ON tombstones (tenant_id, erasure_id);
+
+-- Whose a dialog was whose text is gone here: others may hold it still when the client is erased.
+ALTER TABLE retired ADD COLUMN client_hmac bytea;
+
 -- Takes words out of a tenant's vocabulary that no document on the shelf holds any more. Each is asked for with
 -- a plan of its own: of a common word the next document will do, a rare one the index knows.
 CREATE FUNCTION forget_words(tenant text, from_shelf int, words text[]) RETURNS int LANGUAGE plpgsql AS $$
@@ -97,4 +105,6 @@ END $$;
 
 -- migrate:down
 DROP FUNCTION forget_words;
+DROP INDEX tombstones_of_erasure;
+ALTER TABLE retired DROP COLUMN client_hmac;
 DROP TABLE doomed_folders, erasure_reports, erased_words, erasures, erasure_requests;

@@ -87,7 +87,9 @@ def _before(found: Lineage, limit: int) -> dict[str, Any]:
 
 def _before_example(found: Lineage) -> dict[str, Any]:
     (row,) = found.rows
-    dialogs = list(dict.fromkeys(one for one in (row["dialog_id"], row["copied_dialog_id"]) if one))
+    # of an example that has expired, the revisions that versions hold still tell
+    named = [row["dialog_id"], row["copied_dialog_id"], *(one["dialog_id"] for one in found.revisions)]
+    dialogs = list(dict.fromkeys(one for one in named if one))
     copied = row["copied_example_id"]
     origin = {"id": str(copied), "revision": row["copied_revision"]} if copied else None
     return {"dialogs": dialogs, "erased_dialogs": int(row["erased_at"] is not None), "copied_from": origin}

@@ -8,8 +8,33 @@ from uuid import UUID
 from asyncpg import Record
 
 from chassis.database import Connection
+from chassis.tombstones import digest
 
 Held = tuple[str, UUID]  # tenant, example
+
+
+async def lock_datasets(connection: Connection, slots: Sequence[tuple[str, str]]) -> None:
+    """Let nobody pin a version of the datasets that hold something of these dialogs (tenant, dialog).
+
+    A version that is being pinned is waited for: it is found afterwards, and what goes is not pinned again.
+    """
+    await connection.execute(
+        """
+        SELECT FROM datasets d WHERE (d.tenant_id, d.id) IN (
+            SELECT e.tenant_id, e.dataset_id FROM unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
+            JOIN examples e ON e.tenant_id = w.tenant_id AND e.dialog_id = w.dialog_id
+            UNION SELECT e.tenant_id, e.dataset_id
+            FROM unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
+            JOIN examples e ON e.tenant_id = w.tenant_id AND e.copied_dialog_id = w.dialog_id
+            UNION SELECT o.tenant_id, o.dataset_id
+            FROM unnest($1::text[], $3::bytea[]) AS w (tenant_id, dialog_hmac)
+            JOIN example_origins o USING (tenant_id, dialog_hmac))
+        ORDER BY d.tenant_id, d.id FOR NO KEY UPDATE
+        """,
+        [tenant for tenant, _ in slots],
+        [dialog_id for _, dialog_id in slots],
+        [digest(tenant, dialog_id) for tenant, dialog_id in slots],
+    )
 
 
 async def withdraw_versions(connection: Connection, examples: Iterable[Held]) -> list[Record]:
@@ -69,12 +94,18 @@ async def put_erasure(
 
 
 async def link_versions(connection: Connection, links: Iterable[tuple[str, UUID, UUID, int]]) -> None:
-    """Note (tenant, erasure, dataset, version): which versions held what went."""
+    """Note (tenant, erasure, dataset, version): which locked versions held what went."""
     rows = sorted(set(links))
     if rows:
         await connection.execute(
-            "INSERT INTO erased_versions (tenant_id, erasure_id, dataset_id, version) "
-            "SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::bigint[]) ON CONFLICT DO NOTHING",
+            """
+            INSERT INTO erased_versions (tenant_id, erasure_id, dataset_id, version, told)
+            SELECT w.*, d.files_deleted_at IS NOT NULL
+            FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::bigint[])
+                AS w (tenant_id, erasure_id, dataset_id, version)
+            JOIN dataset_versions d USING (tenant_id, dataset_id, version)
+            ON CONFLICT DO NOTHING
+            """,
             *map(list, zip(*rows, strict=True)),
         )
 
@@ -109,8 +140,8 @@ async def next_withdrawn(connection: Connection) -> Record | None:
     )
 
 
-async def note_files_deleted(connection: Connection, version: Record) -> list[Record]:
-    """Note that a version's files are gone; returns the (tenant_id, erasure_id) that wait for it."""
+async def note_files_deleted(connection: Connection, version: Record) -> None:
+    """Note that a version's files are gone."""
     await connection.execute(
         "UPDATE dataset_versions SET files_deleted_at = clock_timestamp() "
         "WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3",
@@ -118,10 +149,23 @@ async def note_files_deleted(connection: Connection, version: Record) -> list[Re
         version["dataset_id"],
         version["version"],
     )
-    return await connection.fetch(
-        "SELECT tenant_id, erasure_id FROM erased_versions "
-        "WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3",
-        version["tenant_id"],
-        version["dataset_id"],
-        version["version"],
+
+
+async def take_untold(connection: Connection, limit: int) -> list[Held]:
+    """Take some (tenant, erasure) of which no report says yet that the files of a version are gone."""
+    rows = await connection.fetch(
+        """
+        UPDATE erased_versions e SET told = true
+        FROM (
+            SELECT v.tenant_id, v.erasure_id, v.dataset_id, v.version
+            FROM erased_versions v JOIN dataset_versions d USING (tenant_id, dataset_id, version)
+            WHERE NOT v.told AND d.files_deleted_at IS NOT NULL
+            LIMIT $1 FOR UPDATE OF v SKIP LOCKED
+        ) due
+        WHERE e.tenant_id = due.tenant_id AND e.erasure_id = due.erasure_id
+          AND e.dataset_id = due.dataset_id AND e.version = due.version
+        RETURNING e.tenant_id, e.erasure_id
+        """,
+        limit,
     )
+    return [(row["tenant_id"], row["erasure_id"]) for row in rows]

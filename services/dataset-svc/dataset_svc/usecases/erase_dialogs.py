@@ -26,6 +26,8 @@ from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.write_version import delete_files
 
 SERVICE = "dataset-svc"
+TOLD = 500
+"""Reports in one transaction: of a client's dialogs, any number may have been in one version."""
 
 
 async def erase_dialogs(transaction: Transaction, dialogs: Sequence[Dialog]) -> None:
@@ -33,6 +35,7 @@ async def erase_dialogs(transaction: Transaction, dialogs: Sequence[Dialog]) -> 
     if not dialogs:
         return
     connection, slots = transaction.connection, [(one.tenant, one.id) for one in dialogs]
+    await erasure_store.lock_datasets(connection, slots)  # before examples, as where versions are pinned
     await tombstones.put(connection, [_stone(one) for one in dialogs])
     candidates = await candidate_store.erase_dialogs(connection, slots)
     gone = await example_store.delete_of_dialogs(connection, slots)
@@ -118,23 +121,27 @@ async def report(
 
 
 class FileEraser:
-    """Deletes the files of withdrawn versions."""
+    """Deletes the files of withdrawn versions, and reports it."""
 
     def __init__(self, database: Database, objects: ObjectStore) -> None:
         self._database = database
         self._objects = objects
 
     async def erase_next(self) -> bool:
-        """Delete one version's files; returns whether there was one."""
+        """Delete one version's files and report some; returns whether there may be more."""
         version = await self._next()
-        if version is None:
-            return False
-        await delete_files(self._objects, version, range(1, version["epoch"] + 1))
-        async with self._database.transaction() as transaction:
-            waiting = await erasure_store.note_files_deleted(transaction.connection, version)
-            await report(transaction, [(row["tenant_id"], row["erasure_id"]) for row in waiting])
-        return True
+        if version is not None:
+            await delete_files(self._objects, version, range(1, version["epoch"] + 1))
+            async with self._database.transaction() as transaction:
+                await erasure_store.note_files_deleted(transaction.connection, version)
+        return await self._tell() or version is not None
 
     async def _next(self) -> Row | None:
         async with self._database.transaction() as transaction:
             return await erasure_store.next_withdrawn(transaction.connection)
+
+    async def _tell(self) -> bool:
+        async with self._database.transaction() as transaction:
+            waiting = await erasure_store.take_untold(transaction.connection, TOLD)
+            await report(transaction, waiting)
+        return len(waiting) == TOLD

@@ -92,7 +92,11 @@ class Importer:
                 return  # another process was faster
             over = await _settle(transaction, now, stretch, checked)
         if over:
-            await self._objects.delete(arguments["uri"], tenant)
+            await self.delete_file(operation)
+
+    async def delete_file(self, operation: Row) -> None:
+        """Delete the file of an import that reads no more of it: an erasure would not look into it."""
+        await self._objects.delete(operation["arguments"]["uri"], operation["tenant_id"])
 
     def _check(
         self, lines: Sequence[tuple[int, bytes | None]], arguments: Mapping[str, Any]

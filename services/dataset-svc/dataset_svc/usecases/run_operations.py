@@ -46,12 +46,14 @@ class OperationRunner:
                 await take_turn(transaction, claimed["tenant_id"], claimed["id"])
 
     async def _give_up(self, claimed: Row) -> None:
-        """End an operation that no turn can bring further, so that it blocks nobody."""
+        """End an operation that no turn can bring further, so that it blocks nobody and keeps no file."""
         async with self._database.transaction() as transaction:
             if claimed["state"] == "running" and is_whole(claimed):
                 await refuse_whole(transaction.connection, claimed, claimed["position"])
-                return
-            await operation_store.advance(
-                transaction.connection, claimed["tenant_id"], claimed["id"], state="refused",
-                position=claimed["position"],
-            )  # fmt: skip
+            else:
+                await operation_store.advance(
+                    transaction.connection, claimed["tenant_id"], claimed["id"], state="refused",
+                    position=claimed["position"],
+                )  # fmt: skip
+        if claimed["action"] == IMPORT:
+            await self._importer.delete_file(claimed)

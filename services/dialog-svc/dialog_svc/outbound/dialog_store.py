@@ -28,15 +28,16 @@ async def lock_dialogs(
 ) -> dict[Slot, Dialog]:
     """Create the dialogs that are new as `make` says, lock all in sorted order, and return their state.
 
-    Dialogs that were erased are left out, and it is noted that something of them came.
+    Dialogs that were erased are left out, and it is noted that something of them came. Of one without a
+    message, which a rating or an end made, it was not known whose it is: that is asked now.
     """
     slots = sorted(wanted)
     found = await lock_known(connection, slots)
-    if len(found) < len(slots):
-        new = {slot: make(slot) for slot in slots if slot not in found}
-        await _insert_new(connection, list(new.values()))
+    began = {slot: make(slot) for slot in slots if slot not in found or found[slot].leaf is None}
+    if began:
+        await _insert_new(connection, [dialog for slot, dialog in began.items() if slot not in found])
         # only now, behind whoever erased one while we waited for its row
-        erased = await _erased(connection, new)
+        erased = await _erased(connection, began)
         if erased:
             await _delete_new(connection, erased)
         found = await lock_known(connection, slots)
@@ -66,10 +67,13 @@ async def _erased(connection: Connection, new: Mapping[Slot, Dialog]) -> list[Sl
         if client in gone and new[slot].started_at <= gone[client]["requested_at"]
     }
     if late:
-        # what follows does not say whose it is
+        # what follows does not say whose it is; by the client's request it is told when it came
         await tombstones.put(
             connection,
-            [Tombstone(slot[0], "dialog", slot[1], new[slot].started_at, None) for slot in late],
+            [
+                Tombstone(slot[0], "dialog", slot[1], new[slot].started_at, gone[client]["erasure_id"])
+                for slot, client in late.items()
+            ],
         )
         await tombstones.note_heard(connection, "client", late.values())
     if stones:
@@ -79,8 +83,14 @@ async def _erased(connection: Connection, new: Mapping[Slot, Dialog]) -> list[Sl
 
 async def _delete_new(connection: Connection, slots: Sequence[Slot]) -> None:
     await connection.execute(
-        "DELETE FROM dialogs d USING unnest($1::text[], $2::text[]) AS u (tenant_id, dialog_id) "
-        "WHERE d.tenant_id = u.tenant_id AND d.dialog_id = u.dialog_id",
+        """
+        WITH gone AS (
+            SELECT * FROM unnest($1::text[], $2::text[]) AS u (tenant_id, dialog_id)
+        ), rated AS (
+            DELETE FROM ratings r USING gone g WHERE r.tenant_id = g.tenant_id AND r.dialog_id = g.dialog_id
+        )
+        DELETE FROM dialogs d USING gone g WHERE d.tenant_id = g.tenant_id AND d.dialog_id = g.dialog_id
+        """,
         [slot[0] for slot in slots],
         [slot[1] for slot in slots],
     )

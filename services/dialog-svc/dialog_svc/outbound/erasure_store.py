@@ -53,9 +53,12 @@ async def same_request(connection: Connection, tenant: str, kind: str, subject_h
 
 
 async def request_of(connection: Connection, tenant: str, erasure_id: UUID | None) -> UUID | None:
-    """Return the request by which a dialog was erased."""
+    """Return the request by which a dialog was erased, or a client's whose dialog it was and came late."""
     found: UUID | None = await connection.fetchval(
-        "SELECT request_id FROM erasures WHERE tenant_id = $1 AND id = $2", tenant, erasure_id
+        "SELECT request_id FROM erasures WHERE tenant_id = $1 AND id = $2 "
+        "UNION ALL SELECT id FROM erasure_requests WHERE tenant_id = $1 AND id = $2",
+        tenant,
+        erasure_id,
     )
     return found
 
@@ -69,6 +72,18 @@ async def insert_request(connection: Connection, request: dict[str, Any]) -> Non
             request[name]
             for name in ("tenant_id", "id", "kind", "subject_hmac", "subject", "reason", "asked_by")
         ),
+    )
+
+
+async def repeat_request(connection: Connection, tenant: str, request_id: UUID) -> bool:
+    """Let a request that is being served look for what came until now; False when it is served by now."""
+    return bool(
+        await connection.fetchval(
+            "UPDATE erasure_requests SET repeated_at = clock_timestamp() "
+            "WHERE tenant_id = $1 AND id = $2 AND subject IS NOT NULL RETURNING true",
+            tenant,
+            request_id,
+        )
     )
 
 
@@ -123,20 +138,26 @@ async def finish_request(connection: Connection, request: Record) -> None:
 
 async def dialogs_of_client(
     connection: Connection, tenant: str, client: str, after: str, limit: int
-) -> list[str]:
-    """Return some dialogs of a client behind one, in order.
+) -> list[Record]:
+    """Return (dialog_id, messages) of some dialogs of a client behind one, in order; an id may come twice.
 
-    No index knows them: intake must not pay for what is rarely asked.
+    Those whose text has reached its age are among them. No index knows them: intake must not pay for what is
+    rarely asked.
     """
-    rows = await connection.fetch(
-        "SELECT dialog_id FROM dialogs WHERE tenant_id = $1 AND client = $2 AND dialog_id > $3 "
-        "ORDER BY dialog_id LIMIT $4",
+    return await connection.fetch(
+        """
+        SELECT dialog_id, message_count AS messages FROM dialogs
+        WHERE tenant_id = $1 AND client = $2 AND dialog_id > $4
+        UNION ALL
+        SELECT dialog_id, 0 FROM retired WHERE tenant_id = $1 AND client_hmac = $3 AND dialog_id > $4
+        ORDER BY dialog_id LIMIT $5
+        """,
         tenant,
         client,
+        tombstones.digest(tenant, client),
         after,
         limit,
     )
-    return [row["dialog_id"] for row in rows]
 
 
 async def words_of_texts(connection: Connection, texts: str) -> list[str]:
@@ -269,7 +290,9 @@ async def summary_of(connection: Connection, tenant: str, request: Record) -> Re
         SELECT count(*) AS dialogs, count(*) FILTER (WHERE NOT is_done) AS open, max(erased_at) AS newest,
             greatest(max(heard_at), (
                 SELECT c.heard_at FROM tombstones c
-                WHERE c.tenant_id = $1 AND c.kind = 'client' AND c.subject_hmac = $3)) AS heard_at
+                WHERE c.tenant_id = $1 AND c.kind = 'client' AND c.subject_hmac = $3), (
+                SELECT max(l.heard_at) FROM tombstones l  -- of dialogs that came late
+                WHERE l.tenant_id = $1 AND l.erasure_id = $2 AND l.kind = 'dialog')) AS heard_at
         FROM ({STATES}) s
         """,  # noqa: S608 -- STATES is a literal
         tenant,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chassis.database import Connection
+from chassis.tombstones import digest
 from dialog_svc.outbound.dialog_store import Slot
 
 
@@ -90,17 +91,28 @@ async def carry_over(connection: Connection, shelf: int, slots: Sequence[Slot]) 
 
 
 async def delete_dialogs(connection: Connection, slots: Sequence[Slot]) -> None:
-    """Delete dialogs and what refers to them; their last revision stays, so that no number comes twice."""
+    """Delete dialogs and what refers to them.
+
+    Their last revision stays, so that no number comes twice, with a hash of the client: who erases him erases
+    what others still hold of them.
+    """
+    rows = await connection.fetch(
+        "SELECT d.tenant_id, d.dialog_id, d.client FROM unnest($1::text[], $2::text[]) "
+        "AS u (tenant_id, dialog_id) JOIN dialogs d USING (tenant_id, dialog_id)",
+        [slot[0] for slot in slots],
+        [slot[1] for slot in slots],
+    )
     await connection.execute(
         """
         WITH gone AS (
-            SELECT d.tenant_id, d.dialog_id, d.revision
-            FROM unnest($1::text[], $2::text[]) AS u (tenant_id, dialog_id)
+            SELECT d.tenant_id, d.dialog_id, d.revision, u.client_hmac
+            FROM unnest($1::text[], $2::text[], $3::bytea[]) AS u (tenant_id, dialog_id, client_hmac)
             JOIN dialogs d USING (tenant_id, dialog_id)
         ), numbers AS (
-            INSERT INTO retired (tenant_id, dialog_id, revision)
-            SELECT tenant_id, dialog_id, revision FROM gone WHERE revision > 0
-            ON CONFLICT (tenant_id, dialog_id) DO UPDATE SET revision = excluded.revision
+            INSERT INTO retired AS r (tenant_id, dialog_id, revision, client_hmac)
+            SELECT tenant_id, dialog_id, revision, client_hmac FROM gone WHERE revision > 0
+            ON CONFLICT (tenant_id, dialog_id) DO UPDATE SET revision = excluded.revision,
+                client_hmac = coalesce(excluded.client_hmac, r.client_hmac)
         ), published AS (
             DELETE FROM revisions r USING gone g WHERE r.tenant_id = g.tenant_id AND r.dialog_id = g.dialog_id
         ), rated AS (
@@ -112,8 +124,9 @@ async def delete_dialogs(connection: Connection, slots: Sequence[Slot]) -> None:
         )
         DELETE FROM dialogs d USING gone g WHERE d.tenant_id = g.tenant_id AND d.dialog_id = g.dialog_id
         """,
-        [slot[0] for slot in slots],
-        [slot[1] for slot in slots],
+        [row["tenant_id"] for row in rows],
+        [row["dialog_id"] for row in rows],
+        [row["client"] and digest(row["tenant_id"], row["client"]) for row in rows],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +26,9 @@ from dialog_svc.outbound.dialog_store import Row, Slot
 from dialog_svc.outbound.transcripts import folder_of
 
 BATCH = 10  # dialogs of a client in one transaction
+ENOUGH = 20_000  # messages in one transaction: no further dialog is taken with them
 WORDS = 2_000  # asked for one by one in one transaction, which holds the index
+PAUSE = 100  # messages between which others come in
 FOLDERS = 20
 SOON, POSTPONED = timedelta(seconds=0.1), timedelta(minutes=1)
 ROUNDS, EMPTY_AGAIN = 2, 3600.0  # what was being written when it was first emptied goes as well
@@ -88,21 +91,29 @@ class Eraser:
             await store.go_on(connection, request, request["position"], now + SOON)
         elif request["kind"] == "client" and not self._looked_everywhere(request):
             # from the beginning: what was just being taken in may lie anywhere
-            settled = request["asked_at"] + timedelta(seconds=self.settle)
-            await store.go_on(connection, request, "", max(now, settled))
+            await store.go_on(connection, request, "", max(now, self._settled(request)))
         else:
             await store.finish_request(connection, request)
 
     def _looked_everywhere(self, request: Row) -> bool:
         """Tell whether a look that began once everything had settled found nothing at all."""
-        settled: datetime = request["asked_at"] + timedelta(seconds=self.settle)
-        return request["position"] == "" and bool(request["now"] >= settled)
+        return request["position"] == "" and bool(request["now"] >= self._settled(request))
+
+    def _settled(self, request: Row) -> datetime:
+        asked: datetime = request["repeated_at"]
+        return asked + timedelta(seconds=self.settle)
 
     async def _next(self, connection: Connection, request: Row) -> list[Slot]:
         tenant, subject, position = request["tenant_id"], request["subject"], request["position"]
         if request["kind"] == "dialog":
             return [(tenant, subject)] if position != subject else []
-        found = await store.dialogs_of_client(connection, tenant, subject, position, BATCH)
+        found: dict[str, None] = {}
+        messages = 0
+        for row in await store.dialogs_of_client(connection, tenant, subject, position, BATCH):
+            messages += row["messages"]
+            if found and messages > ENOUGH:
+                break
+            found[row["dialog_id"]] = None
         return [(tenant, dialog) for dialog in found]
 
     async def empty_folders(self) -> bool:
@@ -151,8 +162,12 @@ async def _words(connection: Connection, slots: Sequence[Slot]) -> dict[Slot, li
     """
     found: dict[Slot, list[str]] = {}
     for slot, rows in (await dialog_store.all_messages(connection, slots)).items():
-        plain = sorted({word for row in rows for word in words_of(texts_of(row["message"]))})
-        stems: set[str] = set()
+        said: set[str] = set()
+        for number, row in enumerate(rows):
+            said.update(words_of(texts_of(row["message"])))
+            if number % PAUSE == 0:
+                await asyncio.sleep(0)
+        plain, stems = sorted(said), set[str]()
         for start in range(0, len(plain), MAX_WORDS):
             some = " ".join(plain[start : start + MAX_WORDS])
             stems |= set(await store.words_of_texts(connection, some))

@@ -226,7 +226,7 @@ async def withdraw(
     """Mark a dataset version and its runs as withdrawn; returns the unfinished ones, locked.
 
     Files of runs that ended are to be deleted at the provider now, those of the others once they have ended,
-    at the latest within a day.
+    at the latest within a day. Withdrawn again, neither is put off, nor tried before its time.
     """
     await connection.execute(
         "INSERT INTO withdrawn_versions VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
@@ -245,7 +245,8 @@ async def withdraw(
     await connection.execute(
         """
         UPDATE runs SET withdrawn = true, files_until = clock_timestamp()
-        WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3 AND files_state = 'kept'
+        WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3 AND files_state = 'kept' AND NOT withdrawn
+          AND status IN ('ready', 'failed', 'cancelled')
         """,
         tenant,
         dataset_id,
@@ -253,8 +254,10 @@ async def withdraw(
     )
     rows = await connection.fetch(
         """
-        UPDATE runs SET withdrawn = true, next_poll_at = clock_timestamp(), files_state = 'kept',
-            files_until = clock_timestamp() + interval '23 hours'
+        UPDATE runs SET withdrawn = true, next_poll_at = clock_timestamp(),
+            files_state = CASE WHEN withdrawn THEN files_state ELSE 'kept' END,
+            files_until = CASE WHEN withdrawn THEN files_until
+                ELSE clock_timestamp() + interval '23 hours' END
         WHERE tenant_id = $1 AND dataset_id = $2 AND version = $3
           AND status NOT IN ('ready', 'failed', 'cancelled')
         RETURNING run_id

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from chassis import observability as seen
 from chassis.database import Database, Transaction
@@ -68,16 +69,21 @@ async def _report(transaction: Transaction, erasure: Row) -> None:
         await store.note_reported(connection, tenant, erasure_id, reported, done=done)
 
 
-def holdings(run: Row) -> list[Holding]:
-    """Return what a run is and has made: its files at the provider, and its models, which cannot unlearn."""
+def holdings(run: Mapping[str, Any] | Row) -> list[Holding]:
+    """Return what a run is and has made: its files at the provider, and its models, which cannot unlearn.
+
+    A run that was given up while it uploaded has files whose ids nobody wrote down: they are named by what
+    their names begin with.
+    """
     found = [Holding(kind="run", id=str(run["run_id"]), state="kept")]
-    if run["own"]:
-        files = dict.fromkeys(one for one in (run["training_file_id"], run["validation_file_id"]) if one)
+    if run["own"] and run["files_state"] is not None:
+        known = [one for one in (run["training_file_id"], run["validation_file_id"]) if one]
+        files = dict.fromkeys(known or [f"{run['run_id']}-*"])
         found += [Holding(kind="provider_file", id=one, state=_file_state(run)) for one in files]
     return found + [Holding(kind="model", id=one, state="kept") for one in run["models"]]
 
 
-def _file_state(run: Row) -> Literal["deleted", "waiting", "kept"]:
+def _file_state(run: Mapping[str, Any] | Row) -> Literal["deleted", "waiting", "kept"]:
     """Return what became of a run's files; `kept` are those that the provider would not let us delete."""
     if run["files_state"] == "left":
         return "kept"
