@@ -7,6 +7,7 @@ CREATE TABLE erasures (
     erasure_id uuid NOT NULL,
     reported jsonb,
     is_done boolean NOT NULL DEFAULT false,
+    told_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     look_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (tenant_id, erasure_id)
 );

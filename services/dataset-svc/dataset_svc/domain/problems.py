@@ -281,11 +281,12 @@ def version_withdrawn(version: int) -> Problem:
 
 
 def version_whole() -> Problem:
-    """Return the refusal to rebuild a version of which nothing was erased."""
+    """Return the refusal to rebuild a version that was not withdrawn."""
     return Problem(
         409,
         "version_whole",
-        Text("Nothing was erased from this version.", "Из этой версии ничего не стёрто."),
+        Text("This version was not withdrawn: there is nothing to rebuild.",
+             "Эта версия не отозвана: собирать заново нечего."),
         action=Text("Use it as it is, or freeze a new one.",
                     "Используйте её как есть или заморозьте новую."),
     )  # fmt: skip

@@ -20,7 +20,8 @@ async def put_erasures(
         """
         INSERT INTO erasures AS e (tenant_id, erasure_id)
         SELECT $1, id FROM unnest($2::uuid[]) AS id ORDER BY id
-        ON CONFLICT (tenant_id, erasure_id) DO UPDATE SET is_done = false, look_at = clock_timestamp()
+        ON CONFLICT (tenant_id, erasure_id) DO UPDATE
+        SET is_done = false, told_at = clock_timestamp(), look_at = clock_timestamp()
         """,
         tenant,
         list(erasure_ids),
@@ -36,10 +37,14 @@ async def put_erasures(
 
 
 async def claim(connection: Connection, pause: float, limit: int) -> list[Record]:
-    """Take open erasures, those that wait longest, to be looked at again after `pause` seconds."""
+    """Take open erasures, those that wait longest.
+
+    They are to be looked at again after `pause` seconds, or later the longer they are open, up to 5 minutes.
+    """
     return await connection.fetch(
         """
-        UPDATE erasures e SET look_at = clock_timestamp() + make_interval(secs => $1)
+        UPDATE erasures e SET look_at = clock_timestamp() + make_interval(secs => least(300, greatest(
+            $1, extract(epoch FROM clock_timestamp() - told_at)::double precision / 20)))
         FROM (
             SELECT tenant_id, erasure_id FROM erasures WHERE NOT is_done AND look_at <= clock_timestamp()
             ORDER BY look_at LIMIT $2 FOR UPDATE SKIP LOCKED
