@@ -13,13 +13,16 @@ import pytest
 
 from chassis import audit
 from chassis import observability as seen
+from chassis.errors import Problem
 from chassis.retention import expire_audit, kept_audit, report
-from dataset_svc.domain.dialog import Candidate
+from dataset_svc.domain.dialog import Candidate, Dialog
 from dataset_svc.domain.message import dump
 from dataset_svc.outbound import candidate_store
 from dataset_svc.usecases import expire_examples
+from dataset_svc.usecases.decide_suggestion import accept_suggestion
 from dataset_svc.usecases.expire_examples import Expirer, kept
 from dataset_svc.usecases.open_example import open_from_dialog
+from dataset_svc.usecases.suggest_dialogs import Suggester
 from deploy.stack.prepared import Prepared
 from tests.damage import SOUND
 from tests.integration.curation import TENANT, Curation, curating
@@ -185,3 +188,32 @@ async def test_operators_see_counts_sizes_and_what_goes_next_but_no_text(curatio
         None,
     )
     assert "taken" not in str(kinds)
+
+
+async def test_a_suggestion_whose_text_expired_says_so_and_holds_up_no_worker(curation: Curation) -> None:
+    dataset = await curation.agent()
+    await put(curation, "d")
+    async with curation.database.transaction() as transaction:
+        rated = Dialog(TENANT, "d", ratings={("", "client"): "bad"})
+        await candidate_store.put_ratings(transaction.connection, [rated])
+    suggester = Suggester(curation.database, curation.objects)
+    await suggester.suggest_next()
+    await run(curation, "UPDATE candidates SET received_at = now() - interval '91 days'")
+    await expire(curation)
+    await run(curation, "UPDATE ratings SET rating = 'bad'")  # as a rating that comes late does
+    await suggester.suggest_next()
+    assert await run(curation, "SELECT FROM suggestion_queue") == []
+
+    async def accept() -> str:
+        async with curation.database.transaction() as transaction:
+            opened = await accept_suggestion(
+                transaction, curation.objects, tenant=TENANT, by="olga", dataset_id=dataset, dialog_id="d",
+                branch="",
+            )  # fmt: skip
+        return opened.how
+
+    with pytest.raises(Problem) as refused:
+        await accept()
+    assert (refused.value.status, refused.value.code) == (409, "text_expired")
+    await put(curation, "d")
+    assert await accept() == "created"
