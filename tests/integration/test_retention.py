@@ -20,6 +20,7 @@ from dataset_svc.domain.message import dump
 from dataset_svc.outbound import candidate_store
 from dataset_svc.usecases import expire_examples
 from dataset_svc.usecases.decide_suggestion import accept_suggestion
+from dataset_svc.usecases.edit_example import lock_example
 from dataset_svc.usecases.expire_examples import Expirer, kept
 from dataset_svc.usecases.open_example import open_from_dialog
 from dataset_svc.usecases.suggest_dialogs import Suggester
@@ -144,6 +145,16 @@ async def test_undo_goes_after_its_own_time_and_drafts_after_theirs(curation: Cu
     await expire(curation, operations=3.0)
     assert await run(curation, "SELECT FROM operations") == []
     assert [row["id"] for row in await run(curation, "SELECT id FROM examples")] == [saved]
+
+
+async def test_a_draft_that_somebody_has_just_now_is_passed_by_and_not_waited_for(curation: Curation) -> None:
+    dataset = await curation.agent()
+    held, left = await curation.take(dataset, SOUND, SOUND, save=False)
+    await run(curation, "UPDATE examples SET changed_at = now() - interval '40 days'")
+    async with curation.database.transaction() as transaction:
+        await lock_example(transaction.connection, TENANT, held)
+        await expire(curation)
+        assert [row["id"] for row in await run(curation, "SELECT id FROM examples")] == [held], left
 
 
 async def test_the_audit_trail_goes_by_age_for_every_tenant_and_never_with_0(curation: Curation) -> None:
