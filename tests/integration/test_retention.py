@@ -14,6 +14,7 @@ import pytest
 from chassis import audit
 from chassis import observability as seen
 from chassis.errors import Problem
+from chassis.objects import MissingObjectError
 from chassis.retention import expire_audit, kept_audit, report
 from dataset_svc.domain.dialog import Candidate, Dialog
 from dataset_svc.domain.message import dump
@@ -145,6 +146,31 @@ async def test_undo_goes_after_its_own_time_and_drafts_after_theirs(curation: Cu
     await expire(curation, operations=3.0)
     assert await run(curation, "SELECT FROM operations") == []
     assert [row["id"] for row in await run(curation, "SELECT id FROM examples")] == [saved]
+
+
+async def test_an_imported_file_that_cannot_be_deleted_now_is_deleted_later(
+    curation: Curation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = await curation.agent()
+    stored = await curation.objects.put(f"tenants/{TENANT}/imports/old.jsonl", b"{}")
+    await run(
+        curation,
+        "INSERT INTO operations (tenant_id, id, dataset_id, action, state, asked_by, finished_at, arguments) "
+        "VALUES ($1, $2, $3, 'import', 'done', 'olga', now() - interval '31 days', $4)",
+        TENANT, uuid4(), dataset, {"uri": stored.uri},
+    )  # fmt: skip
+
+    async def fails(*_: Any) -> None:
+        raise ConnectionError("the storage does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(curation.objects, "delete", fails)
+        with pytest.raises(ConnectionError):
+            await expire(curation)
+    await expire(curation)
+    with pytest.raises(MissingObjectError):
+        await curation.objects.read(stored.uri, TENANT, stored.sha256)
+    assert await run(curation, "SELECT FROM operations") == []
 
 
 async def test_a_draft_that_somebody_has_just_now_is_passed_by_and_not_waited_for(curation: Curation) -> None:
