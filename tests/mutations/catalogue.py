@@ -355,11 +355,10 @@ MUTATIONS = (
         "tests/unit/test_dataset_personal.py::test_no_repr_shows_a_value",
     ),
     Mutation(
-        "audit: append-only",
-        f"{CHASSIS}/migrations/0002_messaging.sql",
-        "REVOKE UPDATE, DELETE ON audit FROM %I, %I",
-        "GRANT SELECT ON audit TO %I, %I",
-        "tests/integration/test_tenancy.py"
-        "::test_what_was_audited_is_added_to_and_read_only_and_http_lets_nothing_of_it_expire",
+        "a suggestion whose text expired",
+        f"{DATASETS}/usecases/open_example.py",
+        'if candidate["uri"] is None:',
+        "if False:",
+        f"{RETENTION}::test_a_suggestion_whose_text_expired_says_so_and_holds_up_no_worker",
     ),
 )
