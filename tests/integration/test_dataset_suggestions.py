@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from chassis.objects import ObjectStore
 from contracts.chat import HintSpan
 from contracts.dialogs import DialogCompleted, InlineTranscript, StoredTranscript, TranscriptMessage
+from dataset_svc.domain.dialog import Candidate
 from dataset_svc.outbound import candidate_store
+from dataset_svc.usecases import suggest_dialogs
 from dataset_svc.usecases.suggest_dialogs import Suggester
+from deploy.stack.prepared import Prepared
 from deploy.stack.services import Surroundings
 from tests.harness import service, until
+from tests.integration.curation import TENANT, curating
 from tests.integration.test_dataset_intake import erased, rated
 from tests.integration.test_dataset_protections import database_of, waits_for_a_lock
 from tests.integration.test_dataset_svc import agent, completed, dataset_of, message, send, take
@@ -205,3 +211,45 @@ async def test_a_transcript_that_cannot_be_read_holds_up_no_other_dialog(
         assert found["gone"] == found["strange"] == ["rated_bad"]
         (surroundings.objects / locked).unlink()
         assert (await queue.until_shown("read", "gone", "strange", "locked"))["locked"] == ["rated_bad"]
+
+
+class Slow(ObjectStore):
+    """Never answers."""
+
+    async def read(self, uri: str, tenant: str, sha256: str) -> bytes:
+        await asyncio.Event().wait()
+        return b""
+
+
+async def test_a_slow_object_storage_makes_dialogs_wait_again_and_keeps_no_lock_for_long(
+    servers: Prepared, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suggest_dialogs, "READ", 0.05)
+    async with curating(servers, database, tmp_path) as curation:
+        await curation.agent()
+        failed = b'[{"id": "t", "role": "tool", "tool_call_id": "c", "content": "error"}]'
+        put = (  # the first hangs, the others are read
+            Candidate(name, 1, "", "shop", "live", None, 1, datetime.now(UTC), text, uri, uri and "0")
+            for name, text, uri in (
+                ("a", None, "tenants/acme/a.json"), ("b", failed, None), ("c", failed, None),
+            )
+        )  # fmt: skip
+        for one in put:
+            async with curation.database.transaction() as transaction:
+                await candidate_store.put_candidates(transaction.connection, [(TENANT, one)])
+
+        async def names(table: str) -> set[str]:
+            async with curation.database.transaction() as transaction:
+                rows = await transaction.connection.fetch(f"SELECT dialog_id FROM {table}")
+            return {row["dialog_id"] for row in rows}
+
+        suggester = Suggester(curation.database, Slow(curation.folder.as_uri()))
+        await suggester.suggest_next()
+        assert (await names("suggestions"), await names("suggestion_queue")) == ({"b", "c"}, {"a"})
+        async with curation.database.transaction() as transaction:
+            await transaction.connection.execute("INSERT INTO suggestion_queue VALUES ('acme', 'b')")
+        monkeypatch.setattr(suggest_dialogs, "AT_MOST", -1.0)
+        await suggester.suggest_next()
+        assert await names("suggestion_queue") == {"a", "b"}, "one looked at in vain, one not yet"
+        await suggester.suggest_next()
+        assert await names("suggestion_queue") == {"a"}, "the one that is not read comes second"

@@ -13,13 +13,18 @@ import pytest
 
 from chassis import audit
 from chassis import observability as seen
+from chassis.errors import Problem
+from chassis.objects import MissingObjectError
 from chassis.retention import expire_audit, kept_audit, report
-from dataset_svc.domain.dialog import Candidate
+from dataset_svc.domain.dialog import Candidate, Dialog
 from dataset_svc.domain.message import dump
 from dataset_svc.outbound import candidate_store
 from dataset_svc.usecases import expire_examples
+from dataset_svc.usecases.decide_suggestion import accept_suggestion
+from dataset_svc.usecases.edit_example import lock_example
 from dataset_svc.usecases.expire_examples import Expirer, kept
 from dataset_svc.usecases.open_example import open_from_dialog
+from dataset_svc.usecases.suggest_dialogs import Suggester
 from deploy.stack.prepared import Prepared
 from tests.damage import SOUND
 from tests.integration.curation import TENANT, Curation, curating
@@ -143,6 +148,41 @@ async def test_undo_goes_after_its_own_time_and_drafts_after_theirs(curation: Cu
     assert [row["id"] for row in await run(curation, "SELECT id FROM examples")] == [saved]
 
 
+async def test_an_imported_file_that_cannot_be_deleted_now_is_deleted_later(
+    curation: Curation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = await curation.agent()
+    stored = await curation.objects.put(f"tenants/{TENANT}/imports/old.jsonl", b"{}")
+    await run(
+        curation,
+        "INSERT INTO operations (tenant_id, id, dataset_id, action, state, asked_by, finished_at, arguments) "
+        "VALUES ($1, $2, $3, 'import', 'done', 'olga', now() - interval '31 days', $4)",
+        TENANT, uuid4(), dataset, {"uri": stored.uri},
+    )  # fmt: skip
+
+    async def fails(*_: Any) -> None:
+        raise ConnectionError("the storage does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(curation.objects, "delete", fails)
+        with pytest.raises(ConnectionError):
+            await expire(curation)
+    await expire(curation)
+    with pytest.raises(MissingObjectError):
+        await curation.objects.read(stored.uri, TENANT, stored.sha256)
+    assert await run(curation, "SELECT FROM operations") == []
+
+
+async def test_a_draft_that_somebody_has_just_now_is_passed_by_and_not_waited_for(curation: Curation) -> None:
+    dataset = await curation.agent()
+    held, left = await curation.take(dataset, SOUND, SOUND, save=False)
+    await run(curation, "UPDATE examples SET changed_at = now() - interval '40 days'")
+    async with curation.database.transaction() as transaction:
+        await lock_example(transaction.connection, TENANT, held)
+        await expire(curation)
+        assert [row["id"] for row in await run(curation, "SELECT id FROM examples")] == [held], left
+
+
 async def test_the_audit_trail_goes_by_age_for_every_tenant_and_never_with_0(curation: Curation) -> None:
     async with curation.database.transaction() as transaction:
         for tenant in ("acme", "globex"):
@@ -185,3 +225,32 @@ async def test_operators_see_counts_sizes_and_what_goes_next_but_no_text(curatio
         None,
     )
     assert "taken" not in str(kinds)
+
+
+async def test_a_suggestion_whose_text_expired_says_so_and_holds_up_no_worker(curation: Curation) -> None:
+    dataset = await curation.agent()
+    await put(curation, "d")
+    async with curation.database.transaction() as transaction:
+        rated = Dialog(TENANT, "d", ratings={("", "client"): "bad"})
+        await candidate_store.put_ratings(transaction.connection, [rated])
+    suggester = Suggester(curation.database, curation.objects)
+    await suggester.suggest_next()
+    await run(curation, "UPDATE candidates SET received_at = now() - interval '91 days'")
+    await expire(curation)
+    await run(curation, "UPDATE ratings SET rating = 'bad'")  # as a rating that comes late does
+    await suggester.suggest_next()
+    assert await run(curation, "SELECT FROM suggestion_queue") == []
+
+    async def accept() -> str:
+        async with curation.database.transaction() as transaction:
+            opened = await accept_suggestion(
+                transaction, curation.objects, tenant=TENANT, by="olga", dataset_id=dataset, dialog_id="d",
+                branch="",
+            )  # fmt: skip
+        return opened.how
+
+    with pytest.raises(Problem) as refused:
+        await accept()
+    assert (refused.value.status, refused.value.code) == (409, "text_expired")
+    await put(curation, "d")
+    assert await accept() == "created"

@@ -79,6 +79,24 @@ async def test_each_role_reaches_only_its_own_schema_and_training_the_vault(
     assert written["w"] is False
 
 
+@pytest.mark.parametrize("suffix", ["", "_http"])
+async def test_what_was_audited_is_added_to_and_read_only_and_http_lets_nothing_of_it_expire(
+    surroundings: Surroundings, suffix: str
+) -> None:
+    for schema in (one.package for one in SERVICES):
+        (may,) = await _rows(
+            surroundings,
+            f"""
+            SELECT array_agg(p) FILTER (WHERE has_table_privilege(role, '{schema}.audit', p)) AS do,
+                has_function_privilege(role, '{schema}.expire_audit(interval, int)', 'EXECUTE') AS end
+            FROM (VALUES ('{schema}{suffix}')) r (role),
+                unnest('{{SELECT,INSERT,UPDATE,DELETE,TRUNCATE}}'::text[]) p
+            GROUP BY role
+            """,
+        )
+        assert (may["do"], may["end"]) == (["SELECT", "INSERT"], not suffix), schema
+
+
 async def test_the_http_role_sees_and_writes_its_tenant_only(surroundings: Surroundings) -> None:
     insert = (
         "INSERT INTO dialogs (tenant_id, dialog_id, agent_id, source, started_at, last_at, shelf) "

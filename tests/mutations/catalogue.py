@@ -383,4 +383,11 @@ MUTATIONS = (
         "    value: str\n",
         "tests/unit/test_dataset_personal.py::test_no_repr_shows_a_value",
     ),
+    Mutation(
+        "a suggestion whose text expired",
+        f"{DATASETS}/usecases/open_example.py",
+        'if candidate["uri"] is None:',
+        "if False:",
+        f"{RETENTION}::test_a_suggestion_whose_text_expired_says_so_and_holds_up_no_worker",
+    ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.message import Call, Message, Messages, Span, dump
 from dataset_svc.domain.split import default_share, split_hash, threshold
 from dataset_svc.domain.weights import Ratings, weights
+from dataset_svc.usecases import check_examples
 from tests.damage import DAMAGES, SOUND, TOOLS, Damage
 
 FUNCTIONS = Functions.of_tools(TOOLS)
@@ -168,3 +170,35 @@ def test_the_split_is_a_share_of_dialogs_that_never_moves() -> None:
     assert not any(split_hash(f"dialog {number}") < threshold(0.0) for number in range(1_000))
     assert (default_share(49), default_share(50)) == (0.0, 0.1)
     assert split_hash("dialog 1").hex() == "d8a0aea3faf1c0d4"
+
+
+class Hearing:
+    """A connection that hears, and lets the work end when it has heard twice."""
+
+    def __init__(self) -> None:
+        self.heard, self.twice = 0, asyncio.Event()
+
+    async def execute(self, _: str) -> None:
+        self.heard += 1
+        if self.heard == 2:
+            self.twice.set()
+
+
+async def test_a_transaction_does_not_idle_while_a_very_long_example_is_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(check_examples, "BEAT", 0.001)
+    connection: Any = Hearing()
+
+    async def work() -> Any:
+        await connection.twice.wait()
+        return ["checked"]
+
+    found: Any = await check_examples.keep_awake(connection, work())
+    assert found == ["checked"]
+
+    async def fails() -> Any:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await check_examples.keep_awake(connection, fails())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import phonenumbers
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +21,7 @@ from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.message import Call, Message, Messages, Span
 from dataset_svc.domain.personal import detect, names, scan_version
 from dataset_svc.domain.personal.json_text import leaves
+from dataset_svc.domain.personal.phones import _value
 from dataset_svc.domain.personal.places import allowed_values, own_values, places
 from dataset_svc.domain.personal.rewriting import keep_weights, plan, rewritten
 from dataset_svc.domain.personal.scan import DETECTORS
@@ -324,3 +328,19 @@ def _shape(value: Any) -> Any:
 @pytest.mark.timeout(20)
 def test_no_text_takes_long(text: str) -> None:
     list(places(user(text)))
+
+
+@pytest.mark.parametrize("region", ["ZZ", "US", "RU", "GB"])
+def test_a_number_is_one_exactly_where_the_library_says_that_it_is_valid(region: str) -> None:
+    chosen = random.Random(region)
+    kinds = Counter[bool]()
+    for start in ("+7 9", "+7 8", "+1 2", "+1 8", "+44 ", "+49", "+80", "", "8 800", "2", "9", "07"):
+        for _ in range(40):
+            written = start + "".join(chosen.choices("0123456789", k=chosen.randint(5, 12)))
+            try:
+                valid = phonenumbers.is_valid_number(phonenumbers.parse(written, region))
+            except phonenumbers.NumberParseException:
+                valid = False
+            assert (_value(written, region) is not None) is valid, written
+            kinds[valid] += 1
+    assert min(kinds.values()) > 20, kinds

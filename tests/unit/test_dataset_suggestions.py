@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+from pydantic import ValidationError
 
+from chassis.errors import Problem
 from dataset_svc.domain.message import Message, Span
 from dataset_svc.domain.suggestions import NAMES, Reason, Said, reasons_of, score
 from dataset_svc.domain.suggestions.failure import says_error, says_nothing
@@ -16,6 +20,7 @@ from dataset_svc.domain.suggestions.reason import POINTS, SHOWN
 from dataset_svc.domain.suggestions.repetition import repeated
 from dataset_svc.domain.suggestions.rules import MOST
 from dataset_svc.domain.weights import Ratings
+from dataset_svc.inbound.http_suggestions import Snooze, _read_cursor
 
 LABELLED = Path(__file__).parent.parent / "bench" / "suggestions.jsonl"
 ROLES = {"c": "user", "m": "assistant", "o": "assistant", "t": "tool"}
@@ -162,3 +167,13 @@ def test_what_people_said_outright_counts_most() -> None:
     reasons = [Reason("rated_bad"), Reason("client_repeated", tuple(map(str, range(99))))]
     assert score(reasons) == 70
     assert reasons[1].stored() == {"reason": "client_repeated", "message_ids": [str(n) for n in range(SHOWN)]}
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_no_calendar_holds_in_utc_is_refused_as_cursor_and_as_snooze(moment: str) -> None:
+    place = orjson.dumps([1, moment, "d", ""])
+    with pytest.raises(Problem) as refused:
+        _read_cursor(base64.urlsafe_b64encode(place).decode())
+    assert refused.value.code == "bad_cursor"
+    with pytest.raises(ValidationError):
+        Snooze.model_validate({"until": moment})

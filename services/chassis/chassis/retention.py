@@ -45,25 +45,15 @@ def kept_audit(days: float) -> Kept:
 
 
 async def expire_audit(database: Database, days: float) -> bool:
-    """Delete a few entries that are older than `days` (0: none ever goes); returns whether there may be more.
+    """Delete a few entries older than `days` (0: none ever goes); returns whether there may be more.
 
-    Ids are made of the time, so those before a moment are found through the primary key.
+    The trail is append-only for the service's roles; a function of the database lets go of it, by age.
     """
     if not days:
         return False
     async with database.transaction() as transaction:
         rows = await transaction.connection.fetch(
-            """
-            DELETE FROM audit a USING (
-                SELECT tenant_id, id FROM audit
-                WHERE id < (SELECT uuidv7(make_interval(secs => -$1::float8)))
-                LIMIT $2 FOR UPDATE SKIP LOCKED
-            ) old
-            WHERE a.tenant_id = old.tenant_id AND a.id = old.id
-            RETURNING pg_column_size(a.*) AS size
-            """,
-            days * DAY,
-            SLICE,
+            "SELECT size FROM expire_audit(make_interval(secs => $1), $2) AS size", days * DAY, SLICE
         )
     return freed("audit", (row["size"] for row in rows)) == SLICE
 

@@ -82,6 +82,25 @@ CREATE TABLE audit (
     PRIMARY KEY (tenant_id, id)
 );
 SELECT protect_tenant_table('audit');
+-- Neither role changes or deletes an entry: what is noted stays noted, whatever becomes of a service.
+DO $$ BEGIN
+    EXECUTE format('REVOKE UPDATE, DELETE ON audit FROM %I, %I', current_schema(), current_schema() || '_http');
+END $$;
+
+-- Deletes up to `most` entries that are older than `keep`, of all tenants; returns the size of each. Ids are made
+-- of the time, so the primary key finds them. Workers may call it, HTTP may not.
+CREATE FUNCTION expire_audit(keep interval, most int) RETURNS SETOF int LANGUAGE sql SECURITY DEFINER AS $$
+    DELETE FROM audit a USING (
+        SELECT tenant_id, id FROM audit WHERE id < (SELECT uuidv7(-keep)) LIMIT most FOR UPDATE SKIP LOCKED
+    ) old
+    WHERE a.tenant_id = old.tenant_id AND a.id = old.id
+    RETURNING pg_column_size(a.*)
+$$;
+DO $$ BEGIN
+    EXECUTE format('ALTER FUNCTION expire_audit SET search_path = %I, pg_temp', current_schema());
+    EXECUTE 'REVOKE EXECUTE ON FUNCTION expire_audit FROM PUBLIC';
+    EXECUTE format('GRANT EXECUTE ON FUNCTION expire_audit TO %I', current_schema());
+END $$;
 
 -- Makes this and the next two months' partitions, drops those older than `keep`; returns what changed.
 CREATE FUNCTION maintain_inbox(keep interval) RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -115,5 +134,5 @@ END $$;
 SELECT maintain_inbox(interval '120 days');
 
 -- migrate:down
-DROP FUNCTION maintain_inbox(interval);
+DROP FUNCTION maintain_inbox(interval), expire_audit(interval, int);
 DROP TABLE audit, idempotency_keys, leases, seen_sequences, outbox, outbox_keys, inbox;

@@ -22,6 +22,20 @@ def already_accepted(example_id: str) -> Problem:
     )
 
 
+def text_expired() -> Problem:
+    """Return the refusal to accept a dialog whose text is not kept any more."""
+    return Problem(
+        409,
+        "text_expired",
+        Text("The dialog's text is not kept here any more.", "Текст диалога здесь больше не хранится."),
+        action=Text(
+            "Open the dialog and take it into the dataset from there: that brings its text again.",
+            "Откройте диалог и добавьте его в датасет оттуда: так придёт и его текст.",
+        ),
+        field="dialog_id",
+    )
+
+
 def snooze_in_the_past() -> Problem:
     """Return the refusal to put off until a time that is over."""
     return Problem(

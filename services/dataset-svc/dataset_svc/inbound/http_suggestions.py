@@ -160,9 +160,10 @@ def _read_cursor(text: str) -> After:
     """Return the place that a cursor names; raises a 422 Problem for anything else."""
     try:
         score, ended_at, dialog_id, branch = orjson.loads(base64.urlsafe_b64decode(text.encode()))
-        place = (int(score), datetime.fromisoformat(ended_at), str(dialog_id), str(branch))
-    except (ValueError, TypeError, binascii.Error):
+        moment = datetime.fromisoformat(ended_at)
+        place = (int(score), moment.astimezone(UTC), str(dialog_id), str(branch))
+    except (ValueError, TypeError, OverflowError, binascii.Error):
         raise refusals.bad_cursor() from None
-    if place[1].tzinfo is None or abs(place[0]) >= 2**31 or "\0" in place[2] + place[3]:
+    if moment.tzinfo is None or abs(place[0]) >= 2**31 or "\0" in place[2] + place[3]:
         raise refusals.bad_cursor()
     return place

@@ -342,6 +342,7 @@ async def saved_of_dialog(connection: Connection, tenant: str, dialog_id: str) -
 async def delete_expired(connection: Connection, days: float, limit: int) -> list[Record]:
     """Delete drafts and removed examples that nobody touched for so many days; returns what they were.
 
+    One that somebody has just now is passed by: its time begins anew, and whoever has many waits for none.
     Revisions that a version holds stay: removing never touches what is frozen.
     """
     return await connection.fetch(
@@ -350,7 +351,7 @@ async def delete_expired(connection: Connection, days: float, limit: int) -> lis
             DELETE FROM examples e USING (
                 SELECT tenant_id, id FROM examples
                 WHERE state <> 'saved' AND changed_at < clock_timestamp() - make_interval(secs => $1)
-                ORDER BY changed_at LIMIT $2 FOR UPDATE
+                ORDER BY changed_at LIMIT $2 FOR UPDATE SKIP LOCKED
             ) old
             WHERE e.tenant_id = old.tenant_id AND e.id = old.id
             RETURNING e.tenant_id, e.id, e.state, pg_column_size(e.original) + pg_column_size(e.draft) AS size

@@ -310,21 +310,33 @@ async def forget_examples(connection: Connection, examples: Sequence[tuple[str, 
     )
 
 
-async def delete_old(connection: Connection, days: float, limit: int) -> list[Record]:
-    """Delete operations that finished so many days ago; they cannot be undone any more."""
+async def find_old(connection: Connection, days: float, limit: int) -> list[Record]:
+    """Return operations that finished so many days ago, oldest first: tenant, id, arguments."""
+    return await connection.fetch(
+        "SELECT tenant_id, id, arguments FROM operations "
+        "WHERE finished_at < clock_timestamp() - make_interval(secs => $1) ORDER BY finished_at LIMIT $2",
+        days * 86_400,
+        limit,
+    )
+
+
+async def delete_old(connection: Connection, days: float, old: Sequence[Record]) -> list[Record]:
+    """Delete those of these operations that finished so many days ago; they cannot be undone any more."""
     return await connection.fetch(
         """
         WITH old AS MATERIALIZED (
             SELECT tenant_id, id, (
                 SELECT coalesce(sum(pg_column_size(i.before) + pg_column_size(i.after)), 0)::bigint
                 FROM operation_items i WHERE i.tenant_id = o.tenant_id AND i.operation_id = o.id) AS size
-            FROM operations o WHERE finished_at < clock_timestamp() - make_interval(secs => $1)
-            ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED
+            FROM operations o JOIN unnest($2::text[], $3::uuid[]) AS w (tenant_id, id) USING (tenant_id, id)
+            WHERE finished_at < clock_timestamp() - make_interval(secs => $1)
+            FOR UPDATE OF o SKIP LOCKED
         )
         DELETE FROM operations o USING old
         WHERE o.tenant_id = old.tenant_id AND o.id = old.id
-        RETURNING o.tenant_id, o.id, o.arguments, old.size
+        RETURNING old.size
         """,
         days * 86_400,
-        limit,
+        [row["tenant_id"] for row in old],
+        [row["id"] for row in old],
     )

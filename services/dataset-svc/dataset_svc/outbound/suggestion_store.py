@@ -44,7 +44,7 @@ async def take(connection: Connection, slots: Sequence[Slot]) -> list[Slot]:
 
 
 async def put_back(connection: Connection, slots: Sequence[Slot]) -> None:
-    """Let dialogs wait again, behind all others."""
+    """Let dialogs wait again, in this order, behind all others."""
     await connection.execute(
         "INSERT INTO suggestion_queue (tenant_id, dialog_id) SELECT * FROM unnest($1::text[], $2::text[]) "
         "ON CONFLICT DO NOTHING",

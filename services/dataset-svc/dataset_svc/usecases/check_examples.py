@@ -26,6 +26,8 @@ SLICE, LARGE = 64, 4 * 1024 * 1024
 """Examples, and bytes, in one transaction of the worker: who changes one waits as long, some 50 ms."""
 PAUSE = 0.02
 """Seconds between slices that are not small: requests of others come first."""
+BEAT = 3.0
+"""Seconds after which the database hears of a transaction that computes: it ends those that idle for ten."""
 FIRST = UUID(int=0)
 
 Allowed = Sequence[tuple[str, str]]
@@ -128,7 +130,7 @@ async def _check_taken(
         return
     agent = await agent_store.agent_of_dataset(connection, tenant, dataset_id)
     rows = await check_store.copies(connection, tenant, due)
-    checked = await compute(
+    computed = compute(
         [
             Copy(row["id"], row["messages"], row["original"], row["ratings"], row["state"] == "saved")
             for row in rows
@@ -137,7 +139,22 @@ async def _check_taken(
         orjson.dumps(agent["tools"]).decode() if agent else None,
         await personal_store.allowed(connection, tenant, dataset_id),
     )
+    checked = await keep_awake(connection, computed)
     await _store(connection, tenant, dataset_id, due, rows, checked)
+
+
+async def keep_awake(connection: Connection, work: Awaitable[list[Checked]]) -> list[Checked]:
+    """Return what the work makes of it; the transaction meanwhile does not idle.
+
+    One very long example could else never be checked, nor anything behind it.
+    """
+    running = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({running}, timeout=BEAT))[0]:
+            await connection.execute("SELECT 1")
+        return await running
+    finally:
+        running.cancel()
 
 
 async def _store(

@@ -13,7 +13,7 @@ from chassis.objects import ObjectStore
 from dataset_svc.domain import suggestion_problems as problems
 from dataset_svc.outbound import candidate_store, suggestion_store
 from dataset_svc.outbound.row import Row
-from dataset_svc.usecases.open_example import Opened, create_from_candidate
+from dataset_svc.usecases.open_example import Opened, TextExpiredError, create_from_candidate
 
 
 async def accept_suggestion(
@@ -28,7 +28,7 @@ async def accept_suggestion(
 ) -> Opened:
     """Make the example of what was suggested, or open the one there is; again leads to the same one.
 
-    Raises a 404 Problem for what is not suggested.
+    Raises a 404 Problem for what is not suggested, a 409 where the dialog's text has expired.
     """
     connection = transaction.connection
     await candidate_store.lock_dialog(connection, tenant, dialog_id)
@@ -36,9 +36,12 @@ async def accept_suggestion(
     candidate = await candidate_store.get_candidate(connection, tenant, dialog_id, row["revision"], branch)
     if candidate is None:
         raise problems.no_suggestion()
-    opened = await create_from_candidate(
-        transaction, objects, tenant, candidate, dataset_id=dataset_id, example_id=uuid7(), by=by
-    )
+    try:
+        opened = await create_from_candidate(
+            transaction, objects, tenant, candidate, dataset_id=dataset_id, example_id=uuid7(), by=by
+        )
+    except TextExpiredError:
+        raise problems.text_expired() from None
     await suggestion_store.decide(connection, row, state="accepted", by=by, example_id=opened.id)
     if row["state"] != "accepted":
         await _note(transaction, tenant, by, "suggestion.accepted", row)

@@ -65,12 +65,15 @@ class Expirer:
         return freed("drafts", (row["size"] for row in gone)) == SLICE
 
     async def _expire_operations(self) -> bool:
+        """Delete imported files before what names them: a file that nothing names would stay for ever."""
         async with self._database.transaction() as transaction:
-            old = await operation_store.delete_old(transaction.connection, self._operations, SLICE)
+            old = await operation_store.find_old(transaction.connection, self._operations, SLICE)
         for row in old:
             if "uri" in row["arguments"]:
                 await self._objects.delete(row["arguments"]["uri"], row["tenant_id"])
-        return freed("operations", (row["size"] for row in old)) == SLICE
+        async with self._database.transaction() as transaction:
+            gone = await operation_store.delete_old(transaction.connection, self._operations, old)
+        return freed("operations", (row["size"] for row in gone)) == SLICE
 
     async def _expire_candidates(self) -> bool:
         """Go on where the last turn stopped: what an example holds is passed by, once a round."""

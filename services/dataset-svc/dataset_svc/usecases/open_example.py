@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 
 from chassis import audit
 from chassis.database import Transaction
+from chassis.errors import Permanent
 from chassis.objects import ObjectStore
 from contracts.dialogs import InlineTranscript
 from dataset_svc.domain import problems
@@ -17,6 +18,10 @@ from dataset_svc.domain.message import Messages, dump, load
 from dataset_svc.domain.weights import Ratings, head, weights
 from dataset_svc.outbound import agent_store, candidate_store, example_store
 from dataset_svc.outbound.row import Row
+
+
+class TextExpiredError(Permanent):
+    """The candidate's text was let go of when its time was over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +193,14 @@ async def _insert(
 
 
 async def messages_of(candidate: Row, tenant: str, objects: ObjectStore) -> list[dict[str, Any]]:
-    """Return a candidate's messages, from object storage where they are too large for a row."""
+    """Return a candidate's messages, from object storage where they are too large for a row.
+
+    Raises TextExpiredError where neither is kept any more.
+    """
     if candidate["transcript"] is not None:
         return list(candidate["transcript"])
+    if candidate["uri"] is None:
+        raise TextExpiredError("the text of the candidate has expired")
     body = await objects.read(candidate["uri"], tenant, candidate["sha256"])
     transcript = InlineTranscript.model_validate_json(body)
     return [one.model_dump(mode="json", exclude_none=True) for one in transcript.messages]

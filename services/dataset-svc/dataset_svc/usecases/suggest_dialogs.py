@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from chassis import observability as seen
@@ -21,6 +22,11 @@ SLICE = 50
 """Dialogs in one transaction, some 20 ms of work."""
 PAUSE = 0.1
 """Seconds between slices: the intake comes first, and 400 dialogs a second are plenty."""
+AT_MOST = 2.0
+"""Seconds for which a slice keeps who opens an example waiting: a slow object storage must not make it longer
+than locks are waited for. What was not looked at by then waits again; one dialog is looked at in any case."""
+READ = 3.0
+"""Seconds for a stored transcript: one that hangs must not let the database end each slice's transaction."""
 COLUMNS = ("tenant_id", "dataset_id", "dialog_id", "branch", "revision", "source", "outcome",
            "message_count", "ended_at")  # fmt: skip
 
@@ -44,7 +50,8 @@ class Suggester:
             if not waiting:
                 return False
             await candidate_store.share_dialogs(connection, waiting)
-            await self._look(connection, await suggestion_store.take(connection, waiting))
+            taken = set(await suggestion_store.take(connection, waiting))
+            await self._look(connection, [slot for slot in waiting if slot in taken])
         await asyncio.sleep(PAUSE)
         return len(waiting) == SLICE
 
@@ -52,16 +59,21 @@ class Suggester:
         ratings = await candidate_store.ratings_of(connection, slots)
         found: list[dict[str, Any]] = []
         gone: list[Row] = []
-        later: set[Slot] = set()
-        for row in await suggestion_store.branches(connection, slots):
+        untouched, later = dict[Slot, None](), dict[Slot, None]()
+        until, place = time.monotonic() + AT_MOST, {slot: number for number, slot in enumerate(slots)}
+        rows = await suggestion_store.branches(connection, slots)
+        for row in sorted(rows, key=lambda row: place[row["tenant_id"], row["dialog_id"]]):
             await asyncio.sleep(0)  # requests of others come in between
             slot = (row["tenant_id"], row["dialog_id"])
+            if place[slot] and time.monotonic() > until:
+                untouched[slot] = None
+                continue
             try:
                 reasons = [] if row["known"] else await self._reasons(row, Ratings(ratings.get(slot, {})))
             except Exception as error:
                 # one dialog's trouble, such as with its stored transcript, holds up no other
                 seen.log().warning("dialog_looked_at_later", error=describe(error), at=where(error))
-                later.add(slot)
+                later[slot] = None
                 continue
             if reasons:
                 found.append(_suggestion(row, reasons))
@@ -69,11 +81,13 @@ class Suggester:
                 gone.append(row)
         await suggestion_store.withdraw(connection, gone)
         await suggestion_store.put(connection, found)
-        await suggestion_store.put_back(connection, sorted(later))
+        # what nobody looked at is first next time: what gives trouble must not use up each slice's time
+        await suggestion_store.put_back(connection, [*untouched, *later])
 
     async def _reasons(self, row: Row, ratings: Ratings) -> list[Reason]:
         try:
-            messages = load(await messages_of(row, row["tenant_id"], self._objects))
+            async with asyncio.timeout(READ):
+                messages = load(await messages_of(row, row["tenant_id"], self._objects))
         except (Permanent, ValueError) as error:  # gone or no transcript: ratings count even so
             seen.log().warning("transcript_unreadable", error=describe(error))
             messages = ()

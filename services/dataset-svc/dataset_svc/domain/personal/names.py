@@ -101,9 +101,8 @@ def may_name(text: str) -> bool:
     """Whether the text, or the JSON that it is, is worth a closer look: cheap, as most texts are not."""
     if not names_are_found():
         return False
-    if not text.isascii():
-        return _CAPITAL.search(text) is not None or _JSON_KEY.search(text) is not None
-    return _introduces(text) or _JSON_KEY.search(text) is not None
+    may = _introduces(text) if text.isascii() else _CAPITAL.search(text) is not None
+    return may or ('"' in text and _JSON_KEY.search(text) is not None)  # it ends with a quote
 
 
 @lru_cache(maxsize=1024)
