@@ -37,10 +37,10 @@ async def lock_dialogs(
     if began:
         await _insert_new(connection, [dialog for slot, dialog in began.items() if slot not in found])
         # only now, behind whoever erased one while we waited for its row
-        erased = await _erased(connection, began)
-        if erased:
-            await _delete_new(connection, erased)
-        found = await lock_known(connection, slots)
+        found, any_erased = await _lock_and_ask(connection, slots)
+        for slot in await _erased(connection, began) if any_erased else ():
+            await _delete_new(connection, [slot])
+            found.pop(slot, None)
     return found
 
 
@@ -98,13 +98,19 @@ async def _delete_new(connection: Connection, slots: Sequence[Slot]) -> None:
 
 async def lock_known(connection: Connection, slots: Sequence[Slot]) -> dict[Slot, Dialog]:
     """Lock those of the dialogs that there are, in sorted order, and return their state."""
+    return (await _lock_and_ask(connection, slots))[0]
+
+
+async def _lock_and_ask(connection: Connection, slots: Sequence[Slot]) -> tuple[dict[Slot, Dialog], bool]:
+    """Do the same, and tell whether anything of these tenants was ever erased: nearly always nothing."""
     # a locking read leaves no dead row behind, as an upsert that changes nothing would; the columns
     # are in the order of Dialog's fields, so that a row is a dialog
     rows = await connection.fetch(
         """
         SELECT d.tenant_id, d.dialog_id, d.agent_id, d.source, d.started_at, d.last_at, d.ended_at,
                d.outcome, d.rating, d.message_count, d.next_position, d.leaf_id, d.branch, d.revision,
-               d.channel, d.client, d.shelf, d.partition, d.heard_at
+               d.channel, d.client, d.shelf, d.partition, d.heard_at,
+               (SELECT EXISTS (SELECT FROM tombstones WHERE tenant_id = ANY($1)))
         FROM unnest($1::text[], $2::text[]) AS w (tenant_id, dialog_id)
         JOIN dialogs d USING (tenant_id, dialog_id)
         ORDER BY d.tenant_id, d.dialog_id FOR UPDATE OF d
@@ -112,7 +118,8 @@ async def lock_known(connection: Connection, slots: Sequence[Slot]) -> dict[Slot
         [slot[0] for slot in slots],
         [slot[1] for slot in slots],
     )
-    return {(dialog.tenant, dialog.id): dialog for dialog in (Dialog(*row) for row in rows)}
+    found = {(dialog.tenant, dialog.id): dialog for dialog in (Dialog(*row[:-1]) for row in rows)}
+    return found, bool(rows and rows[0][-1])
 
 
 async def _insert_new(connection: Connection, dialogs: Sequence[Dialog]) -> None:
