@@ -60,10 +60,14 @@ async def run(curation: Curation, sql: str, *arguments: Any) -> Sequence[Any]:
         return list(await transaction.connection.fetch(sql, *arguments))
 
 
-async def expire(curation: Curation, **days: float) -> None:
+def expirer(curation: Curation, **days: float) -> Expirer:
     wanted = {"unsaved": 30.0, "operations": 30.0, "candidates": 90.0} | days
-    expirer = Expirer(curation.database, curation.objects, **wanted)
-    while await expirer.expire_next():
+    return Expirer(curation.database, curation.objects, **wanted)
+
+
+async def expire(curation: Curation, **days: float) -> None:
+    made = expirer(curation, **days)
+    while await made.expire_next():
         pass
 
 
@@ -179,8 +183,10 @@ async def test_a_draft_that_somebody_has_just_now_is_passed_by_and_not_waited_fo
     await run(curation, "UPDATE examples SET changed_at = now() - interval '40 days'")
     async with curation.database.transaction() as transaction:
         await lock_example(transaction.connection, TENANT, held)
-        await expire(curation)
+        assert await expirer(curation).expire_next(), "it is looked for again soon"
         assert [row["id"] for row in await run(curation, "SELECT id FROM examples")] == [held], left
+    await expire(curation)
+    assert await run(curation, "SELECT id FROM examples") == []
 
 
 async def test_the_audit_trail_goes_by_age_for_every_tenant_and_never_with_0(curation: Curation) -> None:

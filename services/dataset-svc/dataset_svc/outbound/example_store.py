@@ -339,6 +339,17 @@ async def saved_of_dialog(connection: Connection, tenant: str, dialog_id: str) -
     return found
 
 
+async def has_expired(connection: Connection, days: float) -> bool:
+    """Whether there are drafts or removed examples that nobody touched for so many days."""
+    return bool(
+        await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM examples WHERE state <> 'saved' "
+            "AND changed_at < clock_timestamp() - make_interval(secs => $1))",
+            days * 86_400,
+        )
+    )
+
+
 async def delete_expired(connection: Connection, days: float, limit: int) -> list[Record]:
     """Delete drafts and removed examples that nobody touched for so many days; returns what they were.
 
