@@ -1,0 +1,46 @@
+"""The composition root of console-svc: everything it does, wired in one place."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from fastapi import APIRouter, FastAPI
+from starlette.staticfiles import StaticFiles
+
+from chassis.leases import Worker
+from chassis.service import Parts, Service, Surroundings
+from console_svc.inbound import home, sign_in_pages
+from console_svc.inbound.guard import Guard
+from console_svc.inbound.page import HERE
+from console_svc.outbound.backends import Backends
+from console_svc.outbound.identity import Identity
+from console_svc.outbound.session_store import SessionStore
+from console_svc.settings import ConsoleSettings
+from console_svc.usecases.sign_in import Desk
+
+
+def compose(surroundings: Surroundings) -> Parts:
+    """Return the parts of console-svc."""
+    settings = cast(ConsoleSettings, surroundings.settings)
+    identity, backends = Identity(settings), Backends(settings)
+    desk = Desk(surroundings.database, SessionStore(settings.keyring()), identity, settings.session_hours)
+    guard = Guard(settings, desk)
+    pages = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    pages.middleware("http")(guard)
+    pages.mount("/static", StaticFiles(directory=HERE / "static"))
+    router = APIRouter()
+    sign_in_pages.add_pages(router, desk, guard.cookies, settings.session_hours)
+    home.add_pages(router)
+    pages.include_router(router)
+    return Parts(
+        router=APIRouter(),
+        scopes={},
+        pages=pages,
+        workers=[Worker("tidy-sessions", desk.tidy, every=600.0, leased=True, stale_after=2000.0)],
+        closing=[identity.close, backends.close],
+    )
+
+
+def create_app(settings: ConsoleSettings) -> Service:
+    """Return console-svc, ready to run."""
+    return Service(settings, compose)

@@ -1,0 +1,81 @@
+"""Pages out of templates: in the reader's language, every value escaped, refusals said in place."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import Translations
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from console_svc.domain.language import Language
+from console_svc.outbound.backends import Refusal
+
+HERE = Path(__file__).resolve().parent.parent
+NAMES = {
+    "dialogs": "dialog-svc",
+    "datasets": "dataset-svc",
+    "training": "training-svc",
+    "agents": "agent-svc",
+}
+
+
+@cache
+def translations(language: Language) -> Translations:
+    """Return the texts of a language; English is what stands in the templates."""
+    compiled = io.BytesIO()
+    path = HERE / "locale" / f"{language}.po"
+    with path.open("rb") as source:
+        write_mo(compiled, read_po(source, locale=language))
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+@cache
+def environment(language: Language) -> Environment:
+    """Return the templates of a language."""
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    return made
+
+
+def say(request: Request, text: str, **values: object) -> str:
+    """Return a text of ours in the reader's language."""
+    said = translations(request.state.language).gettext(text)
+    return said % values if values else said
+
+
+def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page, or the part of one that a template is."""
+    language: Language = request.state.language
+    common = {
+        "language": language,
+        "session": request.state.session,
+        "path": request.url.path,
+    }
+    html = environment(language).get_template(template).render(common | values)
+    return HTMLResponse(html, status, headers={"Vary": "Accept-Language, Cookie"})
+
+
+def told(request: Request, refusal: Refusal) -> dict[str, str]:
+    """Return a refusal in the reader's words: the service's own, or that it is silent."""
+    if refusal.code == "service_silent":
+        return {
+            "detail": say(request, "This part of the page cannot be shown: its service gives no answer."),
+            "action": say(request, "The rest works. Try again in a moment."),
+        }
+    detail = refusal.detail or say(request, "The service refused without a reason.")
+    return {"detail": detail, "action": refusal.action}
