@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from deploy.stack import assets
 from deploy.stack.services import Surroundings
+from deploy.stack.settings import from_environment
 from tests.harness import Running, free_port, instance
 
 NOWHERE = "http://127.0.0.1:9"
@@ -18,6 +20,7 @@ NOWHERE = "http://127.0.0.1:9"
 @asynccontextmanager
 async def console(surroundings: Surroundings, folder: Path) -> AsyncIterator[Running]:
     """console-svc with no services behind it."""
+    assets.build(from_environment())
     urls = {f"{name}_url": NOWHERE for name in ("dialog", "dataset", "training", "agent")}
     port = free_port()
     running = instance(
@@ -54,6 +57,10 @@ async def test_in_by_the_issuer_and_out_again(surroundings: Surroundings, tmp_pa
         assert (shown.status_code, shown.url.query) == (200, b"from=a%26b")
         assert "Hello, Olga" in shown.text
         assert "script-src 'self'" in shown.headers["content-security-policy"]
+        sheet = await client.get(shown.text.split('rel="stylesheet" href="')[1].split('"')[0])
+        assert sheet.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert sheet.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in shown.headers
         cookie = next(one for one in client.cookies.jar if one.name == "mortarboard-local")
         assert cookie.has_nonstandard_attr("HttpOnly")
         russian = await client.get("/", headers={"Accept-Language": "ru-RU,ru;q=0.9,en;q=0.8"})

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import cast
 
 from fastapi import APIRouter, FastAPI
-from starlette.staticfiles import StaticFiles
 
 from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
 from console_svc.inbound import home, sign_in_pages
 from console_svc.inbound.guard import Guard
-from console_svc.inbound.page import HERE
+from console_svc.inbound.static import static_files
 from console_svc.outbound.backends import Backends
 from console_svc.outbound.identity import Identity
 from console_svc.outbound.session_store import SessionStore
@@ -27,7 +26,7 @@ def compose(surroundings: Surroundings) -> Parts:
     guard = Guard(settings, desk)
     pages = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     pages.middleware("http")(guard)
-    pages.mount("/static", StaticFiles(directory=HERE / "static"))
+    pages.mount("/static", static_files())
     router = APIRouter()
     sign_in_pages.add_pages(router, desk, guard.cookies, settings.session_hours)
     home.add_pages(router)

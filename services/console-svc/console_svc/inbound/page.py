@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from console_svc.domain.language import Language
+from console_svc.inbound.static import asset
 from console_svc.outbound.backends import Refusal
 
 HERE = Path(__file__).resolve().parent.parent
@@ -48,6 +49,7 @@ def environment(language: Language) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
+    made.globals["asset"] = asset
     made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
     return made
 
