@@ -53,6 +53,8 @@ class Parts:
     """What goes after a time, besides the audit trail; the service's own workers let go of it."""
     pages: ASGIApp | None = None
     """Served instead of the router: web pages, which know people by sessions and not by bearer tokens."""
+    stopping: Sequence[Callable[[], None]] = ()
+    """Told first when the service is to end: answers that have no end of their own must find one."""
     direct: Sequence[DirectEndpoint] = ()
     """Endpoints of the router that are served below the framework; the router only describes them."""
 
@@ -232,6 +234,8 @@ class Service:
         servers: Sequence[uvicorn.Server],
         serving: Sequence[asyncio.Task[None]],
     ) -> None:
+        for tell in self.parts.stopping:
+            tell()
         for loop in tasks.values():
             loop.stop()
         for server in servers:
