@@ -13,6 +13,9 @@ from starlette.responses import RedirectResponse, Response
 from console_svc.domain.language import COOKIE as LANGUAGE_COOKIE
 from console_svc.domain.language import preferred
 from console_svc.domain.session import Session
+from console_svc.inbound.asking import on_error
+from console_svc.inbound.page import page, say
+from console_svc.outbound.identity import IssuerUnavailableError
 from console_svc.settings import ConsoleSettings
 from console_svc.usecases.sign_in import Desk
 
@@ -27,6 +30,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+ENDED, STALE = "X-Session-Ended", "X-Page-Token-Stale"
+"""What an open page is told: there is no session any more; there is another one than when it was loaded."""
 TOKEN_HEADER, TOKEN_FIELD = "X-Page-Token", "page_token"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN = ("/sign-in", "/static/", "/language", "/healthz")
@@ -76,8 +81,16 @@ class Guard:
             request.cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("accept-language", "")
         )
         session_id = request.cookies.get(self.cookies.session, "")
-        request.state.session = await self._desk.find(session_id) if session_id else None
-        response = await self._answer(request, following)
+        request.state.session = None
+        try:
+            request.state.session = await self._desk.find(session_id) if session_id else None
+            response = await self._answer(request, following)
+        except IssuerUnavailableError:
+            response = _told(request, 503, say(request, "The sign-in service gives no answer."))
+        except Exception as error:
+            if await request.is_disconnected():
+                return Response(status_code=499)  # nobody waits for it any more
+            response = on_error(request, error)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         if not request.url.path.startswith("/static/"):
@@ -87,7 +100,7 @@ class Guard:
     async def _answer(self, request: Request, following: Next) -> Response:
         session: Session | None = request.state.session
         if request.method not in SAFE and not await self._comes_from_us(request, session):
-            return Response("This change does not come from a page of the console.", 403)
+            return _not_from_us(request, session)
         if session is None and not request.url.path.startswith(OPEN):
             return self._to_sign_in(request)
         return await following(request)
@@ -108,9 +121,21 @@ class Guard:
 
     def _to_sign_in(self, request: Request) -> Response:
         """Send a page to sign in and back; a part of a page is told so, and keeps what was typed."""
-        if request.headers.get("hx-request"):
-            return Response("", 401, headers={"X-Session-Ended": "1"})
-        if request.method not in SAFE:
-            return Response("The session has ended.", 401)
+        is_page = request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+        if request.headers.get("hx-request") or not is_page or request.method not in SAFE:
+            return Response("", 401, headers={ENDED: "1"})
         path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/sign-in?go_on={quote(path, safe='')}", 303)
+
+
+def _not_from_us(request: Request, session: Session | None) -> Response:
+    """Refuse a change; an open page may only have been loaded in an earlier session."""
+    response = _told(request, 403, say(request, "This change does not come from a page of the console."))
+    if session is not None and request.headers.get(TOKEN_HEADER):
+        response.headers[STALE] = "1"
+    return response
+
+
+def _told(request: Request, status: int, detail: str) -> Response:
+    action = say(request, "Reload the page and try again.")
+    return page(request, "problem.html", status, refused={"detail": detail, "action": action})

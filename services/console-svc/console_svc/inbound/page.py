@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import io
+import json
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from babel.dates import format_datetime
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal, format_percent
 from babel.support import Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from console_svc.domain.language import Language
+from console_svc.domain.text import pieces
 from console_svc.inbound.static import asset
 from console_svc.outbound.backends import Refusal
 
 HERE = Path(__file__).resolve().parent.parent
-NAMES = {
-    "dialogs": "dialog-svc",
-    "datasets": "dataset-svc",
-    "training": "training-svc",
-    "agents": "agent-svc",
-}
 
 
 @cache
@@ -50,8 +51,32 @@ def environment(language: Language) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     made.globals["asset"] = asset
+    made.filters |= {
+        "plainly": plainly,
+        "segment": lambda text: quote(str(text), safe=""),
+        "moment": lambda text: _moment(text, language),
+        "number": lambda value: format_decimal(value, locale=language),
+        "share": lambda value: format_percent(value, locale=language),
+        "as_json": lambda value: json.dumps(value, ensure_ascii=False, indent=2),
+    }
     made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
     return made
+
+
+def plainly(text: object) -> Markup:
+    """Return what others wrote as text only, with marks where a character cannot be seen."""
+    shown = [
+        Markup('<span class="unseen" title="{}">{}</span>').format(name, piece) if name else escape(piece)
+        for piece, name in pieces(str(text))
+    ]
+    return Markup("").join(shown)
+
+
+def _moment(text: str, language: Language) -> Markup:
+    """Return a time; the browser's own zone is known to its script only, so until then it is UTC."""
+    at = datetime.fromisoformat(text)
+    said = format_datetime(at, "medium", locale=language)
+    return Markup('<time datetime="{}">{} UTC</time>').format(at.isoformat(), said)
 
 
 def say(request: Request, text: str, **values: object) -> str:
@@ -60,16 +85,19 @@ def say(request: Request, text: str, **values: object) -> str:
     return said % values if values else said
 
 
-def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+def page(
+    request: Request, template: str, status: int = 200, headers: dict[str, str] | None = None, **values: Any
+) -> HTMLResponse:
     """Return a page, or the part of one that a template is."""
     language: Language = request.state.language
     common = {
         "language": language,
         "session": request.state.session,
         "path": request.url.path,
+        "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
     }
     html = environment(language).get_template(template).render(common | values)
-    return HTMLResponse(html, status, headers={"Vary": "Accept-Language, Cookie"})
+    return HTMLResponse(html, status, headers={"Vary": "Accept-Language, Cookie", **(headers or {})})
 
 
 def told(request: Request, refusal: Refusal) -> dict[str, str]:

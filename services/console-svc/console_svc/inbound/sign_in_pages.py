@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from console_svc.domain.language import COOKIE
-from console_svc.domain.session import safe_path
+from console_svc.domain.live import Hub
+from console_svc.domain.session import Session, hashed, safe_path
 from console_svc.inbound.guard import Cookies
 from console_svc.inbound.page import page, say
 from console_svc.outbound.identity import IssuerUnavailableError, SignInRefusedError
@@ -17,7 +18,7 @@ from console_svc.usecases.sign_in import MINUTES, Desk
 YEAR = 365 * 24 * 3600
 
 
-def add_pages(routes: APIRouter, desk: Desk, cookies: Cookies, hours: float) -> None:
+def add_pages(routes: APIRouter, desk: Desk, hub: Hub, cookies: Cookies, hours: float) -> None:
     """Add the pages of signing in."""
 
     @routes.get("/sign-in")
@@ -49,11 +50,24 @@ def add_pages(routes: APIRouter, desk: Desk, cookies: Cookies, hours: float) -> 
         cookies.drop(response, cookies.sign_in)
         return response
 
+    @routes.get("/signed-in")
+    async def signed_in(request: Request) -> Response:
+        """Say that one may go back to the page where the session had ended."""
+        return page(request, "signed_in.html")
+
+    @routes.get("/page-token")
+    async def page_token(request: Request) -> Response:
+        """Return what a page of an earlier session needs to go on, if it is the same person's."""
+        session: Session = request.state.session
+        return JSONResponse({"person": session.person, "page_token": session.page_token})
+
     @routes.post("/sign-out")
     async def sign_out(request: Request) -> Response:
         """End the session."""
-        if request.state.session is not None:
-            await desk.leave(request.state.session)
+        session: Session | None = request.state.session
+        if session is not None:
+            await desk.leave(session)
+            hub.end_session(session.tenant, hashed(session.id))
         request.state.session = None
         response = page(request, "signed_out.html")
         cookies.drop(response, cookies.session)
@@ -74,4 +88,4 @@ def add_pages(routes: APIRouter, desk: Desk, cookies: Cookies, hours: float) -> 
 
 def _refused(request: Request, detail: str, status: int) -> Response:
     action = say(request, "Try to sign in again.")
-    return page(request, "problem.html", status, detail=detail, action=action)
+    return page(request, "problem.html", status, refused={"detail": detail, "action": action})
