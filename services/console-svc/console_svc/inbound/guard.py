@@ -80,7 +80,8 @@ class Guard:
         request.state.language = preferred(
             request.cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("accept-language", "")
         )
-        session_id = request.cookies.get(self.cookies.session, "")
+        is_file = request.url.path.startswith("/static/")  # anybody's, so nobody is looked up
+        session_id = "" if is_file else request.cookies.get(self.cookies.session, "")
         request.state.session = None
         try:
             request.state.session = await self._desk.find(session_id) if session_id else None
@@ -93,7 +94,7 @@ class Guard:
             response = on_error(request, error)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        if not request.url.path.startswith("/static/"):
+        if not is_file:
             response.headers.setdefault("Cache-Control", "no-store")
         return response
 
