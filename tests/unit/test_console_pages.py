@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from console_svc.domain.json_place import line_of, steps
 from console_svc.domain.reading import exchanges, laid_out
 from console_svc.domain.session import RIGHTS
 from console_svc.inbound.asking import segment
@@ -62,3 +63,37 @@ def test_what_cannot_be_chosen_is_refused_without_repeating_it() -> None:
 def test_who_may_less_is_offered_less() -> None:
     assert RIGHTS["viewer"] < RIGHTS["editor"] < RIGHTS["owner"]
     assert "dialogs:read" not in RIGHTS["operator"]
+
+
+TOOLS = """[
+  {
+    "type": "function",
+    "function": {"name": "a", "parameters": {"x,]": "\\\\"}}
+  },
+  {
+    "function": {
+      "name": "b",
+      "parameters": {
+        "properties": {
+          "order": {"pattern": "("}
+        }
+      }
+    }
+  }
+]"""
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ("", 1),
+        ("0.function.name", 4),
+        ("1", 6),
+        ("1.function.name", 8),
+        ("1.function.parameters/properties/order/pattern", 11),
+        ("1.function.missing.deeper", 7),
+        ("7.function", 1),
+    ],
+)
+def test_a_mistake_is_shown_at_its_line(place: str, line: int) -> None:
+    assert line_of(TOOLS, steps(place)) == line

@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
 from console_svc.domain.live import Hub
-from console_svc.inbound import agents, cap, dialogs, home, live, sign_in_pages
+from console_svc.inbound import agent_edit, agents, cap, dialogs, home, live, sign_in_pages
 from console_svc.inbound.asking import Asking, add_refusals
 from console_svc.inbound.guard import Guard
 from console_svc.inbound.static import static_files
@@ -35,6 +35,7 @@ def compose(surroundings: Surroundings) -> Parts:
     sign_in_pages.add_pages(router, desk, hub, guard.cookies, settings.session_hours)
     home.add_pages(router)
     agents.add_pages(router, Asking(backends))
+    agent_edit.add_pages(router, Asking(backends))
     dialogs.add_pages(router, Asking(backends))
     cap.add_pages(router, Curation(backends))
     live.add_live(router, hub, desk)
