@@ -250,6 +250,7 @@ async def test_the_first_visit_is_light(console: Console) -> None:
             return len(sizes) >= 6
 
         await until(all_there)
+        print(f"the first visit: {sum(sizes) / 1024:.0f} KiB")
         assert sum(sizes) < 150 * 1024
 
 
@@ -285,3 +286,17 @@ async def test_an_agent_is_edited_with_mistakes_at_their_line_and_nothing_lost(c
         await expect(page.locator("#definition .text")).to_have_text("Tell them the truth.\nAlways.")
     now = await console.loop.ok("agent-svc", "GET", "/v1/agents/shop")
     assert (now["prompt"], now["tools"]) == ("Tell them the truth.\nAlways.", known["tools"])
+
+
+async def test_a_page_that_lost_its_stream_catches_up(console: Console) -> None:
+    async with console.person("olga") as (page, _):
+        await page.goto(f"{console.url}/dialogs/order-020?q=bouquet+20")
+        await page.get_by_role("button", name="Into the dataset").click()
+        await expect(page.locator("#cap .state")).to_contain_text("A copy is open")
+        example = await page.locator("#cap [name=example_id]").get_attribute("value")
+        assert await asyncio.to_thread(console.running.stop) == 0
+        await console.loop.ok("dataset-svc", "POST", f"/v1/examples/{example}/save")
+        console.running.start()
+        await console.running.ready()
+        await expect(page.locator("#cap .state")).to_contain_text("In the dataset", timeout=20_000)
+        await expect(page.locator("[data-row] .cap-mark")).to_have_class(re.compile("is-in"))

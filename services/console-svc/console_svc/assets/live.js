@@ -6,10 +6,18 @@
   const newest = new Map();
 
   const read = (part) => part.dispatchEvent(new CustomEvent("live"));
+  // what came meanwhile is not known: what is in sight reads itself now, the rest once it is looked at
+  const looked = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      looked.unobserve(target);
+      read(target);
+    }
+  });
   const take = ({ kind, id, sequence }) => {
     if (kind === "ended") return dispatchEvent(new Event("session-ended"));
     if (kind === "closing") return undefined;
-    if (kind === "behind") return document.querySelectorAll("[data-live]").forEach(read);
+    if (kind === "behind") return document.querySelectorAll("[data-live]").forEach((part) => looked.observe(part));
     const thing = `${kind} ${id}`;
     if (sequence <= (newest.get(thing) ?? 0)) return undefined;
     newest.set(thing, sequence);
@@ -25,7 +33,7 @@
     const listen = () => {
       const source = new EventSource("/live");
       source.addEventListener("open", () => {
-        if (opened) share({ kind: "behind" }); // what came meanwhile is not known
+        if (opened) share({ kind: "behind" });
         opened = true;
       });
       source.addEventListener("message", (event) => {

@@ -79,7 +79,9 @@ def read_functions(request: Request, text: str) -> list[Any]:
     try:
         found = json.loads(text or "[]")
     except json.JSONDecodeError as error:
-        raise Mistake(error.lineno, say(request, "This is no JSON: %(why)s.", why=error.msg)) from None
+        where = {"line": error.lineno, "column": error.colno}
+        detail = say(request, "This is no JSON: see line %(line)s, column %(column)s.", **where)
+        raise Mistake(error.lineno, detail) from None
     except RecursionError:
         raise Mistake(1, say(request, "This JSON goes too deep.")) from None
     if not isinstance(found, list):

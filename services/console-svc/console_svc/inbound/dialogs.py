@@ -34,7 +34,7 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
         """Show the list again, as somebody types or chooses."""
         found = await _found(request, ask, wanted)
         path = urlsplit(request.headers.get("hx-current-url", "")).path
-        path = path if path.startswith("/dialogs/") else "/dialogs"
+        path = quote(path, safe="/%") if path.startswith("/dialogs/") else "/dialogs"
         return page(
             request, "dialogs_found.html", headers={"HX-Replace-Url": path + wanted.query()}, dialog_id="",
             **found,
