@@ -13,7 +13,7 @@ from contracts.chat import ChatMessage, DialogEnded, MessagePosted
 from contracts.datasets import DatasetChanged, DatasetReady
 from contracts.dialogs import DialogCompleted, SameTranscript, StoredTranscript
 from contracts.fingerprint import prompt_fingerprint
-from contracts.generate import ROOT
+from contracts.generate import RELEASE, ROOT
 from contracts.registry import EVENTS, UnknownEventError, parse
 from contracts.topics import TOPICS
 from contracts.training import KeyRefused, ModelActivated, TrainingStatus
@@ -23,7 +23,7 @@ CALL = {"id": "c-1", "type": "function", "function": {"name": "f", "arguments": 
 
 
 def _golden(event: str, name: str = "smallest") -> dict[str, Any]:
-    path = ROOT / "examples" / "v0.1.0" / event / f"{name}.json"
+    path = ROOT / "examples" / f"v{RELEASE}" / event / f"{name}.json"
     body: dict[str, Any] = json.loads(path.read_text())["body"]
     return body
 

@@ -196,3 +196,41 @@ async def test_another_tenant_and_a_viewer_change_nothing(
     wrong = await api.get(f"/v1/datasets/{dataset}/split", params={"validation_share": 0.9})
     assert wrong.status_code == 422
     assert (await api.get(f"/v1/examples/{example}")).json()["state"] == "saved"
+
+
+async def test_a_group_of_near_duplicates_is_looked_at_thinned_out_and_brought_back(
+    surroundings: Surroundings, dataset_svc: Running
+) -> None:
+    await send(surroundings, agent())
+    api = await dataset_svc.client()
+    dataset = await dataset_of(api)
+    words = " ".join(f"word{number}" for number in range(60))
+    examples = []
+    for ending in ("red", "blue", "green"):
+        body = {"messages": talk(1, f"{words} {ending}")}
+        examples.append((await api.post(f"/v1/datasets/{dataset}/examples", json=body)).json()["id"])
+        await api.post(f"/v1/examples/{examples[-1]}/save")
+    found = await checks(api, dataset, code="near_duplicate")
+    assert [one["example_id"] for one in found["items"]] == sorted(examples)
+    (finding,) = found["items"][0]["findings"]
+    assert (finding["severity"], finding["fixes"]) == ("warning", ["keep_this", "leave_out"])
+    assert sorted(finding["with"]) == sorted(set(examples) - {found["items"][0]["example_id"]})
+    group = finding["facts"]["group"]
+    listed = await api.get(f"/v1/datasets/{dataset}/examples", params={"group": group})
+    assert sorted(one["id"] for one in listed.json()["items"]) == sorted(examples)
+    summary = (await api.get(f"/v1/datasets/{dataset}/summary")).json()
+    assert (summary["near_duplicate_groups"], summary["near_duplicates"]) == (1, 3)
+    url = f"/v1/examples/{examples[1]}/fixes"
+    wrong = await api.post(url, json={"code": "near_duplicate", "fix": "delete_hint"})
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "no_such_fix")
+    kept = await api.post(url, json={"code": "near_duplicate", "fix": "keep_this"})
+    assert kept.status_code == 200
+    assert (await checks(api, dataset))["items"] == []
+    again = await api.post(url, json={"code": "near_duplicate", "fix": "keep_this"})
+    assert (again.status_code, again.json()["code"]) == (404, "no_such_finding")
+    assert (await api.post(kept.json()["undo"]["href"])).status_code == 200
+    assert len((await checks(api, dataset, code="near_duplicate"))["items"]) == 3
+    told = (await api.get(f"{dataset_svc.ops}/retention")).json()["kinds"]
+    assert {one["kind"]: one["rows"] > 0 for one in told} == {
+        "audit": True, "drafts": False, "operations": True, "candidates": False,
+    }  # fmt: skip

@@ -96,6 +96,7 @@ async def _one(api: httpx.AsyncClient, example: str) -> None:
     assert (phone["kind"], phone["pseudonym"], len(phone["places"])) == ("phone", "телефон-1", 3)
     assert [one["before"] for one in phone["places"]] == [SPELLED, f"+7{PHONE}", f"8{PHONE}"]
     assert [(one["field"], one["path"]) for one in mail["places"]] == [("content", None), ("content", "mail")]
+    assert preview.json()["refused"] is None
     before = (await api.get(url)).json()
     fix = {"code": CODE, "fix": "pseudonymise", "save": True}
     stale = await api.post(f"{url}/fixes", json=fix, headers={"If-Match": '"99"'})

@@ -9,7 +9,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from chassis import outbox
+from chassis.database import Transaction
 from chassis.envelope import UNKNOWN, Received
 from chassis.objects import ObjectStore
 from contracts.chat import ChatClient, DialogEnded, DialogRatedInChat, MessagePosted
@@ -18,6 +21,7 @@ from deploy.stack.services import Surroundings
 from dialog_svc.domain.retention import Retention
 from dialog_svc.domain.search import MAX_WORDS
 from dialog_svc.outbound import erasure_store
+from dialog_svc.usecases import erase_dialogs
 from dialog_svc.usecases.ask_erasure import Kind, ask_erasure
 from dialog_svc.usecases.erase_dialogs import Eraser, erase
 from dialog_svc.usecases.find_dialogs import Search, page_of_dialogs
@@ -250,6 +254,26 @@ async def test_a_batch_waits_for_the_erasure_of_a_dialog_that_it_brings(surround
             await here.somebody_waits()
         await taking
         assert await in_tables(surroundings, CANARY) == []
+
+
+async def test_a_request_that_cannot_be_met_holds_up_no_other(
+    surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = erase_dialogs.erase
+
+    async def fails(transaction: Transaction, request: Any, slots: Any) -> None:
+        if slots == [("acme", "bad")]:
+            raise ValueError("something of this dialog is not as it should be")
+        await whole(transaction, request, slots)
+
+    monkeypatch.setattr(erase_dialogs, "erase", fails)
+    async with desk(surroundings) as here:
+        await here.ask("bad")
+        good = await here.ask("good")
+        await here.work()
+        assert await here.state(good) == (1, 1)
+        (row,) = await here.rows("SELECT again_at FROM erasure_requests WHERE subject = 'bad'")
+        assert row["again_at"] > now()
 
 
 async def test_events_of_others_stay_in_the_outbox(surroundings: Surroundings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,14 +20,17 @@ from dataset_svc.domain.personal import detect, names, scan_version
 from dataset_svc.domain.personal.json_text import leaves
 from dataset_svc.domain.personal.places import allowed_values, own_values, places
 from dataset_svc.domain.personal.rewriting import keep_weights, plan, rewritten
+from dataset_svc.domain.personal.scan import DETECTORS
 from dataset_svc.domain.weights import Ratings, weights
-from tests.personal_set import Labelled, messages, scores
+from tests.personal_set import HELD_OUT, Labelled, found_in, messages, scores
 
 LEAST = {
     "phone": (0.95, 0.95), "email": (0.9, 0.95), "card": (0.95, 0.95), "inn": (0.95, 0.95),
     "snils": (0.95, 0.95), "passport": (0.95, 0.9), "iban": (0.95, 0.95), "name": (0.95, 0.8),
 }  # fmt: skip
 """Precision and recall, a little below what docs/benchmarks.md tells of the same set."""
+FOUND_BY = {1: "259e0d4b50a5fbca"}
+"""What each version of the detectors finds in the labelled messages."""
 SET = list(messages())
 NOTHING = Functions()
 
@@ -63,8 +67,16 @@ def test_the_set_is_large_and_its_labels_are_of_known_kinds() -> None:
 @pytest.mark.parametrize("kind", LEAST)
 def test_precision_and_recall_on_the_labelled_set(kind: str) -> None:
     score = scores()[kind]
-    assert (score.precision, score.recall) >= LEAST[kind], score
+    assert score.precision >= LEAST[kind][0], score
     assert score.recall >= LEAST[kind][1], score
+
+
+def test_other_finds_than_before_come_with_a_new_version_of_the_detectors() -> None:
+    found = [(one.where, sorted(found_in(one.text))) for one in (*SET, *messages(HELD_OUT))]
+    digest = hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+    assert digest == FOUND_BY.get(DETECTORS), (
+        "raise DETECTORS, so that what is stored is looked through again"
+    )
 
 
 @pytest.mark.parametrize("one", [one for one in SET if one.labels], ids=lambda one: one.where)
@@ -130,6 +142,13 @@ def test_what_a_function_takes_only_in_its_form_gets_that_form_everywhere() -> N
     assert json.loads(called.calls[0].arguments) == {"phone": "+70000000001", "email": "почта-1"}
     assert functions.misses("f", called.calls[0].arguments) == []
     assert list(places(asked)) == [] == list(places(called))
+
+
+def test_a_name_that_a_function_takes_only_as_letters_is_that_for_its_longer_form_too() -> None:
+    functions = tools(first_name={"type": "string", "pattern": "^[A-Za-zА-я ]+$"})
+    asked, called = pseudonymised(calling({"first_name": "Иван"}, "Меня зовут Иван Петров"), functions)
+    assert asked.content == "Меня зовут Client A"
+    assert json.loads(called.calls[0].arguments) == {"first_name": "Client A"}
 
 
 def test_a_number_stays_a_number() -> None:
@@ -297,8 +316,8 @@ def _shape(value: Any) -> Any:
     "text",
     [
         "1" * 40_000, "8 9" * 9_000, "a@" * 9_000, "А. " * 9_000, "{" * 5_000, "+1 " * 9_000,
-        "a." * 9_000 + "(at)", "a dot " * 5_000, "Иван " * 5_000, "(at) a " * 5_000, "тел 12-" * 5_000,
-        "[" * 900 + "1" + "]" * 900,
+        "a." * 9_000 + "(at)", "a dot " * 5_000, "Иван " * 5_000, "Вера, " * 9_000, "(at) a " * 5_000,
+        "тел 12-" * 5_000, "[" * 900 + "1" + "]" * 900,
     ],
     ids=lambda text: text[:8],
 )  # fmt: skip

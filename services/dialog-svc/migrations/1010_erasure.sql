@@ -1,7 +1,8 @@
 -- migrate:up
 
 -- Who asked to erase what: a dialog, or all dialogs of a client. The id itself goes once nothing of it is left
--- to find; `subject_hmac` tells that it was asked for before. `again_at`: when a client is looked for once more.
+-- to find; `subject_hmac` tells that it was asked for before. `position` is the client's dialog erased last,
+-- `again_at` when he is looked for once more.
 CREATE TABLE erasure_requests (
     tenant_id text NOT NULL,
     id uuid NOT NULL,
@@ -12,6 +13,7 @@ CREATE TABLE erasure_requests (
     asked_by text NOT NULL,
     asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     again_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    position text NOT NULL DEFAULT '',
     PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX erasure_requests_to_serve ON erasure_requests (again_at) WHERE subject IS NOT NULL;
@@ -30,6 +32,19 @@ CREATE TABLE erasures (
 );
 CREATE INDEX erasures_of_request ON erasures (tenant_id, request_id, id);
 SELECT protect_tenant_table('erasures');
+
+-- Words of erased dialogs that are still to be taken out of the vocabulary, some at a time.
+CREATE TABLE erased_words (
+    tenant_id text NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    request_id uuid NOT NULL,
+    shelf int NOT NULL,
+    words text[] NOT NULL,
+    PRIMARY KEY (tenant_id, id),
+    FOREIGN KEY (tenant_id, request_id) REFERENCES erasure_requests (tenant_id, id)
+);
+CREATE INDEX erased_words_of_request ON erased_words (tenant_id, request_id);
+SELECT protect_tenant_table('erased_words');
 
 -- What the other services say they did about it; the newest word of each counts.
 CREATE TABLE erasure_reports (
@@ -82,4 +97,4 @@ END $$;
 
 -- migrate:down
 DROP FUNCTION forget_words;
-DROP TABLE doomed_folders, erasure_reports, erasures, erasure_requests;
+DROP TABLE doomed_folders, erasure_reports, erased_words, erasures, erasure_requests;

@@ -16,8 +16,8 @@ from dataset_svc.domain import problems
 from dataset_svc.inbound import views
 from dataset_svc.inbound.bulk_requests import Bulk
 from dataset_svc.inbound.http import GOES_ON, Limit, Number
-from dataset_svc.outbound import agent_store, operation_store
-from dataset_svc.usecases.change_examples import begin_change, count_change, count_personal
+from dataset_svc.outbound import agent_store, operation_store, personal_store
+from dataset_svc.usecases.change_examples import begin_change, count_change
 from dataset_svc.usecases.undo_operation import undo_operation
 
 SCOPES = {
@@ -49,10 +49,9 @@ def add_endpoints(routes: APIRouter, database: Database, wake: Callable[[], None
                 told = {"dry_run": True, "count": count, "unknown": [str(one) for one in unknown]}
                 if wanted.action != "pseudonymise":
                     return told
-                rows = await count_personal(
-                    transaction, tenant=caller.tenant, dataset_id=dataset_id, ids=wanted.ids,
-                    wanted=wanted.meant(),
-                )  # fmt: skip
+                rows = await personal_store.count_found(
+                    transaction.connection, caller.tenant, dataset_id, wanted.ids, wanted.meant()
+                )
                 return told | {"kinds": {row["kind"]: views.kind_count(row) for row in rows}}
             _, begun = await once(
                 transaction.connection, tenant=caller.tenant, key=key, endpoint=f"bulk {dataset_id}",

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from chassis.database import Database
-from chassis.http import CallerDep
+from chassis.http import CallerDep, language
 from contracts.event import NO_NUL
 from dataset_svc.domain import problems
 from dataset_svc.domain.personal import Kind
@@ -18,7 +18,7 @@ from dataset_svc.inbound import personal_views, requests, views
 from dataset_svc.inbound.http import Limit
 from dataset_svc.outbound import agent_store, example_store, personal_store
 from dataset_svc.usecases.allow_value import allow_value, disallow_value
-from dataset_svc.usecases.pseudonymise_example import plan_of
+from dataset_svc.usecases.pseudonymise_example import preview_of
 
 SCOPES = {
     "GET /v1/examples/{example_id}/personal-data": "dialogs:read",
@@ -75,7 +75,9 @@ def add_endpoints(routes: APIRouter, database: Database, wake: Callable[[], None
 
 def _add_preview(routes: APIRouter, database: Database) -> None:
     @routes.get("/v1/examples/{example_id}/personal-data")
-    async def preview(caller: CallerDep, example_id: UUID, response: Response) -> dict[str, Any]:
+    async def preview(
+        caller: CallerDep, example_id: UUID, request: Request, response: Response
+    ) -> dict[str, Any]:
         """Return the personal data of the working copy with the pseudonyms that the fix would give it.
 
         The ETag is the working copy's: sent with the fix, what was seen is what is done.
@@ -84,6 +86,6 @@ def _add_preview(routes: APIRouter, database: Database) -> None:
             row = await example_store.get(transaction.connection, caller.tenant, example_id)
             if row is None:
                 raise problems.no_example()
-            planned, found = await plan_of(transaction.connection, caller.tenant, row)
+            seen = await preview_of(transaction.connection, caller.tenant, row)
         response.headers["ETag"] = problems.etag(row["draft_revision"])
-        return personal_views.preview(row, planned, found)
+        return personal_views.preview(row, seen, language(request))

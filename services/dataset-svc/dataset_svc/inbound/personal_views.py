@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any
 
+from dataset_svc.domain.edits import EditRefusedError
 from dataset_svc.domain.message import load
 from dataset_svc.domain.personal.places import CONTENT, Key, Place
 from dataset_svc.domain.personal.rewriting import Plan, instead
 from dataset_svc.outbound.row import Row
+from dataset_svc.usecases.pseudonymise_example import Preview
 
 
 def allowed(row: Row) -> dict[str, Any]:
@@ -24,8 +25,11 @@ def allowed(row: Row) -> dict[str, Any]:
     }
 
 
-def preview(row: Row, planned: Plan | None, found: Sequence[Place]) -> dict[str, Any]:
-    """Return each value once: its kind, and every place with the words there before and after."""
+def preview(row: Row, seen: Preview, spoken: str) -> dict[str, Any]:
+    """Return each value once: its kind, and every place with the words there before and after.
+
+    `refused` says which message's arguments would keep the fix from being done.
+    """
     texts = {
         (one.id, field): text
         for one in load(row["draft"])
@@ -35,9 +39,9 @@ def preview(row: Row, planned: Plan | None, found: Sequence[Place]) -> dict[str,
         )
     }
     values: dict[Key, list[dict[str, Any]]] = defaultdict(list)
-    for place in found if planned else ():
+    for place in seen.places:
         text = texts[place.message_id, place.field]
-        values[place.found.key].append(_place(place, text, planned))
+        values[place.found.key].append(_place(place, text, seen.plan))
     return {
         "example_id": str(row["id"]),
         "draft_revision": row["draft_revision"],
@@ -45,6 +49,16 @@ def preview(row: Row, planned: Plan | None, found: Sequence[Place]) -> dict[str,
             {"kind": kind, "pseudonym": places[0]["after"], "places": places}
             for (kind, _), places in values.items()
         ],
+        "refused": _refused(seen.refused, spoken) if seen.refused else None,
+    }
+
+
+def _refused(error: EditRefusedError, spoken: str) -> dict[str, Any]:
+    return {
+        "code": error.code,
+        "detail": error.text.in_language(spoken),
+        "message_id": error.message_id,
+        "field": error.field,
     }
 
 

@@ -18,13 +18,7 @@ from dataset_svc.domain.edits import EditRefusedError
 from dataset_svc.domain.filter import Filter
 from dataset_svc.domain.labels import retag
 from dataset_svc.domain.message import load
-from dataset_svc.outbound import (
-    agent_store,
-    example_store,
-    listing_store,
-    operation_store,
-    personal_store,
-)
+from dataset_svc.outbound import agent_store, example_store, listing_store, operation_store
 from dataset_svc.outbound.operation_store import Failure
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.edit_example import lock_example, put_working_copy
@@ -104,13 +98,6 @@ async def count_change(
         return await listing_store.count_examples(connection, tenant, dataset_id, wanted), []
     known = await operation_store.known_ids(connection, tenant, dataset_id, ids)
     return len(known), [one for one in dict.fromkeys(ids) if one not in known]
-
-
-async def count_personal(
-    transaction: Transaction, *, tenant: str, dataset_id: UUID, ids: Sequence[UUID] | None, wanted: Filter
-) -> list[Row]:
-    """Return by kind in how many of the meant examples personal data was found, and how often."""
-    return list(await personal_store.count_found(transaction.connection, tenant, dataset_id, ids, wanted))
 
 
 async def take_turn(transaction: Transaction, tenant: str, operation_id: UUID) -> None:

@@ -43,12 +43,29 @@ async def setting_of(connection: Connection, tenant: str, row: Row) -> Setting:
     )
 
 
-async def plan_of(connection: Connection, tenant: str, row: Row) -> tuple[Plan | None, list[Place]]:
-    """Return the pseudonyms that an example would get, and the places in its working copy."""
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The pseudonyms that an example would get, the places in its copy, and why it would be refused."""
+
+    plan: Plan | None
+    places: tuple[Place, ...]
+    refused: EditRefusedError | None
+
+
+async def preview_of(connection: Connection, tenant: str, row: Row) -> Preview:
+    """Return what the fix would do to an example as it is."""
     setting = await setting_of(connection, tenant, row)
-    draft = load(row["draft"])
-    found = [place for one in draft for place in places(one) if place.found.key not in setting.allowed]
-    return plan(draft, load(row["original"]), setting.functions, setting.allowed), found
+    draft, original = load(row["draft"]), load(row["original"])
+    found = tuple(place for one in draft for place in places(one) if place.found.key not in setting.allowed)
+    planned = plan(draft, original, setting.functions, setting.allowed)
+    if planned is None:
+        return Preview(None, (), None)
+    try:
+        for one in (draft, original):
+            rewritten(one, planned, setting.functions, setting.allowed)
+    except EditRefusedError as error:
+        return Preview(planned, found, error)
+    return Preview(planned, found, None)
 
 
 async def pseudonymise_example(transaction: Transaction, *, tenant: str, by: str, row: Row) -> Change:

@@ -17,10 +17,10 @@ from dataset_svc.outbound.candidate_store import Slot
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.open_example import messages_of
 
-SLICE = 25
-"""Dialogs in one transaction, some 10 ms of work."""
-PAUSE = 0.01
-"""Seconds between slices: requests of others and the intake come first."""
+SLICE = 50
+"""Dialogs in one transaction, some 20 ms of work."""
+PAUSE = 0.1
+"""Seconds between slices: the intake comes first, and 400 dialogs a second are plenty."""
 COLUMNS = ("tenant_id", "dataset_id", "dialog_id", "branch", "revision", "source", "outcome",
            "message_count", "ended_at")  # fmt: skip
 
@@ -58,9 +58,8 @@ class Suggester:
             slot = (row["tenant_id"], row["dialog_id"])
             try:
                 reasons = [] if row["known"] else await self._reasons(row, Ratings(ratings.get(slot, {})))
-            except (
-                Exception
-            ) as error:  # one dialog's trouble, such as with its stored transcript, holds up no other
+            except Exception as error:
+                # one dialog's trouble, such as with its stored transcript, holds up no other
                 seen.log().warning("dialog_looked_at_later", error=describe(error), at=where(error))
                 later.add(slot)
                 continue

@@ -95,11 +95,13 @@ def _add_reading(routes: APIRouter, database: Database) -> None:
 async def _settled(database: Database, tenant: str, request_id: UUID, seconds: float) -> dict[str, Any]:
     """Return the record once the dialog went here, or as it is after `seconds`."""
     until = time.monotonic() + seconds
-    while True:
-        record = await _record(database, tenant, request_id, 50, None)
-        if record["state"] != "waiting" or time.monotonic() >= until:
-            return record
+    while time.monotonic() < until:
+        async with database.tenant_transaction(tenant) as transaction:
+            request = await store.get_request(transaction.connection, tenant, request_id)
+        if request is None or request["subject"] is None:
+            break
         await asyncio.sleep(LOOK_AGAIN)
+    return await _record(database, tenant, request_id, 50, None)
 
 
 async def _record(

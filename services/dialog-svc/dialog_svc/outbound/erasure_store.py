@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -101,12 +101,13 @@ async def claim_request(connection: Connection) -> Record | None:
     )
 
 
-async def look_again(connection: Connection, request: Record, at: datetime) -> None:
-    """Look for dialogs of this client once more at a time."""
+async def go_on(connection: Connection, request: Record, position: str, at: datetime) -> None:
+    """Look for more dialogs of this client behind `position`, at a time."""
     await connection.execute(
-        "UPDATE erasure_requests SET again_at = $3 WHERE tenant_id = $1 AND id = $2",
+        "UPDATE erasure_requests SET position = $3, again_at = $4 WHERE tenant_id = $1 AND id = $2",
         request["tenant_id"],
         request["id"],
+        position,
         at,
     )
 
@@ -120,12 +121,19 @@ async def finish_request(connection: Connection, request: Record) -> None:
     )
 
 
-async def dialogs_of_client(connection: Connection, tenant: str, client: str, limit: int) -> list[str]:
-    """Return some dialogs of a client. No index knows them: intake must not pay for what is rarely asked."""
+async def dialogs_of_client(
+    connection: Connection, tenant: str, client: str, after: str, limit: int
+) -> list[str]:
+    """Return some dialogs of a client behind one, in order.
+
+    No index knows them: intake must not pay for what is rarely asked.
+    """
     rows = await connection.fetch(
-        "SELECT dialog_id FROM dialogs WHERE tenant_id = $1 AND client = $2 ORDER BY dialog_id LIMIT $3",
+        "SELECT dialog_id FROM dialogs WHERE tenant_id = $1 AND client = $2 AND dialog_id > $3 "
+        "ORDER BY dialog_id LIMIT $4",
         tenant,
         client,
+        after,
         limit,
     )
     return [row["dialog_id"] for row in rows]
@@ -160,9 +168,50 @@ async def delete_dialogs(connection: Connection, slots: Sequence[Slot]) -> dict[
     return removed
 
 
-async def forget_words(connection: Connection, tenant: str, shelf: int, words: Iterable[str]) -> None:
-    """Take words out of the vocabulary that no document holds any more."""
-    await connection.execute("SELECT forget_words($1, $2, $3)", tenant, shelf, sorted(words))
+async def put_words(
+    connection: Connection, tenant: str, request_id: UUID, shelf: int, words: Sequence[str]
+) -> None:
+    """Let words of an erased dialog be taken out of the vocabulary."""
+    await connection.execute(
+        "INSERT INTO erased_words (tenant_id, request_id, shelf, words) VALUES ($1, $2, $3, $4)",
+        tenant,
+        request_id,
+        shelf,
+        list(words),
+    )
+
+
+async def any_words(connection: Connection) -> bool:
+    """Whether words of any erased dialog are still in the vocabulary."""
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM erased_words)"))
+
+
+async def forget_words(connection: Connection) -> bool:
+    """Take some words out of the vocabulary that no document holds any more; whether there were any.
+
+    Nobody may add documents meanwhile: the index must be locked.
+    """
+    row = await connection.fetchrow(
+        "SELECT tenant_id, id, shelf, words FROM erased_words ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
+    )
+    if row is None:
+        return False
+    await connection.execute("SELECT forget_words($1, $2, $3)", row["tenant_id"], row["shelf"], row["words"])
+    await connection.execute(
+        "DELETE FROM erased_words WHERE tenant_id = $1 AND id = $2", row["tenant_id"], row["id"]
+    )
+    return True
+
+
+async def has_words(connection: Connection, request: Record) -> bool:
+    """Whether words of what was erased are still to be taken out of the vocabulary."""
+    return bool(
+        await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM erased_words WHERE tenant_id = $1 AND request_id = $2)",
+            request["tenant_id"],
+            request["id"],
+        )
+    )
 
 
 async def insert_erasure(

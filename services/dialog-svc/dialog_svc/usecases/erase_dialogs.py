@@ -10,8 +10,10 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from chassis import observability as seen
 from chassis import outbox, tombstones
 from chassis.database import Connection, Database, Transaction
+from chassis.errors import describe, is_transient, where
 from chassis.objects import ObjectStore
 from chassis.tombstones import Tombstone
 from contracts.dialogs import DialogErased
@@ -23,7 +25,9 @@ from dialog_svc.outbound.dialog_store import Row, Slot
 from dialog_svc.outbound.transcripts import folder_of
 
 BATCH = 10  # dialogs of a client in one transaction
+WORDS = 2_000  # asked for one by one in one transaction, which holds the index
 FOLDERS = 20
+SOON, POSTPONED = timedelta(seconds=0.1), timedelta(minutes=1)
 ROUNDS, EMPTY_AGAIN = 2, 3600.0  # what was being written when it was first emptied goes as well
 UNKNOWN_AGENT = "unknown"
 
@@ -41,29 +45,65 @@ class Eraser:
     settle: float
 
     async def erase_next(self) -> bool:
-        """Do one step of the request that waits longest; returns whether there was one."""
-        async with self.database.transaction() as transaction:
-            request = await store.claim_request(transaction.connection)
-            if request is None:
-                return False
-            if request["kind"] == "dialog":
-                await erase(transaction, request, [(request["tenant_id"], request["subject"])])
-                await store.finish_request(transaction.connection, request)
-            else:
-                await self._erase_some(transaction, request)
+        """Do one step of the request that waits longest; returns whether there may be more."""
+        if await self._forget_words():
+            return True
+        request = None
+        try:
+            async with self.database.transaction() as transaction:
+                request = await store.claim_request(transaction.connection)
+                if request is None:
+                    return False
+                await self._go_on(transaction, request)
+        except Exception as error:
+            if request is None or is_transient(error):
+                raise
+            await self._postpone(request, error)
         return True
 
-    async def _erase_some(self, transaction: Transaction, request: Row) -> None:
-        connection, tenant = transaction.connection, request["tenant_id"]
-        dialogs = await store.dialogs_of_client(connection, tenant, request["subject"], BATCH)
-        if dialogs:
-            await erase(transaction, request, [(tenant, one) for one in dialogs])
-            return
-        settled: datetime = request["asked_at"] + timedelta(seconds=self.settle)
-        if request["now"] < settled:
-            await store.look_again(connection, request, settled)
+    async def _postpone(self, request: Row, error: Exception) -> None:
+        """Let others go first: what is wrong with one request holds up no other."""
+        seen.log().error(
+            "erasure_failed", request_id=str(request["id"]), error=describe(error), at=where(error)
+        )
+        async with self.database.transaction() as transaction:
+            later = request["now"] + POSTPONED
+            await store.go_on(transaction.connection, request, request["position"], later)
+
+    async def _forget_words(self) -> bool:
+        async with self.database.transaction() as transaction:
+            if not await store.any_words(transaction.connection):
+                return False
+            await index_store.lock_index(transaction.connection)
+            return await store.forget_words(transaction.connection)
+
+    async def _go_on(self, transaction: Transaction, request: Row) -> None:
+        """Erase the next dialogs of a request, or find that nothing is left to do."""
+        connection, now = transaction.connection, request["now"]
+        slots = await self._next(connection, request)
+        if slots:
+            await erase(transaction, request, slots)
+            await store.go_on(connection, request, slots[-1][1], now)
+        elif await store.has_words(connection, request):
+            await store.go_on(connection, request, request["position"], now + SOON)
+        elif request["kind"] == "client" and not self._looked_everywhere(request):
+            # from the beginning: what was just being taken in may lie anywhere
+            settled = request["asked_at"] + timedelta(seconds=self.settle)
+            await store.go_on(connection, request, "", max(now, settled))
         else:
             await store.finish_request(connection, request)
+
+    def _looked_everywhere(self, request: Row) -> bool:
+        """Tell whether a look that began once everything had settled found nothing at all."""
+        settled: datetime = request["asked_at"] + timedelta(seconds=self.settle)
+        return request["position"] == "" and bool(request["now"] >= settled)
+
+    async def _next(self, connection: Connection, request: Row) -> list[Slot]:
+        tenant, subject, position = request["tenant_id"], request["subject"], request["position"]
+        if request["kind"] == "dialog":
+            return [(tenant, subject)] if position != subject else []
+        found = await store.dialogs_of_client(connection, tenant, subject, position, BATCH)
+        return [(tenant, dialog) for dialog in found]
 
     async def empty_folders(self) -> bool:
         """Delete large transcripts of erased dialogs; returns whether there may be more."""
@@ -88,7 +128,9 @@ async def erase(transaction: Transaction, request: Row, slots: Sequence[Slot]) -
     words = await _words(connection, slots)
     removed = await store.delete_dialogs(connection, slots)
     for (tenant, dialog_id), found in words.items():
-        await store.forget_words(connection, tenant, dialogs[tenant, dialog_id].shelf, found)
+        shelf = dialogs[tenant, dialog_id].shelf
+        for start in range(0, len(found), WORDS):
+            await store.put_words(connection, tenant, request["id"], shelf, found[start : start + WORDS])
     # what waits to be published would bring the text into a log after all
     await outbox.withdraw(connection, DialogErased.TOPIC, slots)
     await store.doom_folders(connection, [(one[0], folder_of(*one)) for one in slots], rounds=ROUNDS)
@@ -102,18 +144,19 @@ async def erase(transaction: Transaction, request: Row, slots: Sequence[Slot]) -
     await tombstones.put(connection, stones)
 
 
-async def _words(connection: Connection, slots: Sequence[Slot]) -> dict[Slot, set[str]]:
+async def _words(connection: Connection, slots: Sequence[Slot]) -> dict[Slot, list[str]]:
     """Return under which words each dialog may be found.
 
     Message by message: the indexer takes as many words a turn as are taken here of each message.
     """
-    found: dict[Slot, set[str]] = {}
+    found: dict[Slot, list[str]] = {}
     for slot, rows in (await dialog_store.all_messages(connection, slots)).items():
         plain = sorted({word for row in rows for word in words_of(texts_of(row["message"]))})
-        found[slot] = set()
+        stems: set[str] = set()
         for start in range(0, len(plain), MAX_WORDS):
             some = " ".join(plain[start : start + MAX_WORDS])
-            found[slot] |= set(await store.words_of_texts(connection, some))
+            stems |= set(await store.words_of_texts(connection, some))
+        found[slot] = sorted(stems)
     return found
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from chassis import observability as seen
 from chassis.database import Database, Transaction
+from chassis.errors import describe, is_transient
 from contracts.dialogs import DialogForgotten, Holding
 from training_svc.domain.run import FINAL
 from training_svc.outbound import erasure_store as store
@@ -28,7 +30,16 @@ class ErasureReporter:
         async with self.database.transaction() as transaction:
             claimed = await store.claim(transaction.connection, LOOK_AGAIN, AT_ONCE)
             for row in claimed:
-                await _report(transaction, row)
+                try:
+                    async with transaction.connection.transaction():
+                        await _report(transaction, row)
+                except Exception as error:
+                    if is_transient(error):
+                        raise
+                    # looked at again later: what is wrong with one erasure holds up no other
+                    seen.log().error(
+                        "erasure_not_reported", erasure_id=str(row["erasure_id"]), error=describe(error)
+                    )
         return len(claimed) == AT_ONCE
 
 

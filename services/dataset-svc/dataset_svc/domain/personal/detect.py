@@ -29,8 +29,11 @@ _FINDERS = (find_cards, find_snils, find_inns, find_passports, find_ibans, find_
 
 
 def may_hold(text: str) -> bool:
-    """Whether a text, or the JSON that it is, could hold personal data: cheap, and seldom wrong."""
-    return _NUMBER.search(text) is not None or may_address(text) or may_name(text)
+    """Whether a text, or the JSON that it is, could hold personal data: cheap, and seldom wrong.
+
+    Escapes of JSON may stand inside a number: such a text is read in any case.
+    """
+    return _NUMBER.search(text) is not None or "\\" in text or may_address(text) or may_name(text)
 
 
 def worth_a_look(key: str, written: str) -> bool:

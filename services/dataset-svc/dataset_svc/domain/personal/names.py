@@ -41,7 +41,7 @@ _LATIN_NAMES = (
         rf"(?i:\bthis is|\bi'?m|\bi am|\bspeak(?:ing)? (?:to|with))\s+({_LATIN} {_LATIN})(?! [A-Z])"
     ),
 )  # fmt: skip
-_CAPITAL = re.compile(r"[А-ЯЁ]|\\u04[12]")
+_CAPITAL = re.compile("[А-ЯЁ]")
 _NO_NAMES = frozenset(
     {
         "There", "All", "Everyone", "Everybody", "Sir", "Madam", "Team", "Customer", "Customers", "Client",
@@ -68,6 +68,8 @@ _LETTERS = r"[^\W\d_](?:[^\W\d_]|['.-])*"
 _VALUE = re.compile(rf"(?!Client [A-Z]+\Z){_LETTERS}(?: {_LETTERS}){{0,3}}\Z")
 """What such a field holds of a name; "Client A" is a pseudonym where a function takes nothing but letters."""
 _LIKELY, _SURE = 0.04, 0.7
+_BEFORE = 40
+"""Code points before a name that may say that it is one, or the name of a street."""
 
 
 @cache
@@ -99,7 +101,7 @@ def may_name(text: str) -> bool:
     """Whether the text, or the JSON that it is, is worth a closer look: cheap, as most texts are not."""
     if not names_are_found():
         return False
-    if not text.isascii() or "\\u04" in text:
+    if not text.isascii():
         return _CAPITAL.search(text) is not None or _JSON_KEY.search(text) is not None
     return _introduces(text) or _JSON_KEY.search(text) is not None
 
@@ -153,8 +155,9 @@ def _in_run(text: str, start: int, run: str) -> Iterator[Found]:
             continue
         while stretch and stretch[-1][0].endswith(".") and len(stretch) == 1:
             stretch.pop()
-        if stretch and _is_name(text[: start + stretch[0].start()], [one[0] for one in stretch]):
-            first, last = stretch[0].start(), stretch[-1].end()
+        first, last = (stretch[0].start(), stretch[-1].end()) if stretch else (0, 0)
+        before = text[max(0, start + first - _BEFORE) : start + first]
+        if stretch and _is_name(before, [one[0] for one in stretch]):
             yield Found(start + first, start + last, "name", _normal(run[first:last]))
         stretch = []
 
@@ -164,7 +167,6 @@ def _could_be(token: str) -> bool:
 
 
 def _is_name(before: str, tokens: list[str]) -> bool:
-    before = before[-40:]
     words = [one for one in tokens if not one.endswith(".")]
     if not words or _ADDRESS.search(before):
         return False

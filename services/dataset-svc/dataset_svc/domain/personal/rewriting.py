@@ -51,7 +51,9 @@ def plan(
     language = language_of(draft)
     texts = [text for one in (*draft, *original) for text in (one.text(), *(c.arguments for c in one.calls))]
     as_words = Plan(language, numbered([place for _, place in found], texts, language), frozenset())
-    return replace(as_words, as_fiction=frozenset(_only_by_form(found, as_words, functions)))
+    forced = {(key[0], as_words.numbers[key]) for key in _only_by_form(found, as_words, functions)}
+    alike = (key for key, number in as_words.numbers.items() if (key[0], number) in forced)
+    return replace(as_words, as_fiction=frozenset(alike))
 
 
 def _only_by_form(
