@@ -1,7 +1,8 @@
 // What is typed into a form with data-draft outlives a reload of its tab; it is forgotten once it was taken.
 "use strict";
 (() => {
-  const kept = (form) => `draft ${form.dataset.draft}`;
+  const named = (what) => `draft ${document.body.dataset.person} ${what}`; // whoever signs in next has others
+  const kept = (form) => named(form.dataset.draft);
   const fields = (form) => [...form.querySelectorAll("input:not([type=hidden], [type=password]), textarea")];
   const restore = (root) => {
     for (const form of root.querySelectorAll("form[data-draft]:not([data-restored])")) {
@@ -30,7 +31,7 @@
   });
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("[data-forget]");
-    if (link) sessionStorage.removeItem(`draft ${link.dataset.forget}`);
+    if (link) sessionStorage.removeItem(named(link.dataset.forget));
   });
   document.addEventListener("htmx:before:response", (event) => {
     const { ctx } = event.detail;
@@ -41,7 +42,7 @@
   document.addEventListener("htmx:after:swap", () => restore(document));
   // a page that was reloaded while one typed opens the form again
   const open = document.querySelector("[data-opens]");
-  if (open && sessionStorage.getItem(`draft ${open.dataset.opens}`)) {
+  if (open && sessionStorage.getItem(named(open.dataset.opens))) {
     document.addEventListener("htmx:after:process", () => open.click(), { once: true });
   }
 })();
