@@ -105,6 +105,7 @@ def _work_commands(add: Adder) -> None:
     bench = add("bench", "measure one thing; without a name: list them", "bench")
     bench.add_argument("name", nargs="?")
     bench.add_argument("rest", nargs=argparse.REMAINDER, help="passed on to the benchmark")
+    add("assets", "build what the console's pages load, when any of it changed", "assets")
     lock = add("lock", "make requirements.lock again from the pyproject.toml files", "lock")
     lock.add_argument("--upgrade", action="store_true", help="take newer versions")
     migrations = add("migrations", "list the migrations: released, new or changed", "migrations")

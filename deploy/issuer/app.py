@@ -1,16 +1,19 @@
-"""HTTP of the issuer: `POST /token`, the key set and the discovery document."""
+"""HTTP of the issuer: `POST /token`, signing in, the key set and the discovery document."""
 
 import json
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
+
+from deploy.issuer.sign_in import Asked, RefusedError, SignIns, chooser
 
 AUDIENCE = ("dialog-svc", "dataset-svc", "training-svc", "agent-svc", "console-svc")
 ROLES = ("viewer", "editor", "owner", "operator")
@@ -49,15 +52,43 @@ def claims(body: object, issuer: str, now: int) -> dict[str, Any]:
 def create_app(key: OKPKey, issuer: str) -> Starlette:
     """Return the application that signs with this key under this issuer's name."""
 
+    def sign(content: Mapping[str, Any]) -> str:
+        return jwt.encode({"alg": "EdDSA", "kid": key.kid}, dict(content), key, algorithms=["EdDSA"])
+
+    sign_ins = SignIns(issuer, AUDIENCE, sign)
+
+    async def authorize(request: Request) -> Response:
+        try:
+            asked = Asked.of(request.query_params)
+        except RefusedError as error:
+            return PlainTextResponse(str(error), 400)  # never sent on to an address that is not trusted
+        if request.method == "GET":
+            return HTMLResponse(chooser(request.url.query))
+        try:
+            code = sign_ins.give_code(asked, str((await request.form()).get("sub", "")))
+        except RefusedError as error:
+            return RedirectResponse(asked.back(error=error.error), 303)
+        return RedirectResponse(asked.back(code=code), 303)
+
     async def token(request: Request) -> JSONResponse:
+        if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+            try:
+                form = {name: str(value) for name, value in (await request.form()).items()}
+                return JSONResponse(sign_ins.token(form), headers={"Cache-Control": "no-store"})
+            except RefusedError as error:
+                refusal = {"error": error.error, "error_description": str(error)}
+                return JSONResponse(refusal, status_code=400)
         try:
             content = claims(json.loads(await request.body()), issuer, int(time.time()))
         except (ValueError, BadRequestError) as error:
             reason = str(error) if isinstance(error, BadRequestError) else "the body must be JSON"
             return JSONResponse({"error": "invalid_request", "error_description": reason}, status_code=400)
-        signed = jwt.encode({"alg": "EdDSA", "kid": key.kid}, content, key, algorithms=["EdDSA"])
         return JSONResponse(
-            {"access_token": signed, "token_type": "Bearer", "expires_in": content["exp"] - content["iat"]}
+            {
+                "access_token": sign(content),
+                "token_type": "Bearer",
+                "expires_in": content["exp"] - content["iat"],
+            }
         )
 
     async def key_set(_: Request) -> JSONResponse:
@@ -68,13 +99,20 @@ def create_app(key: OKPKey, issuer: str) -> Starlette:
             {
                 "issuer": issuer,
                 "jwks_uri": f"{issuer}/.well-known/jwks.json",
+                "authorization_endpoint": f"{issuer}/authorize",
                 "token_endpoint": f"{issuer}/token",
+                "response_types_supported": ["code"],
+                "grant_types_supported": ["authorization_code", "refresh_token"],
+                "code_challenge_methods_supported": ["S256"],
+                "token_endpoint_auth_methods_supported": ["none"],
+                "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": ["EdDSA"],
             }
         )
 
     return Starlette(
         routes=[
+            Route("/authorize", authorize, methods=["GET", "POST"]),
             Route("/token", token, methods=["POST"]),
             Route("/.well-known/jwks.json", key_set),
             Route("/.well-known/openid-configuration", discovery),

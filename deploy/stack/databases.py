@@ -15,7 +15,7 @@ import asyncpg
 from deploy.stack.processes import run
 from deploy.stack.settings import ROOT
 
-SCHEMAS = ("dialog_svc", "dataset_svc", "training_svc", "agent_svc")
+SCHEMAS = ("dialog_svc", "dataset_svc", "training_svc", "agent_svc", "console_svc")
 ROLES = tuple(f"{schema}{suffix}" for schema in SCHEMAS for suffix in ("_owner", "", "_http"))
 VAULT_OWNER, VAULT_WRITERS, VAULT_READERS = (
     "agent_svc_owner", ("agent_svc", "agent_svc_http"), ("training_svc",),

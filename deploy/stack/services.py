@@ -43,7 +43,9 @@ SERVICES = (
     Service("training-svc", master_key=True, catalogue=True),
     Service("agent-svc", master_key=True, catalogue=True),
 )
-BY_NAME = {service.name: service for service in SERVICES}
+CONSOLE = Service("console-svc", master_key=True)
+"""The web pages; not part of the stack yet."""
+BY_NAME = {service.name: service for service in (*SERVICES, CONSOLE)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,41 @@ async def test_a_broadcast_reader_catches_up_and_ignores_older_sequences(surroun
         await asyncio.wait_for(task, 20)
 
 
+async def test_a_reader_from_now_misses_nothing_that_comes_while_it_is_away(
+    surroundings: Surroundings,
+) -> None:
+    seen: list[tuple[str, int]] = []
+    broadcast = Broadcast(
+        "dataset.changed",
+        frozenset({DatasetChanged}),
+        lambda received: seen.append((received.event.state, received.sequence)),
+        from_now=True,
+    )
+    async with kit(surroundings) as parts, publisher(surroundings) as producer:
+        await publish(producer, surroundings, [changed("d1")], sequences=[1])
+        loop = BroadcastLoop(parts.settings, parts.health, broadcast)
+
+        async def ready() -> bool:
+            return not await parts.health.ready()
+
+        for state, sequence in (("removed", 2), ("saved", 3)):
+            task = asyncio.create_task(loop.run())
+            await until(ready)
+
+            async def newest(state: str = state, sequence: int = sequence) -> bool:
+                return bool(seen) and seen[-1] == (state, sequence)
+
+            if sequence == 2:
+                await publish(producer, surroundings, [changed("d1", state)], sequences=[sequence])
+            await until(newest)
+            loop.stop()
+            await asyncio.wait_for(task, 20)
+            loop._stopping = False  # as after a lost broker, the loop begins again
+            if sequence == 2:
+                await publish(producer, surroundings, [changed("d1")], sequences=[3])
+    assert seen == [("removed", 2), ("saved", 3)]
+
+
 async def test_a_lease_has_one_holder_and_its_epoch_rises_with_the_holder(surroundings: Surroundings) -> None:
     async with kit(surroundings) as parts:
 

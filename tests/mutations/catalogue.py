@@ -20,6 +20,8 @@ FAILOVER = "tests/integration/test_routing_failover.py"
 ACTIVATION = "tests/integration/test_routing_activation.py"
 DATASETS = "services/dataset-svc/dataset_svc"
 PERSONAL = "tests/integration/test_dataset_personal.py"
+CONSOLE = "services/console-svc/console_svc"
+GUARD = "tests/unit/test_console_guard.py"
 KEYS = "tests/integration/test_agent_keys.py"
 ERASURE = "tests/integration/test_dialog_erasure.py"
 NEAR = "tests/integration/test_dataset_near.py"
@@ -389,5 +391,48 @@ MUTATIONS = (
         'if candidate["uri"] is None:',
         "if False:",
         f"{RETENTION}::test_a_suggestion_whose_text_expired_says_so_and_holds_up_no_worker",
+    ),
+    Mutation(
+        "console: the page's token",
+        f"{CONSOLE}/inbound/guard.py",
+        "        return hmac.compare_digest(given.encode(), session.page_token.encode())\n",
+        "        return True\n",
+        f"{GUARD}::test_a_change_needs_our_origin_and_this_sessions_token",
+    ),
+    Mutation(
+        "console: the origin",
+        f"{CONSOLE}/inbound/guard.py",
+        'if request.headers.get("origin") != self._origin:',
+        "if False:",
+        f"{GUARD}::test_a_change_needs_our_origin_and_this_sessions_token",
+    ),
+    Mutation(
+        "console: errors in the log",
+        f"{CONSOLE}/inbound/asking.py",
+        "error=describe(error), at=where(error)",
+        "error=str(error), at=where(error)",
+        f"{GUARD}::test_what_nobody_foresaw_says_nothing_of_what_was_sent",
+    ),
+    Mutation(
+        "console: news of other tenants",
+        f"{CONSOLE}/domain/live.py",
+        "        for listener in self._by_tenant.get(tenant, ()):\n            listener.tell(news)\n",
+        "        for listeners in self._by_tenant.values():\n"
+        "            for listener in listeners:\n                listener.tell(news)\n",
+        "tests/unit/test_console_live.py::test_news_reach_the_pages_of_their_tenant_only",
+    ),
+    Mutation(
+        "console: identifiers in paths",
+        f"{CONSOLE}/inbound/asking.py",
+        'if identifier in {"", ".", ".."}:',
+        "if False:",
+        "tests/unit/test_console_pages.py::test_no_identifier_leads_to_another_path",
+    ),
+    Mutation(
+        "console: hostile text",
+        f"{CONSOLE}/inbound/page.py",
+        "else escape(piece)",
+        "else Markup(piece)",
+        "tests/unit/test_console_texts.py::test_what_others_wrote_is_neither_markup_nor_unseen",
     ),
 )

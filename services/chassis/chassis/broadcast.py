@@ -1,4 +1,4 @@
-"""Broadcast readers: every instance sees all of a compacted topic, without a group."""
+"""Broadcast readers, without a group: every instance sees all of a compacted topic, or all from now on."""
 
 from __future__ import annotations
 
@@ -21,15 +21,20 @@ from contracts.event import Event
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """A compacted topic that every instance reads whole; `apply` must be quick and must not wait."""
+    """A compacted topic that every instance reads whole; `apply` must be quick and must not wait.
+
+    With `from_now` only what comes after the start is read, as often as it comes: nothing is remembered,
+    so records that were written twice are applied twice, each with its sequence.
+    """
 
     topic: str
     events: frozenset[type[Event]]
     apply: Callable[[AnyReceived], None]
+    from_now: bool = False
 
 
 class BroadcastLoop:
-    """Reads one compacted topic from its beginning; ready once it reached the end seen at start."""
+    """Reads one compacted topic from its beginning or from now; ready at the end that was seen at start."""
 
     def __init__(self, settings: Settings, health: Health, broadcast: Broadcast) -> None:
         self._settings = settings
@@ -38,6 +43,7 @@ class BroadcastLoop:
         self._name = f"broadcast-{broadcast.topic}"
         self._stopping = False
         self._newest: dict[tuple[str, str, str], int] = {}
+        self._places: dict[object, int] = {}
         health.waits_for(self._name)
 
     def stop(self) -> None:
@@ -63,12 +69,18 @@ class BroadcastLoop:
     async def _read(self, kafka: AIOKafkaConsumer) -> None:
         places = sorted(kafka.assignment())
         ends: dict[object, int] | None = await kafka.end_offsets(places)
+        if self._spec.from_now and ends is not None:
+            # what comes while the broker is away, or this reader from it, is read afterwards
+            self._places = {place: self._places.get(place, end) for place, end in ends.items()}
+            for place, offset in self._places.items():
+                kafka.seek(place, offset)
         while not self._stopping:
             self._health.beat(self._name)
             found = await kafka.getmany(timeout_ms=500)
-            for records in found.values():
+            for place, records in found.items():
                 for record in records:
                     self._take(record)
+                self._places[place] = records[-1].offset + 1
             if ends is not None and all([await kafka.position(place) >= end for place, end in ends.items()]):
                 ends = None
                 self._health.is_ready(self._name)
@@ -79,7 +91,11 @@ class BroadcastLoop:
         except BadRecordError as error:
             seen.log().warning("broadcast_bad_record", topic=self._spec.topic, reason=error.reason)
             return
+        if type(received.event) not in self._spec.events:
+            return
         slot = (received.tenant, received.event.TYPE, received.event.key())
-        if type(received.event) in self._spec.events and received.sequence > self._newest.get(slot, 0):
+        if not self._spec.from_now:
+            if received.sequence <= self._newest.get(slot, 0):
+                return
             self._newest[slot] = received.sequence
-            self._spec.apply(received)
+        self._spec.apply(received)

@@ -28,7 +28,7 @@ from chassis.dead_letters import DeadLetters
 from chassis.direct import Direct, DirectEndpoint
 from chassis.errors import describe, where
 from chassis.health import Health
-from chassis.http import http_app
+from chassis.http import Limits, http_app
 from chassis.leases import Worker, WorkerLoop
 from chassis.objects import ObjectStore
 from chassis.ops import ops_app
@@ -51,6 +51,10 @@ class Parts:
     """Endpoints that stream a body larger than MAX_BODY, and the most bytes each takes."""
     kept: Sequence[retention.Kept] = ()
     """What goes after a time, besides the audit trail; the service's own workers let go of it."""
+    pages: ASGIApp | None = None
+    """Served instead of the router: web pages, which know people by sessions and not by bearer tokens."""
+    stopping: Sequence[Callable[[], None]] = ()
+    """Told first when the service is to end: answers that have no end of their own must find one."""
     direct: Sequence[DirectEndpoint] = ()
     """Endpoints of the router that are served below the framework; the router only describes them."""
 
@@ -114,7 +118,9 @@ class Service:
         )
 
     def served_app(self, described: FastAPI) -> ASGIApp:
-        """Return what the public port serves: the direct endpoints in front of the described application."""
+        """Return what the public port serves: pages, or the described application behind direct endpoints."""
+        if self.parts.pages is not None:
+            return Limits(self.parts.pages, self.settings.max_body, self.parts.large_bodies)
         return Direct(
             described,
             self.parts.direct,
@@ -228,6 +234,8 @@ class Service:
         servers: Sequence[uvicorn.Server],
         serving: Sequence[asyncio.Task[None]],
     ) -> None:
+        for tell in self.parts.stopping:
+            tell()
         for loop in tasks.values():
             loop.stop()
         for server in servers:

@@ -1,0 +1,56 @@
+"""The composition root of console-svc: everything it does, wired in one place."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from fastapi import APIRouter, FastAPI
+
+from chassis.leases import Worker
+from chassis.service import Parts, Service, Surroundings
+from console_svc.domain.live import Hub
+from console_svc.inbound import agent_edit, agents, cap, dialogs, home, live, sign_in_pages
+from console_svc.inbound.asking import Asking, add_refusals
+from console_svc.inbound.guard import Guard
+from console_svc.inbound.static import static_files
+from console_svc.outbound.backends import Backends
+from console_svc.outbound.identity import Identity
+from console_svc.outbound.session_store import SessionStore
+from console_svc.settings import ConsoleSettings
+from console_svc.usecases.cap_dialog import Curation
+from console_svc.usecases.sign_in import Desk
+
+
+def compose(surroundings: Surroundings) -> Parts:
+    """Return the parts of console-svc."""
+    settings = cast(ConsoleSettings, surroundings.settings)
+    identity, backends = Identity(settings), Backends(settings)
+    desk = Desk(surroundings.database, SessionStore(settings.keyring()), identity, settings.session_hours)
+    guard, hub = Guard(settings, desk), Hub()
+    pages = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    pages.middleware("http")(guard)
+    add_refusals(pages)
+    pages.mount("/static", static_files())
+    router = APIRouter()
+    sign_in_pages.add_pages(router, desk, hub, guard.cookies, settings.session_hours)
+    home.add_pages(router)
+    agents.add_pages(router, Asking(backends))
+    agent_edit.add_pages(router, Asking(backends))
+    dialogs.add_pages(router, Asking(backends))
+    cap.add_pages(router, Curation(backends))
+    live.add_live(router, hub, desk)
+    pages.include_router(router)
+    return Parts(
+        router=APIRouter(),
+        scopes={},
+        pages=pages,
+        workers=[Worker("tidy-sessions", desk.tidy, every=600.0, leased=True, stale_after=2000.0)],
+        broadcasts=live.broadcasts(hub),
+        stopping=[hub.close],
+        closing=[identity.close, backends.close],
+    )
+
+
+def create_app(settings: ConsoleSettings) -> Service:
+    """Return console-svc, ready to run."""
+    return Service(settings, compose)

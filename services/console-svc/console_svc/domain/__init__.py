@@ -1,0 +1,1 @@
+"""States, rules and errors: plain Python, no I/O."""

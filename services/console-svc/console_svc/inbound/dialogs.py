@@ -1,0 +1,107 @@
+"""Dialogs: the list with its search and chips, and the reader beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlsplit
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import Response
+
+from console_svc.domain.reading import exchanges
+from console_svc.inbound.asking import Asking, Part, part, segment
+from console_svc.inbound.dialog_requests import Wanted
+from console_svc.inbound.page import page
+from console_svc.outbound.backends import Refusal
+
+PAGE = 50
+Branch = Annotated[str | None, Query(max_length=128)]
+WantedQuery = Annotated[Wanted, Query()]
+
+
+def add_pages(routes: APIRouter, ask: Asking) -> None:
+    """Add the pages of dialogs; the ids of dialogs are the chat backend's, so they may hold a slash."""
+
+    @routes.get("/dialogs")
+    async def dialogs(request: Request, wanted: WantedQuery) -> Response:
+        """Show the list."""
+        found = await _found(request, ask, wanted)
+        return page(request, "dialogs.html", reader=None, dialog_id="", **found)
+
+    @routes.get("/dialogs-found")
+    async def search(request: Request, wanted: WantedQuery) -> Response:
+        """Show the list again, as somebody types or chooses."""
+        found = await _found(request, ask, wanted)
+        path = urlsplit(request.headers.get("hx-current-url", "")).path
+        path = quote(path, safe="/%") if path.startswith("/dialogs/") else "/dialogs"
+        return page(
+            request, "dialogs_found.html", headers={"HX-Replace-Url": path + wanted.query()}, dialog_id="",
+            **found,
+        )  # fmt: skip
+
+    @routes.get("/dialogs-more")
+    async def more(
+        request: Request, wanted: WantedQuery, cursor: Annotated[str, Query(max_length=1024)]
+    ) -> Response:
+        """Show the next page of the list."""
+        listed = await part(request, _listed(request, ask, wanted, cursor))
+        return page(request, "dialogs_rows.html", listed=listed, wanted=wanted, dialog_id="")
+
+    @routes.get("/reader/{dialog_id:path}")
+    async def reader(request: Request, dialog_id: str, branch: Branch = None) -> Response:
+        """Show one dialog in its place beside the list."""
+        shown = Part(await _read(request, ask, dialog_id, branch))
+        return page(request, "reader.html", reader=shown)
+
+    @routes.get("/dialogs/{dialog_id:path}")
+    async def dialog(
+        request: Request, dialog_id: str, wanted: WantedQuery, branch: Branch = None
+    ) -> Response:
+        """Show the list with one dialog beside it; 404 when it is not there, or not this tenant's."""
+        found, status = await _found(request, ask, wanted), 200
+        try:
+            shown = Part(await _read(request, ask, dialog_id, branch))
+        except Refusal as refusal:
+            status = refusal.status
+            shown = await part(request, _again(refusal))
+        return page(request, "dialogs.html", status, reader=shown, dialog_id=dialog_id, **found)
+
+    @routes.post("/mark")
+    async def mark(
+        request: Request,
+        dialog_id: Annotated[str, Form(max_length=128)],
+        rating: Annotated[Literal["good", "bad"], Form()],
+    ) -> Response:
+        """Mark a dialog as good or bad."""
+        path = f"/v1/dialogs/{segment(dialog_id)}/rating"
+        marked = await part(request, ask(request, "dialogs", "PUT", path, json={"rating": rating}))
+        now = rating if marked.refused is None else None
+        return page(request, "marks.html", dialog_id=dialog_id, rating=now, refused=marked.refused)
+
+
+async def _again(refusal: Refusal) -> None:
+    raise refusal
+
+
+async def _found(request: Request, ask: Asking, wanted: Wanted) -> dict[str, Any]:
+    """Return list, counts and agents, each of which may be missing by itself."""
+    listed, counts, agents = await asyncio.gather(
+        part(request, _listed(request, ask, wanted, "")),
+        part(request, ask(request, "dialogs", "GET", "/v1/dialogs/counts", params=wanted.filters())),
+        part(request, ask(request, "agents", "GET", "/v1/agents", params={"limit": 200})),
+    )
+    return {"listed": listed, "counts": counts, "agents": agents, "wanted": wanted}
+
+
+async def _listed(request: Request, ask: Asking, wanted: Wanted, cursor: str) -> Any:
+    query = wanted.asked() | {"limit": str(PAGE)} | ({"cursor": cursor} if cursor else {})
+    return await ask(request, "dialogs", "GET", "/v1/dialogs", params=query)
+
+
+async def _read(request: Request, ask: Asking, dialog_id: str, branch: str | None) -> dict[str, Any]:
+    query = {} if branch is None else {"branch": branch}
+    path = f"/v1/dialogs/{segment(dialog_id)}"
+    found: dict[str, Any] = await ask(request, "dialogs", "GET", path, params=query)
+    address = f"/dialogs/{quote(dialog_id, safe='')}"
+    return found | {"exchanges": exchanges(found["messages"]), "address": address, "asked_branch": branch}

@@ -1,0 +1,1 @@
+"""What the service reaches: its tables, object storage, the provider."""

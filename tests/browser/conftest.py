@@ -1,0 +1,42 @@
+"""One world for all browser tests: it takes longer to make than to look at."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from deploy.stack.prepared import Prepared
+from deploy.stack.services import Surroundings
+from deploy.stack.topics import create_topics, delete_topics
+from tests.browser.world import Console, console_world
+
+PREFIX, DATABASE = "browser.", "test_browser"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def console(servers: Prepared, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Console]:
+    """The console with data, and a browser."""
+    folder: Path = tmp_path_factory.mktemp("browser")
+    objects = folder / "objects"
+    objects.mkdir()
+    await servers.databases.create(DATABASE, servers.template)
+    names = await create_topics(servers.bootstrap, PREFIX, 3)
+    surroundings = Surroundings(
+        kafka_bootstrap=servers.bootstrap, databases=servers.databases, database=DATABASE, objects=objects,
+        issuer=servers.issuer, master_key=servers.master_key, topic_prefix=PREFIX,
+    )  # fmt: skip
+    async with console_world(surroundings, folder) as made:
+        yield made
+    await delete_topics(servers.bootstrap, names)
+    await servers.databases.drop(DATABASE)
+
+
+@pytest_asyncio.fixture(loop_scope="session", autouse=True)
+async def no_complaint(console: Console) -> AsyncIterator[None]:
+    """No test may end with a report of the content policy or an error of a script."""
+    yield
+    complaints, console.complaints = console.complaints, []
+    assert complaints == []

@@ -1,0 +1,126 @@
+"""What holds for every page: who sees what, sessions, accessibility, weight, a service that is down."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser.world import Console, settled
+from tests.harness import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+PATHS = (
+    "/",
+    "/agents",
+    "/agents/shop",
+    "/dialogs",
+    "/dialogs/late",
+    "/dialogs/hostile?q=read",
+    "/dialogs/theirs",
+)
+
+
+async def test_a_viewer_looks_and_changes_nothing(console: Console) -> None:
+    async with console.person("vera") as (page, _):
+        await page.goto(f"{console.url}/dialogs/order-040")
+        await expect(page.locator("#cap")).to_have_text(re.compile("Not in the dataset"))
+        assert await page.locator("#mark-good, #cap-take").count() == 0
+        await page.goto(f"{console.url}/agents/shop")
+        assert await page.locator("#key").count() == 0
+        refused = await page.evaluate(
+            """() => fetch("/mark", {method: "POST", body: new URLSearchParams({dialog_id: "order-040",
+                rating: "bad"}), headers: {"X-Page-Token": document.body.dataset.pageToken}})
+                .then((answer) => answer.text())"""
+        )
+        assert 'class="refused"' in refused
+    found = await console.loop.ok("dialog-svc", "GET", "/v1/dialogs/order-040")
+    assert found["rating"] is None
+
+
+async def test_another_tenants_addresses_are_not_there(console: Console) -> None:
+    async with console.person("olga") as (page, _):
+        for path in ("/dialogs/theirs", "/dialogs/never-was", "/agents/theirs", "/reader/theirs"):
+            answer = await page.goto(console.url + path)
+            assert answer is not None
+            assert answer.status == 404, path
+            assert "Secret of Globex" not in await page.content()
+    async with console.person("grace") as (page, _):
+        answer = await page.goto(f"{console.url}/dialogs/theirs")
+        assert answer is not None
+        assert answer.status == 200
+        await expect(page.locator(".message .text")).to_have_text("Secret of Globex")
+
+
+async def test_what_was_typed_outlives_the_session(console: Console) -> None:
+    async with console.person("olga") as (page, context):
+        await page.goto(f"{console.url}/agents/shop")
+        await page.locator("#key").fill("sk-still-here-000000000001")
+        away = await context.new_page()
+        await away.goto(console.url)
+        await away.get_by_role("button", name="Sign out").click()
+        await expect(page.locator("#session-ended")).to_be_visible()
+        async with context.expect_page() as opened:
+            await page.get_by_role("link", name="Sign in again").click()
+        again = await opened.value
+        await again.locator("button[value=olga]").click()
+        await expect(again.locator("h1")).to_have_text("You are signed in")
+        await expect(page.locator("#session-ended")).to_be_hidden()
+        await expect(page.locator("#key")).to_have_value("sk-still-here-000000000001")
+        await page.get_by_role("button", name="Ask the provider now").click()
+        await expect(page.locator("#provider-keys .done")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"language": "ru"},
+        {"language": "en", "color_scheme": "dark"},
+        {"language": "ru", "viewport": {"width": 360, "height": 740}},
+    ],
+    ids=["russian", "english-dark", "phone"],
+)
+async def test_pages_are_accessible_and_fit(console: Console, options: dict[str, Any]) -> None:
+    async with console.person("olga", **options) as (page, _):
+        for path in PATHS:
+            await page.goto(console.url + path)
+            await settled(page)
+            assert await console.violations(page) == [], path
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+async def test_a_service_that_is_down_is_said_in_its_place(console: Console) -> None:
+    datasets = console.loop.services["dataset-svc"]
+    assert await asyncio.to_thread(datasets.stop) == 0
+    try:
+        async with console.person("olga") as (page, _):
+            await page.goto(f"{console.url}/dialogs/order-005")
+            await expect(page.locator("#cap .refused")).to_contain_text("its service gives no answer")
+            await expect(page.locator(".message.user .text")).to_have_text("What does bouquet 5 cost?")
+            assert await page.locator("[data-row]").count() > 0
+    finally:
+        datasets.start()
+        await datasets.ready()
+
+
+async def test_the_first_visit_is_light(console: Console) -> None:
+    """Everything that a page brings along, as it comes over the wire."""
+    async with console.person("olga") as (_, context):
+        fresh: Page = await context.new_page()
+        session = await context.new_cdp_session(fresh)
+        await session.send("Network.enable")
+        await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        sizes: list[float] = []
+        session.on("Network.loadingFinished", lambda told: sizes.append(told["encodedDataLength"]))
+        await fresh.goto(f"{console.url}/dialogs/late")
+        await settled(fresh)
+
+        async def all_there() -> bool:
+            return len(sizes) >= 6
+
+        await until(all_there)
+        print(f"the first visit: {sum(sizes) / 1024:.0f} KiB")
+        assert sum(sizes) < 150 * 1024

@@ -1,0 +1,80 @@
+"""Every text of the pages is there in Russian, none is left over, and what others wrote is only text."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+from console_svc.domain.text import pieces
+from console_svc.inbound.page import HERE, environment, plainly
+
+METHODS = [("**.html", "jinja2"), ("**.py", "python")]
+OPTIONS = {"**.html": {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}}
+
+
+def _said() -> dict[str | tuple[str, ...], str]:
+    keywords = {"_": None, "gettext": None, "ngettext": (1, 2), "say": (2,)}
+    found = extract_from_dir(HERE, METHODS, OPTIONS, keywords=keywords)
+    return {message: f"{name}:{line}" for name, line, message, *_ in found}
+
+
+def _translated(language: str) -> Catalog:
+    with (HERE / "locale" / f"{language}.po").open("rb") as source:
+        return read_po(source, locale=language)
+
+
+def test_every_text_is_translated_and_no_translation_is_left_over() -> None:
+    said = _said()
+    assert len(said) > 50
+    ours = {message.id: message for message in _translated("ru") if message.id}
+    missing = {text: where for text, where in said.items() if text not in ours or not ours[text].string}
+    assert missing == {}
+    assert set(ours) - set(said) == set()
+
+
+def test_translations_keep_what_is_filled_in_and_have_every_plural() -> None:
+    catalogue = _translated("ru")
+    for message in catalogue:
+        assert not message.fuzzy
+        assert list(message.check(catalogue)) == []
+        if message.pluralizable and message.id:
+            assert isinstance(message.string, tuple)
+            assert len([one for one in message.string if one]) == 3
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "1 сообщение"), (3, "3 сообщения"), (11, "11 сообщений")])
+def test_numbers_have_their_form(count: int, said: str) -> None:
+    source = '{{ ngettext("%(num)s message", "%(num)s messages", n) }}'
+    assert environment("ru").from_string(source).render(n=count) == said
+
+
+def test_what_others_wrote_is_neither_markup_nor_unseen() -> None:
+    assert plainly("<script>&\"'") == "&lt;script&gt;&amp;&#34;&#39;"
+    shown = plainly("a\u202eb\u200bc\x00")
+    assert not any(one in shown for one in "\u202e\u200b\x00")
+    assert "U+202E" in shown
+    assert "right-to-left override" in shown
+    assert "U+0000" in shown
+
+
+def test_what_scripts_and_emoji_need_stays_as_it_is() -> None:
+    for text in ("👩\u200d🚀 ok", "می\u200cخواهم", "строка\nи\tтабуляция", "", "❤\ufe0f"):
+        assert plainly(text).unescape() == text
+
+
+def test_a_hundred_kilobytes_are_no_work() -> None:
+    text = "\u200b" * 50_000 + "x" * 50_000
+    assert len(pieces(text)) == 50_001
+
+
+def test_catalogues_are_written_as_they_are_read() -> None:
+    """Broken syntax would drop what follows it without a word."""
+    for path in Path(HERE / "locale").glob("*.po"):
+        source = path.read_text(encoding="utf-8")
+        written = [line for line in source.splitlines() if line.startswith("msgid ")]
+        assert len(written) == len(read_po(io.BytesIO(source.encode()), locale=path.stem)) + 1
