@@ -7,11 +7,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from deploy.stack.services import SERVICES, Surroundings
+from deploy.stack.services import BY_NAME, Surroundings
 from tests.integration.kit import kit
 
-# bookkeeping without tenants; the outbox is numbered over all of them because that is its order
-WITHOUT_TENANT = {"leases", "schema_migrations", "clocks", "shelves"}
+# bookkeeping without tenants, and the console's sessions, found by their cookie before it is known whose they
+# are; the outbox is numbered over all tenants because that is its order
+WITHOUT_TENANT = {"leases", "schema_migrations", "clocks", "shelves", "sessions", "sign_ins"}
 KEY_WITHOUT_TENANT = {"inbox": "consumer", "outbox": "id"}
 
 
@@ -62,9 +63,9 @@ async def test_every_tenant_table_has_forced_row_level_security(surroundings: Su
 async def test_each_role_reaches_only_its_own_schema_and_training_the_vault(
     surroundings: Surroundings, suffix: str
 ) -> None:
-    schemas = {one.package for one in SERVICES} | {"vault"}
+    schemas = {one.package for one in BY_NAME.values()} | {"vault"}
     vault = {"agent_svc", "agent_svc_http", "training_svc"}
-    for one in SERVICES:
+    for one in BY_NAME.values():
         role = one.package + suffix
         rows = await _rows(
             surroundings,
@@ -83,7 +84,7 @@ async def test_each_role_reaches_only_its_own_schema_and_training_the_vault(
 async def test_what_was_audited_is_added_to_and_read_only_and_http_lets_nothing_of_it_expire(
     surroundings: Surroundings, suffix: str
 ) -> None:
-    for schema in (one.package for one in SERVICES):
+    for schema in (one.package for one in BY_NAME.values()):
         (may,) = await _rows(
             surroundings,
             f"""
