@@ -84,25 +84,35 @@ async def count_due(connection: Connection, tenant: str, dataset_id: UUID) -> in
     return count
 
 
-async def queue_dataset(
-    connection: Connection, tenant: str, dataset_id: UUID, longer_than: int | None
-) -> None:
-    """Queue a dataset's examples, all or those whose checked copy has more tokens than that.
+async def queue_examples(connection: Connection, which: str, *arguments: object) -> None:
+    """Queue the examples `e` for which the SQL `which` holds, with its arguments from $1 on.
 
     Their locks come first, in order of id, as they do for whoever changes an example.
     """
     await connection.execute(
-        """
+        f"""
         WITH locked AS MATERIALIZED (
-            SELECT e.tenant_id, e.dataset_id, e.id FROM examples e
-            LEFT JOIN example_checks c ON c.tenant_id = e.tenant_id AND c.example_id = e.id
-            WHERE e.tenant_id = $1 AND e.dataset_id = $2 AND e.state <> 'removed'
-              AND ($3::bigint IS NULL OR c.tokens > $3)
+            SELECT e.tenant_id, e.dataset_id, e.id FROM examples e WHERE {which}
             ORDER BY e.id FOR NO KEY UPDATE OF e
         )
         INSERT INTO check_queue (tenant_id, dataset_id, example_id)
         SELECT tenant_id, dataset_id, id FROM locked
         ON CONFLICT DO NOTHING
+        """,  # noqa: S608 -- conditions of ours
+        *arguments,
+    )
+
+
+async def queue_dataset(
+    connection: Connection, tenant: str, dataset_id: UUID, longer_than: int | None
+) -> None:
+    """Queue a dataset's examples, all or those whose checked copy has more tokens than that."""
+    await queue_examples(
+        connection,
+        """
+        e.tenant_id = $1 AND e.dataset_id = $2 AND e.state <> 'removed' AND ($3::bigint IS NULL OR EXISTS (
+            SELECT FROM example_checks c
+            WHERE c.tenant_id = e.tenant_id AND c.example_id = e.id AND c.tokens > $3))
         """,
         tenant,
         dataset_id,
@@ -136,19 +146,13 @@ async def next_outdated(connection: Connection, scan: int) -> Record | None:
 
 
 async def queue_outdated(connection: Connection, tenant: str, dataset_id: UUID, scan: int) -> None:
-    """Queue what older detectors looked through; the examples' locks come first, as in queue_dataset."""
-    await connection.execute(
+    """Queue what older detectors looked through."""
+    await queue_examples(
+        connection,
         """
-        WITH locked AS MATERIALIZED (
-            SELECT e.tenant_id, e.dataset_id, e.id FROM examples e
-            WHERE e.tenant_id = $1 AND e.id IN (
-                SELECT c.example_id FROM example_checks c
-                WHERE c.tenant_id = $1 AND c.dataset_id = $2 AND c.scan_version < $3)
-            ORDER BY e.id FOR NO KEY UPDATE OF e
-        )
-        INSERT INTO check_queue (tenant_id, dataset_id, example_id)
-        SELECT tenant_id, dataset_id, id FROM locked
-        ON CONFLICT DO NOTHING
+        e.tenant_id = $1 AND e.id IN (
+            SELECT c.example_id FROM example_checks c
+            WHERE c.tenant_id = $1 AND c.dataset_id = $2 AND c.scan_version < $3)
         """,
         tenant,
         dataset_id,

@@ -10,6 +10,7 @@ from asyncpg import Record
 
 from chassis.database import Connection
 from dataset_svc.domain.groups import Placement
+from dataset_svc.outbound.check_store import queue_examples
 
 
 async def put_signatures(
@@ -42,18 +43,10 @@ async def drop_signatures(connection: Connection, tenant: str, examples: Sequenc
 
 
 async def queue_outdated(connection: Connection, algorithm: str) -> None:
-    """Queue examples whose signatures were made in another way, locked first as whoever changes them does."""
-    await connection.execute(
-        """
-        WITH locked AS MATERIALIZED (
-            SELECT e.tenant_id, e.dataset_id, e.id FROM examples e
-            JOIN example_signatures s ON s.tenant_id = e.tenant_id AND s.example_id = e.id
-            WHERE s.algorithm <> $1 ORDER BY e.id FOR NO KEY UPDATE OF e
-        )
-        INSERT INTO check_queue (tenant_id, dataset_id, example_id)
-        SELECT tenant_id, dataset_id, id FROM locked
-        ON CONFLICT DO NOTHING
-        """,
+    """Queue examples whose signatures were made in another way."""
+    await queue_examples(
+        connection,
+        "(e.tenant_id, e.id) IN (SELECT tenant_id, example_id FROM example_signatures WHERE algorithm <> $1)",
         algorithm,
     )
 

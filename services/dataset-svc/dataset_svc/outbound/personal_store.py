@@ -9,6 +9,7 @@ from asyncpg import Record
 
 from chassis.database import Connection
 from dataset_svc.domain.filter import Filter
+from dataset_svc.outbound.check_store import queue_examples
 from dataset_svc.outbound.listing_store import MATCHES
 
 
@@ -88,19 +89,13 @@ async def disallow(connection: Connection, tenant: str, dataset_id: UUID, value_
 
 
 async def queue_with_findings(connection: Connection, tenant: str, dataset_id: UUID) -> None:
-    """Queue the examples in which personal data was found; their locks come first, in order of id."""
-    await connection.execute(
+    """Queue the examples in which personal data was found."""
+    await queue_examples(
+        connection,
         """
-        WITH locked AS MATERIALIZED (
-            SELECT e.tenant_id, e.dataset_id, e.id FROM examples e
-            WHERE e.tenant_id = $1 AND e.state <> 'removed' AND e.id IN (
-                SELECT f.example_id FROM findings f
-                WHERE f.tenant_id = $1 AND f.dataset_id = $2 AND f.code = 'personal_data')
-            ORDER BY e.id FOR NO KEY UPDATE OF e
-        )
-        INSERT INTO check_queue (tenant_id, dataset_id, example_id)
-        SELECT tenant_id, dataset_id, id FROM locked
-        ON CONFLICT DO NOTHING
+        e.tenant_id = $1 AND e.state <> 'removed' AND e.id IN (
+            SELECT f.example_id FROM findings f
+            WHERE f.tenant_id = $1 AND f.dataset_id = $2 AND f.code = 'personal_data')
         """,
         tenant,
         dataset_id,
