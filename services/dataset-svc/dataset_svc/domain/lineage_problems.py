@@ -47,14 +47,3 @@ def no_lineage(kind: Kind) -> Problem:
     """Return the 404 of a link of the chain, and where it might be found."""
     detail, action = _KINDS[kind]
     return Problem(404, "not_found", detail, action=action, field="node_id", kind=kind)
-
-
-def bad_cursor() -> Problem:
-    """Return the refusal of a cursor that no page gave."""
-    return Problem(
-        422,
-        "bad_cursor",
-        Text("This is no cursor of a page of examples.", "Это не курсор страницы примеров."),
-        action=Text("Send `next_cursor` as you got it.", "Пришлите `next_cursor` как получили."),
-        field="cursor",
-    )

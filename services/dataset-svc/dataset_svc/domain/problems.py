@@ -197,6 +197,17 @@ def finding_json(finding: Finding, language: str = "en") -> dict[str, Any]:
     }
 
 
+def bad_cursor(of: Text) -> Problem:
+    """Return the refusal of a cursor that no page of such things (in the genitive) gave."""
+    return Problem(
+        422,
+        "bad_cursor",
+        Text(f"This is no cursor of a page of {of.en}.", f"Это не курсор страницы {of.ru}."),
+        action=Text("Send `next_cursor` as you got it.", "Пришлите `next_cursor` как получили."),
+        field="cursor",
+    )
+
+
 def dialog_erased() -> Problem:
     """Return the refusal to take an erased dialog."""
     return Problem(

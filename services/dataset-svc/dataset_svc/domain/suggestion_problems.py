@@ -45,14 +45,3 @@ def snooze_in_the_past() -> Problem:
         action=Text("Choose a time to come.", "Выберите время в будущем."),
         field="until",
     )
-
-
-def bad_cursor() -> Problem:
-    """Return the refusal of a cursor that no page gave."""
-    return Problem(
-        422,
-        "bad_cursor",
-        Text("This is no cursor of a page of suggestions.", "Это не курсор страницы предложений."),
-        action=Text("Send `next_cursor` as you got it.", "Пришлите `next_cursor` как получили."),
-        field="cursor",
-    )

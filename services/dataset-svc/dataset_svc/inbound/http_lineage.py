@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 
 from chassis.database import Database
+from chassis.errors import Text
 from chassis.http import CallerDep
+from dataset_svc.domain import problems
 from dataset_svc.domain.lineage import Kind, read_place
-from dataset_svc.domain.lineage_problems import bad_cursor
 from dataset_svc.inbound import lineage_views
 from dataset_svc.inbound.http import Limit, ShortText
 from dataset_svc.usecases.trace_lineage import Asked, trace_lineage
@@ -33,7 +34,7 @@ def add_endpoints(routes: APIRouter, database: Database) -> None:
         """
         after = read_place(cursor) if cursor is not None else None
         if cursor is not None and after is None:
-            raise bad_cursor()
+            raise problems.bad_cursor(Text("examples", "примеров"))
         async with database.tenant_transaction(caller.tenant) as transaction:
             asked = Asked(transaction.connection, caller.tenant, node_id, after, limit)
             found = await trace_lineage(kind, asked)

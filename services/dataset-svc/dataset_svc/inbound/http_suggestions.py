@@ -12,6 +12,7 @@ import orjson
 from fastapi import APIRouter, Path, Query, Response
 
 from chassis.database import Database
+from chassis.errors import Text
 from chassis.http import CallerDep
 from chassis.objects import ObjectStore
 from contracts.event import NO_NUL
@@ -38,6 +39,7 @@ DialogId = Annotated[str, Path(min_length=1, max_length=128, pattern=NO_NUL)]
 Branch = Annotated[str, Query(max_length=128, pattern=NO_NUL)]
 Cursor = Annotated[str | None, Query(max_length=1_000, pattern=NO_NUL)]
 State = Literal["open", "accepted", "skipped", "snoozed"]
+SUGGESTIONS = Text("suggestions", "предложений")
 After = tuple[int, datetime, str, str]
 
 
@@ -163,7 +165,7 @@ def _read_cursor(text: str) -> After:
         moment = datetime.fromisoformat(ended_at)
         place = (int(score), moment.astimezone(UTC), str(dialog_id), str(branch))
     except (ValueError, TypeError, OverflowError, binascii.Error):
-        raise refusals.bad_cursor() from None
+        raise problems.bad_cursor(SUGGESTIONS) from None
     if moment.tzinfo is None or abs(place[0]) >= 2**31 or "\0" in place[2] + place[3]:
-        raise refusals.bad_cursor()
+        raise problems.bad_cursor(SUGGESTIONS)
     return place

@@ -203,10 +203,7 @@ async def _begin(
         transaction, tenant=caller.tenant, by=caller.subject, dataset_id=dataset_id, catalogue=catalogue,
         base_model=wanted.train.base_model if wanted.train else None, wanted=wanted.settings(),
     )  # fmt: skip
-    if wanted.train is None:
-        return 201, {"version": version}
-    _, answer = await _train(transaction, caller, dataset_id, version, wanted.train, catalogue)
-    return 202, {"version": version, "run_id": answer["run_id"]}
+    return await _then_train(transaction, caller, dataset_id, version, wanted.train, catalogue)
 
 
 async def _rebuild(
@@ -221,10 +218,22 @@ async def _rebuild(
         transaction, tenant=caller.tenant, by=caller.subject, dataset_id=dataset_id, version=version,
         catalogue=catalogue, base_model=wanted.train.base_model if wanted.train else None,
     )  # fmt: skip
-    if wanted.train is None:
-        return 201, {"version": new}
-    _, answer = await _train(transaction, caller, dataset_id, new, wanted.train, catalogue)
-    return 202, {"version": new, "run_id": answer["run_id"]}
+    return await _then_train(transaction, caller, dataset_id, new, wanted.train, catalogue)
+
+
+async def _then_train(
+    transaction: Transaction,
+    caller: Caller,
+    dataset_id: UUID,
+    version: int,
+    train: Train | None,
+    catalogue: Catalogue,
+) -> tuple[int, dict[str, Any]]:
+    """Answer with the version that was begun, and with the run if it is to be trained."""
+    if train is None:
+        return 201, {"version": version}
+    _, answer = await _train(transaction, caller, dataset_id, version, train, catalogue)
+    return 202, {"version": version, "run_id": answer["run_id"]}
 
 
 async def _train(
