@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from chassis.auth import ROLES
 from console_svc.domain.json_place import line_of, steps
 from console_svc.domain.reading import exchanges, laid_out
-from console_svc.domain.session import RIGHTS
 from console_svc.inbound.asking import segment
 from console_svc.inbound.dialog_requests import Wanted
 from console_svc.outbound.backends import Refusal
@@ -61,8 +61,8 @@ def test_what_cannot_be_chosen_is_refused_without_repeating_it() -> None:
 
 
 def test_who_may_less_is_offered_less() -> None:
-    assert RIGHTS["viewer"] < RIGHTS["editor"] < RIGHTS["owner"]
-    assert "dialogs:read" not in RIGHTS["operator"]
+    assert ROLES["viewer"] < ROLES["editor"] < ROLES["owner"]
+    assert "dialogs:read" not in ROLES["operator"]
 
 
 TOOLS = """[

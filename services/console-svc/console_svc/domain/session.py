@@ -7,19 +7,12 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from chassis.auth import ROLES
+
 RENEW_BEFORE = 30.0
 """Seconds before its end from which an access token is renewed."""
 
 MOST_PATH = 2_000
-RIGHTS = {
-    "viewer": frozenset({"dialogs:read"}),
-    "editor": frozenset({"dialogs:read", "curate"}),
-    "owner": frozenset(
-        {"dialogs:read", "curate", "dialogs:write", "train", "activate", "keys:write", "agents:write", "chat"}
-    ),
-    "operator": frozenset({"operate"}),
-}
-"""What pages offer to whom. The services decide for themselves; this only spares people refusals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +43,8 @@ class Session:
         return hashlib.sha256(f"{self.tenant}\0{self.subject}".encode()).hexdigest()[:16]
 
     def may(self, right: str) -> bool:
-        """Whether pages offer what needs this right."""
-        return right in RIGHTS.get(self.role, frozenset())
+        """Whether pages offer what needs this right; the services decide for themselves."""
+        return right in ROLES.get(self.role, frozenset())
 
     def is_due(self, now: datetime) -> bool:
         """Whether its access token is at its end, or nearly."""
