@@ -49,11 +49,11 @@ class Eraser:
 
     async def erase_next(self) -> bool:
         """Do one step of the request that waits longest; returns whether there may be more."""
-        if await self._forget_words():
-            return True
         request = None
         try:
             async with self.database.transaction() as transaction:
+                if await _forget_words(transaction.connection):
+                    return True
                 request = await store.claim_request(transaction.connection)
                 if request is None:
                     return False
@@ -72,13 +72,6 @@ class Eraser:
         async with self.database.transaction() as transaction:
             later = request["now"] + POSTPONED
             await store.go_on(transaction.connection, request, request["position"], later)
-
-    async def _forget_words(self) -> bool:
-        async with self.database.transaction() as transaction:
-            if not await store.any_words(transaction.connection):
-                return False
-            await index_store.lock_index(transaction.connection)
-            return await store.forget_words(transaction.connection)
 
     async def _go_on(self, transaction: Transaction, request: Row) -> None:
         """Erase the next dialogs of a request, or find that nothing is left to do."""
@@ -125,6 +118,14 @@ class Eraser:
             async with self.database.transaction() as transaction:
                 await store.note_emptied(transaction.connection, row["tenant_id"], row["folder"], EMPTY_AGAIN)
         return len(due) == FOLDERS
+
+
+async def _forget_words(connection: Connection) -> bool:
+    """Take some words of what was erased out of the vocabulary; returns whether there were any."""
+    if not await store.any_words(connection):
+        return False
+    await index_store.lock_index(connection)
+    return await store.forget_words(connection)
 
 
 async def erase(transaction: Transaction, request: Row, slots: Sequence[Slot]) -> None:
