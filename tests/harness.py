@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -145,6 +145,20 @@ async def service(
             await client.aclose()
         status = running.stop()
     assert status == 0, running.log.read_text()[-3000:]
+
+
+@asynccontextmanager
+async def console_service(
+    surroundings: Surroundings, logs: Path, addresses: Mapping[str, str]
+) -> AsyncIterator[Running]:
+    """A running console-svc over the services at these addresses; stopped gracefully at the end."""
+    port = free_port()
+    urls = {f"{name.removesuffix('-svc')}_url": address for name, address in addresses.items()}
+    public_url = f"http://127.0.0.1:{port}"
+    async with service(
+        surroundings, "console-svc", logs, public_url=public_url, http_port=str(port), **urls
+    ) as running:
+        yield running
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from deploy.stack.settings import from_environment
 from tests.bench._stage import issuer_of, quantile, result, stage
 from tests.browser.world import fill
 from tests.e2e.world import Loop, loop_world
-from tests.harness import free_port, instance
+from tests.harness import console_service
 from tests.integration.test_console_sign_in import enter
 
 TIMES = 300
@@ -74,29 +74,22 @@ async def measure() -> None:
 
 
 async def _figures(loop: Loop, issuer: str) -> dict[str, Any]:
-    port = free_port()
-    urls = {f"{name.removesuffix('-svc')}_url": one.url for name, one in loop.services.items()}
-    running = instance(
-        loop.surroundings, "console-svc", loop.logs, public_url=f"http://127.0.0.1:{port}",
-        http_port=str(port), **urls,
-    )  # fmt: skip
-    running.start()
-    try:
-        await running.ready()
-        async with httpx.AsyncClient(base_url=running.url) as client:
-            await enter(client, issuer, "olga")
-            figures: dict[str, Any] = {}
-            for name, (address, calls) in PAGES.items():
-                pages, services = await _in_turn(client, loop, address, calls)
-                for share in (50, 95):
-                    page, service = (quantile(each, share / 100) * 1000 for each in (pages, services))
-                    figures[f"{name}_p{share}"] = {
-                        "page_ms": round(page, 1), "services_ms": round(service, 1),
-                        "beyond_ms": round(page - service, 1),
-                    }  # fmt: skip
-            return figures
-    finally:
-        running.stop()
+    addresses = {name: one.url for name, one in loop.services.items()}
+    async with (
+        console_service(loop.surroundings, loop.logs, addresses) as running,
+        httpx.AsyncClient(base_url=running.url) as client,
+    ):
+        await enter(client, issuer, "olga")
+        figures: dict[str, Any] = {}
+        for name, (address, calls) in PAGES.items():
+            pages, services = await _in_turn(client, loop, address, calls)
+            for share in (50, 95):
+                page, service = (quantile(each, share / 100) * 1000 for each in (pages, services))
+                figures[f"{name}_p{share}"] = {
+                    "page_ms": round(page, 1), "services_ms": round(service, 1),
+                    "beyond_ms": round(page - service, 1),
+                }  # fmt: skip
+        return figures
 
 
 async def _in_turn(

@@ -22,7 +22,7 @@ from deploy.stack import assets
 from deploy.stack.services import Surroundings
 from deploy.stack.settings import from_environment
 from tests.e2e.world import SECRET, Loop, loop_world
-from tests.harness import Running, free_port, instance, now, publish, publisher, until
+from tests.harness import Running, console_service, now, publish, publisher, until
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 HOSTILE = (
@@ -111,18 +111,8 @@ async def console_world(surroundings: Surroundings, folder: Path) -> AsyncIterat
     path = chromium()
     modules = assets.build(from_environment())
     async with loop_world(surroundings, folder) as loop:
-        port = free_port()
-        urls = {
-            f"{name}_url": loop.services[f"{name}-svc"].url
-            for name in ("dialog", "dataset", "training", "agent")
-        }
-        running = instance(
-            loop.surroundings, "console-svc", loop.logs, public_url=f"http://127.0.0.1:{port}",
-            http_port=str(port), **urls,
-        )  # fmt: skip
-        running.start()
-        try:
-            await running.ready()
+        addresses = {name: one.url for name, one in loop.services.items()}
+        async with console_service(loop.surroundings, loop.logs, addresses) as running:
             await fill(loop)
             async with async_playwright() as playwright:
                 flags = ["--no-sandbox"] if os.geteuid() == 0 else []
@@ -130,9 +120,6 @@ async def console_world(surroundings: Surroundings, folder: Path) -> AsyncIterat
                 axe = (modules / "axe-core" / "axe.min.js").read_text()
                 yield Console(loop, running, browser, axe=axe)
                 await browser.close()
-        finally:
-            status = running.stop()
-        assert status == 0, running.log.read_text()[-3000:]
 
 
 async def fill(loop: Loop) -> None:

@@ -10,33 +10,20 @@ from urllib.parse import urlsplit
 import httpx
 
 from deploy.stack import assets
-from deploy.stack.services import Surroundings
+from deploy.stack.services import SERVICES, Surroundings
 from deploy.stack.settings import from_environment
-from tests.harness import Running, free_port, instance
+from tests.harness import Running, console_service
 
 NOWHERE = "http://127.0.0.1:9"
+BEHIND = tuple(one.name for one in SERVICES)
 
 
 @asynccontextmanager
 async def console(surroundings: Surroundings, folder: Path) -> AsyncIterator[Running]:
     """console-svc with no services behind it."""
     assets.build(from_environment())
-    urls = {f"{name}_url": NOWHERE for name in ("dialog", "dataset", "training", "agent")}
-    port = free_port()
-    running = instance(
-        surroundings,
-        "console-svc",
-        folder,
-        public_url=f"http://127.0.0.1:{port}",
-        http_port=str(port),
-        **urls,
-    )
-    running.start()
-    try:
-        await running.ready()
+    async with console_service(surroundings, folder, dict.fromkeys(BEHIND, NOWHERE)) as running:
         yield running
-    finally:
-        assert running.stop() == 0, running.log.read_text()[-3000:]
 
 
 async def enter(client: httpx.AsyncClient, issuer: str, sub: str, path: str = "/") -> httpx.Response:
