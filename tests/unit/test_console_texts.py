@@ -11,7 +11,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from console_svc.domain.text import pieces
-from console_svc.inbound.page import HERE, environment, plainly
+from console_svc.inbound.page import HERE, environment, money, plainly
 
 METHODS = [("**.html", "jinja2"), ("**.py", "python")]
 OPTIONS = {"**.html": {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}}
@@ -78,3 +78,19 @@ def test_catalogues_are_written_as_they_are_read() -> None:
         source = path.read_text(encoding="utf-8")
         written = [line for line in source.splitlines() if line.startswith("msgid ")]
         assert len(written) == len(read_po(io.BytesIO(source.encode()), locale=path.stem)) + 1
+
+
+@pytest.mark.parametrize(
+    ("microdollars", "english", "russian"),
+    [
+        (0, "$0.00", "0,00\xa0$"),
+        (1, "< $0.01", "< 0,01\xa0$"),
+        (10_000, "$0.01", "0,01\xa0$"),
+        (1_234_565_000, "$1,234.56", "1\xa0234,56\xa0$"),
+    ],
+)
+def test_money_is_in_whole_cents_and_never_nothing_when_it_is_something(
+    microdollars: int, english: str, russian: str
+) -> None:
+    assert money(microdollars, "en") == english
+    assert money(microdollars, "ru") == russian

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from urllib.parse import quote
 from babel.dates import format_datetime
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_currency, format_decimal, format_percent
 from babel.support import Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
@@ -26,6 +27,8 @@ from console_svc.inbound.static import asset
 from console_svc.outbound.backends import Refusal
 
 HERE = Path(__file__).resolve().parent.parent
+CENT, DOLLAR = 10_000, 1_000_000
+"""In micro-dollars."""
 
 
 @cache
@@ -56,6 +59,7 @@ def environment(language: Language) -> Environment:
         "segment": lambda text: quote(str(text), safe=""),
         "moment": lambda text: _moment(text, language),
         "number": lambda value: format_decimal(value, locale=language),
+        "money": lambda value: money(value, language),
         "share": lambda value: format_percent(value, locale=language),
         "as_json": lambda value: json.dumps(value, ensure_ascii=False, indent=2),
     }
@@ -77,6 +81,13 @@ def _moment(text: str, language: Language) -> Markup:
     at = datetime.fromisoformat(text)
     said = format_datetime(at, "medium", locale=language)
     return Markup('<time datetime="{}">{} UTC</time>').format(at.isoformat(), said)
+
+
+def money(microdollars: int, language: Language) -> str:
+    """Return an amount in dollars and whole cents; what is less than a cent, but not nothing, says so."""
+    if 0 < microdollars < CENT:
+        return f"< {format_currency(Decimal('0.01'), 'USD', locale=language)}"
+    return str(format_currency(Decimal(microdollars) / DOLLAR, "USD", locale=language))
 
 
 def say(request: Request, text: str, **values: object) -> str:
