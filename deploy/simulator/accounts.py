@@ -21,7 +21,7 @@ class Account:
 
     id: str
     manner: Manner = ""
-    """`slow`: its jobs take `SLOWER` times as long; `poor`: no money for one; `narrow`: may not write files."""
+    """`slow`: its jobs take `SLOWER` times as long; `poor`: no money for one; `narrow`: no files."""
 
     @property
     def pace(self) -> float:
