@@ -32,7 +32,7 @@ class Servers:
 
     @classmethod
     def on_free_ports(cls, run: Path, data: Path | None = None) -> Self:
-        """Servers of one's own below the folder `run`, on ports nobody uses; `data`: where they keep it all."""
+        """Servers of one's own below the folder `run`, on free ports; they keep their data in `data`."""
         kafka, controller, postgres = free_ports(3)
         ports = {"kafka": kafka, "kafka-controller": controller, "postgres": postgres}
         settings = StackSettings(run=run, cache=from_environment().cache, ports=ports)
