@@ -63,3 +63,38 @@ def called(name: str, arguments: dict[str, Any], answer: Any) -> list[dict[str, 
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "c1", "content": json.dumps(answer)},
     ]
+
+
+async def teach(console: Console, agent_id: str, count: int = 11) -> str:
+    """Examples written by hand, saved; returns the dataset."""
+    found = await ok(console, "dataset-svc", "GET", f"/v1/datasets?agent_id={agent_id}")
+    dataset = str(found["items"][0]["id"])
+    for number in range(count):
+        messages = [
+            {"role": "user", "content": f"What does bunch number {number} of {agent_id} cost?"},
+            {"role": "assistant", "content": f"Bunch {number} costs {number} euros."},
+        ]
+        path = f"/v1/datasets/{dataset}/examples"
+        made = await ok(console, "dataset-svc", "POST", path, json={"messages": messages})
+        await ok(console, "dataset-svc", "POST", f"/v1/examples/{made['id']}/save")
+    return dataset
+
+
+async def train(console: Console, dataset: str, **settings: Any) -> str:
+    """Freeze a version and ask for a training; returns the run."""
+    path = f"/v1/datasets/{dataset}/versions"
+    version = (await ok(console, "dataset-svc", "POST", path, json={}))["version"]
+    wanted = {"confirm_warnings": True, **settings}
+    asked = await ok(console, "dataset-svc", "POST", f"{path}/{version}/train", json=wanted)
+    return str(asked["run_id"])
+
+
+async def ended(console: Console, run_id: str) -> str:
+    """How a run ended."""
+
+    async def status() -> Any:
+        answer = await console.loop.call("training-svc", "GET", f"/v1/runs/{run_id}", TENANT)
+        found = answer.json() if answer.is_success else {}
+        return found.get("status") if found.get("status") in {"ready", "failed", "cancelled"} else None
+
+    return str(await until(status))

@@ -16,9 +16,13 @@ from console_svc.inbound import (
     chat_cap,
     chat_stream,
     chats,
+    comparing,
     dialogs,
     home,
+    lineage,
     live,
+    models,
+    runs,
     sign_in_pages,
 )
 from console_svc.inbound.asking import Asking, add_refusals
@@ -49,7 +53,7 @@ def compose(surroundings: Surroundings) -> Parts:
     agent_edit.add_pages(router, Asking(backends))
     dialogs.add_pages(router, Asking(backends))
     cap.add_pages(router, Curation(backends))
-    for pages_of in (chats, chat_stream, chat_cap):
+    for pages_of in (chats, chat_stream, chat_cap, comparing, models, runs, lineage):
         pages_of.add_pages(router, Asking(backends))
     live.add_live(router, hub, desk)
     pages.include_router(router)
