@@ -65,7 +65,7 @@ def test_progress_is_told_when_it_is_known(progress: Any, percent: int | None) -
 
 
 def test_a_switch_is_under_way_until_the_history_knows_it() -> None:
-    history = [
+    history: list[dict[str, Any]] = [
         {"activation_id": "b", "reason": "rejected", "why": "route_changed"},
         {"activation_id": "a", "reason": "activated", "why": "owner"},
         {"activation_id": None, "reason": "failed_over", "why": ""},
