@@ -22,6 +22,9 @@ PATHS = (
     "/dialogs/late",
     "/dialogs/hostile?q=read",
     "/dialogs/theirs",
+    "/chats/shop",
+    "/models/shop",
+    "/lineage/dialog/order-001",
 )
 
 

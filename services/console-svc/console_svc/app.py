@@ -9,7 +9,23 @@ from fastapi import APIRouter, FastAPI
 from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
 from console_svc.domain.live import Hub
-from console_svc.inbound import activity, agent_edit, agents, cap, dialogs, home, live, sign_in_pages
+from console_svc.inbound import (
+    activity,
+    agent_edit,
+    agents,
+    cap,
+    chat_cap,
+    chat_stream,
+    chats,
+    comparing,
+    dialogs,
+    home,
+    lineage,
+    live,
+    models,
+    runs,
+    sign_in_pages,
+)
 from console_svc.inbound.asking import Asking, add_refusals
 from console_svc.inbound.guard import Guard
 from console_svc.inbound.static import static_files
@@ -39,6 +55,8 @@ def compose(surroundings: Surroundings) -> Parts:
     agent_edit.add_pages(router, Asking(backends))
     dialogs.add_pages(router, Asking(backends))
     cap.add_pages(router, Curation(backends))
+    for pages_of in (chats, chat_stream, chat_cap, comparing, models, runs, lineage):
+        pages_of.add_pages(router, Asking(backends))
     activity.add_pages(router, Activity(surroundings.database, backends))
     live.add_live(router, hub, desk)
     pages.include_router(router)
