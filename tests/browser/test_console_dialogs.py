@@ -33,7 +33,7 @@ async def test_a_dialog_is_found_taken_into_the_dataset_and_taken_back(console: 
         await expect(mark).not_to_have_class(re.compile("is-in"))
 
         await page.get_by_role("button", name="В датасет").click()
-        await expect(page.locator("#cap .state")).to_contain_text("учит 1 из 1 ответа")
+        await expect(page.locator("#cap .state")).to_contain_text("учит 1 ответу из 1")
         await page.get_by_role("button", name="СОХРАНИТЬ").click()
         await expect(page.locator("#cap .state")).to_contain_text("В датасете")
         await expect(page.get_by_role("button", name="Отменить")).to_be_focused()
@@ -116,7 +116,7 @@ async def test_a_page_that_lost_its_stream_catches_up(console: Console) -> None:
         await page.goto(f"{console.url}/dialogs/order-020?q=bouquet+20")
         await page.get_by_role("button", name="Into the dataset").click()
         await expect(page.locator("#cap .state")).to_contain_text("A copy is open")
-        example = await page.locator("#cap [name=example_id]").get_attribute("value")
+        example = await page.locator("#editor").get_attribute("data-example")
         assert await asyncio.to_thread(console.running.stop) == 0
         await console.loop.ok("dataset-svc", "POST", f"/v1/examples/{example}/save")
         console.running.start()

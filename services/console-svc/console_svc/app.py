@@ -9,7 +9,17 @@ from fastapi import APIRouter, FastAPI
 from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
 from console_svc.domain.live import Hub
-from console_svc.inbound import agent_edit, agents, cap, dialogs, home, live, sign_in_pages
+from console_svc.inbound import (
+    agent_edit,
+    agents,
+    cap,
+    dialogs,
+    editor,
+    editor_text,
+    home,
+    live,
+    sign_in_pages,
+)
 from console_svc.inbound.asking import Asking, add_refusals
 from console_svc.inbound.guard import Guard
 from console_svc.inbound.static import static_files
@@ -18,6 +28,7 @@ from console_svc.outbound.identity import Identity
 from console_svc.outbound.session_store import SessionStore
 from console_svc.settings import ConsoleSettings
 from console_svc.usecases.cap_dialog import Curation
+from console_svc.usecases.edit_example import Editing
 from console_svc.usecases.sign_in import Desk
 
 
@@ -37,7 +48,10 @@ def compose(surroundings: Surroundings) -> Parts:
     agents.add_pages(router, Asking(backends))
     agent_edit.add_pages(router, Asking(backends))
     dialogs.add_pages(router, Asking(backends))
-    cap.add_pages(router, Curation(backends))
+    editing = Editing(backends)
+    cap.add_pages(router, Curation(backends), editing)
+    editor.add_pages(router, editing)
+    editor_text.add_pages(router, editing)
     live.add_live(router, hub, desk)
     pages.include_router(router)
     return Parts(
