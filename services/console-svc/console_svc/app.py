@@ -10,6 +10,7 @@ from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
 from console_svc.domain.live import Hub
 from console_svc.inbound import (
+    activity,
     agent_edit,
     agents,
     cap,
@@ -29,6 +30,7 @@ from console_svc.outbound.session_store import SessionStore
 from console_svc.settings import ConsoleSettings
 from console_svc.usecases.cap_dialog import Curation
 from console_svc.usecases.edit_example import Editing
+from console_svc.usecases.read_activity import Activity
 from console_svc.usecases.sign_in import Desk
 
 
@@ -44,7 +46,7 @@ def compose(surroundings: Surroundings) -> Parts:
     pages.mount("/static", static_files())
     router = APIRouter()
     sign_in_pages.add_pages(router, desk, hub, guard.cookies, settings.session_hours)
-    home.add_pages(router)
+    home.add_pages(router, Asking(backends))
     agents.add_pages(router, Asking(backends))
     agent_edit.add_pages(router, Asking(backends))
     dialogs.add_pages(router, Asking(backends))
@@ -52,6 +54,7 @@ def compose(surroundings: Surroundings) -> Parts:
     cap.add_pages(router, Curation(backends), editing)
     editor.add_pages(router, editing)
     editor_text.add_pages(router, editing)
+    activity.add_pages(router, Activity(surroundings.database, backends))
     live.add_live(router, hub, desk)
     pages.include_router(router)
     return Parts(

@@ -94,9 +94,9 @@ def _merged(now: Sequence[Message], original: Sequence[Message]) -> Iterator[tup
     places = {one["id"]: place for place, one in enumerate(original)}
     told = 0
     for one in now:
-        upto = places.get(one["id"], -1)
-        yield from ((gone, False) for gone in original[told:upto] if gone["id"] not in present)
-        told = max(told, upto + 1)
+        if (place := places.get(one["id"])) is not None:
+            yield from ((gone, False) for gone in original[told:place] if gone["id"] not in present)
+            told = max(told, place + 1)
         yield one, True
     yield from ((gone, False) for gone in original[told:] if gone["id"] not in present)
 
