@@ -1,4 +1,4 @@
-"""A bakery of the other tenant, whose dialogs and examples the editor's tests work on."""
+"""A bakery, a tenant of its own, whose dialogs and examples the editor's tests work on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from contracts.event import Event
 from tests.browser.world import MODEL, Console
 from tests.harness import now, publish, publisher, until
 
-TENANT, AGENT = "globex", "bakery"
+TENANT, AGENT = "bakers", "bakery"
 FUNCTION = {
     "type": "function",
     "function": {
@@ -96,12 +96,36 @@ async def bad_dialog(console: Console, dialog_id: str) -> None:
     await until(rated)
 
 
+async def goes_on(console: Console, dialog_id: str, *said: str) -> None:
+    """Client and model say more; waits until the dataset knows."""
+    events: list[Event] = [
+        MessagePosted(
+            dialog_id=dialog_id, agent_id=AGENT, source="live",
+            message=ChatMessage.model_validate(
+                {"id": f"m{place}", "role": ("user", "assistant")[place % 2], "content": text, "at": now()}
+            ),
+        )
+        for place, text in enumerate(said, 6)
+    ]  # fmt: skip
+    events.append(DialogEnded(dialog_id=dialog_id, agent_id=AGENT, at=now()))
+    async with publisher(console.loop.surroundings) as producer:
+        await publish(producer, console.loop.surroundings, events, tenant=TENANT)
+    dataset = await bakery(console)
+    listed = await ok(console, "GET", f"/v1/datasets/{dataset}/examples?dialog_id={dialog_id}")
+
+    async def known() -> bool:
+        found = await ok(console, "GET", f"/v1/examples/{listed['items'][0]['id']}")
+        return bool(found["new_messages"] == len(said))
+
+    await until(known)
+
+
 @asynccontextmanager
 async def editing(
-    console: Console, example_id: str, sub: str = "grace", language: str = "en", **more: Any
+    console: Console, example_id: str, role: str = "owner", language: str = "en", **more: Any
 ) -> AsyncIterator[tuple[Page, BrowserContext]]:
     """Somebody with an example open in the editor."""
-    async with console.person(sub, language, **more) as (page, context):
+    async with console.person(role, language, TENANT, **more) as (page, context):
         await page.goto(f"{console.url}/examples/{example_id}")
         await page.locator("#editor[data-htmx-powered]").wait_for()
         yield page, context

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.editor_world import CALL, bad_dialog, editing, example, ok, texts
-from tests.browser.world import HOSTILE, Console, settled
+from tests.browser.editor_world import CALL, TENANT, bad_dialog, editing, example, goes_on, ok, texts
+from tests.browser.world import HOSTILE, Console, choose, settled
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ASKED: dict[str, Any] = {"role": "user", "content": "Where is my order? It is number 17."}
@@ -36,7 +36,7 @@ def state(page: Page) -> Any:
 
 async def test_a_bad_dialog_is_corrected_where_it_is_read(console: Console) -> None:
     await bad_dialog(console, "bad")
-    async with console.person("grace", "ru") as (page, _):
+    async with console.person("owner", "ru", TENANT) as (page, _):
         await page.goto(f"{console.url}/dialogs/bad?q=заказ")
         await page.get_by_role("button", name="В датасет").click()
         await expect(state(page)).to_contain_text("учит 0 ответам из 3")
@@ -71,6 +71,11 @@ async def test_a_bad_dialog_is_corrected_where_it_is_read(console: Console) -> N
         await expect(page.locator("[data-row] .cap-mark")).to_have_class(re.compile("is-in"))
         await page.get_by_role("button", name="Отменить").click()
         await expect(state(page)).to_contain_text("Открыта копия")
+        await goes_on(console, "bad", "А сейчас?", "Уже везём.")
+        await page.evaluate("dispatchEvent(new Event('focus'))")
+        await expect(page.locator(".note-line")).to_contain_text("2 новых сообщения")
+        await page.get_by_role("button", name="Добавить в копию").click()
+        await expect(page.locator("[data-message]").last).to_contain_text("Уже везём.")
         await page.get_by_role("link", name="Сам диалог").click()
         await expect(page.locator("#reader .messages .text").first).to_have_text("Где мой заказ 17?")
 
@@ -205,7 +210,7 @@ async def test_nothing_typed_is_lost_without_a_network_or_after_a_reload(console
 
 async def test_two_editors_meet_and_neither_loses_a_word(console: Console) -> None:
     one = await example(console, ASKED, LOST, ASKED, LOST)
-    async with editing(console, one) as (page, _), editing(console, one, "gleb") as (other, _):
+    async with editing(console, one) as (page, _), editing(console, one, "editor") as (other, _):
         await write(other, "m1", "Gleb's words.")
         await expect(other.locator("#m-m1 .tag")).to_have_text("edited")
         await write(page, "m3", "Grace's words.")
@@ -217,7 +222,7 @@ async def test_two_editors_meet_and_neither_loses_a_word(console: Console) -> No
         await expect(other.locator("#m-m1 .view")).to_contain_text("better")
         await page.locator("#m-m1 > .message > form textarea").fill("Grace's better words.")
         await page.keyboard.press("Control+Enter")
-        await expect(page.locator("#m-m1 .refused .changes")).to_contain_text("gleb")
+        await expect(page.locator("#m-m1 .refused .changes")).to_contain_text("dev-editor")
         await expect(page.locator("#m-m1 .against del").first).to_have_text("Gleb")
         assert await console.violations(page) == []
         assert (await texts(console, one))[1] == "Gleb's better words."
@@ -255,7 +260,7 @@ async def test_what_is_typed_when_the_session_ends_is_sent_after_the_next_sign_i
         async with context.expect_page() as opened:
             await page.get_by_role("link", name="Sign in again").click()
         again = await opened.value
-        await again.locator("button[value=grace]").click()
+        await choose(again, "owner", TENANT)
         await expect(again.locator("h1")).to_have_text("You are signed in")
         await expect(page.locator("#m-m1 .tag")).to_have_text("edited")
     assert (await texts(console, one))[1] == "Still here."
@@ -315,7 +320,7 @@ async def test_hostile_text_can_be_edited_and_stays_text(console: Console) -> No
 
 async def test_a_viewer_reads_and_another_tenant_finds_nothing(console: Console) -> None:
     one = await example(console, *TALK)
-    async with editing(console, one, "gina") as (page, _):
+    async with editing(console, one, "viewer") as (page, _):
         await page.locator("#m-m3 .view").click()
         assert await page.locator("#editor textarea, #editor form, #m-m3 button, #cap button").count() == 0
         refused = await page.evaluate(

@@ -11,6 +11,7 @@
   const isDirty = (form) => fields(form).some((field) => field.value !== field.defaultValue);
   const asks = (form) => form.querySelector(".refused") !== null; // waits for a choice, so nothing goes by itself
   const forget = (draft) => dispatchEvent(new CustomEvent("draft-forget", { detail: draft }));
+  let taken = null; // the draft that the last answer took
   const waiting = new Set(); // forms whose sending failed
 
   // ---- typing: what is open is left alone when the copy is read again
@@ -154,6 +155,8 @@
     const { ctx } = event.detail;
     const form = typedSource(ctx);
     if (form) held(form, true);
+    // what waited while something else was sent asks for what is new since then
+    if (ctx.sourceElement === editor()) ctx.request.action = editor().getAttribute("hx-get");
     // a click means the copy that is there when it is sent: what was typed before it went first
     if (ctx.sourceElement.matches?.("#editor [data-click]")) ctx.request.body.set("version", editor().dataset.version);
   });
@@ -166,6 +169,7 @@
       return;
     }
     held(form, false);
+    taken = ctx.response.headers.get("X-Draft-Taken");
     delete form.dataset.unsent;
     waiting.delete(form);
     boxOf(form)?.removeAttribute("hx-morph-skip");
@@ -231,6 +235,11 @@
     if (!editor()) return;
     showBeside(document.documentElement.classList.contains("beside"));
     house();
+    for (const form of typedForms().filter((one) => one.dataset.draft === taken)) {
+      for (const field of fields(form)) field.value = field.defaultValue; // it is what the server made of it
+      close(form);
+    }
+    taken = null;
     for (const form of typedForms()) {
       if (isDirty(form) && !isOpen(form)) {
         open(form, null); // typed before a reload
