@@ -91,9 +91,11 @@ async def test_arguments_are_wrong_at_their_line_and_answers_of_functions_change
         await expect(page.locator("#m-m1 .tag.bad")).to_have_text("Line 3")
         await expect(arguments).to_be_focused()
         await arguments.fill('{\n  "city": "Riga",\n  "order": "seventeen"\n}')
-        await page.keyboard.press("Control+Enter")
+        await page.get_by_role("button", name="SAVE").click()  # sends what was typed first, and stops there
         await expect(page.locator("#m-m1 .tag.bad")).to_have_text("Line 3")
         await expect(page.locator("#m-m1 .refused")).to_contain_text("do not fit")
+        await expect(arguments).to_be_focused()
+        await expect(state(page)).to_contain_text("A copy is open")
         assert await console.violations(page) == []
         await arguments.fill('{\n  "city": "Riga, old town",\n  "order": 18\n}')
         await page.keyboard.press("Control+Enter")
@@ -296,6 +298,12 @@ async def test_the_editor_by_keyboard_only(console: Console) -> None:
         await expect(page.locator("#m-m2")).to_be_focused()
         await page.keyboard.press("s")
         await expect(state(page)).to_contain_text("In the dataset")
+        await page.keyboard.press("e")
+        await page.keyboard.press("End")
+        await page.keyboard.press("Backspace")
+        await page.keyboard.press("Control+s")
+        await expect(page.locator("#m-m2 .refused, #m-m2 .tag")).to_be_visible()
+        await expect(page.get_by_role("button", name="Undo", exact=True)).to_be_visible()
 
 
 async def test_hostile_text_can_be_edited_and_stays_text(console: Console) -> None:

@@ -44,7 +44,8 @@ def example(**more: Any) -> dict[str, Any]:
         "id": str(uuid4()), "dialog_id": HOSTILE, "state": "draft", "saved_revision": None,
         "unsaved_changes": True, "draft_revision": 3, "new_messages": 2, "rated_bad": True,
         "head": {"teaches": 0, "answers": 2}, "undoable": True, "redoable": False,
-        "dataset_id": str(uuid4()), "note": HOSTILE, "tags": [HOSTILE], "changed_by": HOSTILE,
+        "dataset_id": str(uuid4()), "agent_id": HOSTILE,
+        "note": HOSTILE, "tags": [HOSTILE], "changed_by": HOSTILE,
         "changed_at": "2026-01-01T00:00:00+00:00", "original": ORIGINAL,
         "messages": [m0 | {"hint": [{"start": 0, "end": 8}]}, m1 | {"weight": 0}, m2, m3 | edited],
         "findings": [

@@ -1,6 +1,6 @@
-// The editor: messages are typed into where they stand; what could not be sent yet stays and is sent again.
+// The editor: messages are typed into where they stand, by mouse and by keyboard.
 "use strict";
-(() => {
+const Editor = (() => {
   const byId = (id) => document.getElementById(id);
   const editor = () => byId("editor");
   const boxOf = (form) => form.closest("[data-message]");
@@ -11,7 +11,6 @@
   const isDirty = (form) => fields(form).some((field) => field.value !== field.defaultValue);
   const asks = (form) => form.querySelector(".refused") !== null; // waits for a choice, so nothing goes by itself
   const forget = (draft) => dispatchEvent(new CustomEvent("draft-forget", { detail: draft }));
-  let taken = null; // the draft that the last answer took
   const waiting = new Set(); // forms whose sending failed
 
   // ---- typing: what is open is left alone when the copy is read again
@@ -112,6 +111,7 @@
     },
   };
   document.addEventListener("click", (event) => {
+    leave(); // what was typed goes before what was clicked
     for (const [selector, act] of Object.entries(clicks)) {
       const found = event.target.closest?.(selector);
       if (found) return act(found, event);
@@ -123,7 +123,10 @@
     const form = event.target.closest?.("#editor form[data-typed]");
     if (form && event.key === "Escape") giveUp(form);
     else if (form && event.key === "Enter" && (event.ctrlKey || event.metaKey)) commit(form);
-    else if (event.key === "Escape" && event.target.closest?.("[data-message]")) document.querySelector("[data-row][aria-current]")?.focus();
+    else if (event.code === "KeyS" && (event.ctrlKey || event.metaKey) && byId("cap-save")) {
+      if (form) commit(form);
+      byId("cap-save").click(); // waits for what was typed
+    } else if (event.key === "Escape" && event.target.closest?.("[data-message]")) document.querySelector("[data-row][aria-current]")?.focus();
     else if ((event.ctrlKey || event.metaKey) && !event.altKey && editor() && !event.target.closest("input, textarea, select")) {
       const back = event.code === "KeyZ" && !event.shiftKey;
       const forth = event.code === "KeyY" || (event.code === "KeyZ" && event.shiftKey);
@@ -134,128 +137,28 @@
     event.stopPropagation();
   }, true);
 
+  // one leaves a message once the pointer is up again: until then nothing may move away under it
+  let isPressed = false;
+  const left = new Set();
+  const leave = () => {
+    for (const form of left) {
+      if (asks(form) || form.matches(".inserting") || form.contains(document.activeElement)) continue;
+      if (isDirty(form)) send(form);
+      else if (isOpen(form)) close(form);
+    }
+    left.clear();
+  };
   document.addEventListener("focusout", (event) => {
     const form = event.target.closest?.("#editor form[data-typed]");
     if (!form || form.contains(event.relatedTarget) || !document.hasFocus()) return;
-    if (asks(form) || form.matches(".inserting")) return;
-    if (isDirty(form)) send(form);
-    else if (isOpen(form) && !fields(form).includes(document.activeElement)) close(form);
+    left.add(form);
+    if (!isPressed) setTimeout(leave);
   });
+  document.addEventListener("pointerdown", () => { isPressed = true; }, true);
+  for (const name of ["pointerup", "pointercancel"]) {
+    document.addEventListener(name, () => { isPressed = false; setTimeout(leave); }, true);
+  }
   document.addEventListener("input", (event) => waiting.delete(event.target.form));
 
-  // ---- sending
-  const held = (form, on) => fields(form).forEach((field) => { field.readOnly = on; });
-  const failed = (form) => {
-    held(form, false);
-    form.dataset.unsent = editor().dataset.notSent;
-    waiting.add(form);
-  };
-  const typedSource = (ctx) => (ctx?.sourceElement?.matches?.("#editor form[data-typed]") ? ctx.sourceElement : null);
-  document.addEventListener("htmx:before:request", (event) => {
-    const { ctx } = event.detail;
-    const form = typedSource(ctx);
-    if (form) held(form, true);
-    // what waited while something else was sent asks for what is new since then
-    if (ctx.sourceElement === editor()) ctx.request.action = editor().getAttribute("hx-get");
-    // a click means the copy that is there when it is sent: what was typed before it went first
-    if (ctx.sourceElement.matches?.("#editor [data-click]")) ctx.request.body.set("version", editor().dataset.version);
-  });
-  document.addEventListener("htmx:before:response", (event) => {
-    const { ctx } = event.detail;
-    const form = typedSource(ctx);
-    if (!form) return;
-    if (event.defaultPrevented || ctx.response.status >= 500) {
-      failed(form);
-      return;
-    }
-    held(form, false);
-    taken = ctx.response.headers.get("X-Draft-Taken");
-    delete form.dataset.unsent;
-    waiting.delete(form);
-    boxOf(form)?.removeAttribute("hx-morph-skip");
-  });
-  document.addEventListener("htmx:error", (event) => {
-    const form = typedSource(event.detail.ctx);
-    if (form) failed(form);
-  });
-  document.addEventListener("htmx:after:request", (event) => {
-    const { ctx } = event.detail;
-    const { sourceElement: source, response } = ctx;
-    if (editor() && ctx.target === editor() && !ctx.text.includes('id="editor"')) {
-      ctx.target = byId("editor-told"); // a refusal alone takes nobody's place
-      ctx.swap = "innerHTML";
-    }
-    if (source.matches?.("[data-lost]") && response.status < 400) forget(source.dataset.lost);
-  });
-
-  // ---- words whose message somebody deleted meanwhile stay, above the messages
-  const homeless = [];
-  document.addEventListener("htmx:before:swap", (event) => {
-    const { ctx } = event.detail;
-    if (!editor() || ctx.target !== editor()) return;
-    for (const form of typedForms().filter((one) => isOpen(one) && isDirty(one) && one !== ctx.sourceElement)) {
-      const words = fields(form).map((field) => field.value).join("\n");
-      if (!ctx.text.includes(`id="${boxOf(form).id}"`)) homeless.push({ of: form.dataset.draft, words });
-    }
-    for (const form of document.querySelectorAll("#editor form[data-lost]")) {
-      const words = form.elements.text.value;
-      if (form !== ctx.sourceElement) homeless.push({ of: form.dataset.lost, words });
-    }
-  });
-  const house = () => {
-    for (const { of, words } of homeless.splice(0)) {
-      byId("notices").append(byId("lost-words").content.cloneNode(true));
-      const form = byId("notices").lastElementChild;
-      form.dataset.lost = of;
-      form.elements.text.value = words;
-      htmx.process(form);
-    }
-  };
-  const again = () => {
-    for (const form of [...waiting]) {
-      if (form.isConnected) send(form);
-      else waiting.delete(form);
-    }
-  };
-  addEventListener("online", again);
-  addEventListener("session-again", again);
-
-  // ---- what others did is looked at when one comes back, and now and then
-  const look = () => {
-    if (document.visibilityState !== "visible" || !navigator.onLine) return;
-    again();
-    editor()?.dispatchEvent(new CustomEvent("look"));
-  };
-  addEventListener("focus", look);
-  document.addEventListener("visibilitychange", look);
-  setInterval(look, 15_000);
-
-  // ---- after each swap
-  const arrange = () => {
-    if (!editor()) return;
-    showBeside(document.documentElement.classList.contains("beside"));
-    house();
-    for (const form of typedForms().filter((one) => one.dataset.draft === taken)) {
-      for (const field of fields(form)) field.value = field.defaultValue; // it is what the server made of it
-      close(form);
-    }
-    taken = null;
-    for (const form of typedForms()) {
-      if (isDirty(form) && !isOpen(form)) {
-        open(form, null); // typed before a reload
-        form.dataset.unsent = editor().dataset.notSent;
-      } else if (isOpen(form)) settle(boxOf(form));
-    }
-    const now = document.querySelector("#editor [data-focus-now]");
-    if (!now) return;
-    const always = now.dataset.focusNow === "always";
-    now.removeAttribute("data-focus-now");
-    const active = document.activeElement;
-    if (always || !active || active === document.body || active.closest("[hidden]")) {
-      now.focus({ preventScroll: true });
-      now.scrollIntoView({ block: "nearest" });
-    }
-  };
-  document.addEventListener("htmx:after:swap", arrange);
-  arrange();
+  return { byId, editor, boxOf, fields, typedForms, isOpen, isDirty, asks, send, forget, waiting, settle, open, close, showBeside };
 })();

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from typing import Literal
 
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
-MOST_WORK = 1_000_000
+MOST_WORK = 250_000
 """Largest diff (words times words) that is worked out; of longer texts what differs is shown whole."""
 
 

@@ -17,7 +17,7 @@ from console_svc.inbound.page import page, say, told
 from console_svc.outbound.backends import Refusal
 from console_svc.usecases.edit_example import CHANGED, Editing
 
-LIVE = frozenset({"duplicate", "near_duplicate", "contradiction", "example_too_long"})
+OF_THE_DATASET = frozenset({"duplicate", "near_duplicate", "contradiction", "example_too_long"})
 """Findings that only the whole dataset tells: they stand with what was checked last."""
 
 
@@ -94,6 +94,7 @@ def drawn(
         rows=lines, general=general, shown=shown, mine=mine, stamp=stamp(example),
         may_edit=request.state.session.may("curate") and example["state"] != "removed",
         back=_back(request, example), draft=draft, personal=_personal(example),
+        numbers={one.id: number for number, one in enumerate(lines, 1) if not one.deleted},
         accepted=_accepted(example), known={one["code"] for one in example["stored"]},
     )  # fmt: skip
 
@@ -146,7 +147,7 @@ def refusal_shown(request: Request, refusal: Refusal, typed: Typed | None = None
 def _general(example: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the findings of the whole: those of the copy now, and those that the dataset's checks told."""
     seen = {one["code"] for one in example["findings"]}
-    stored = [one for one in example["stored"] if one["code"] in LIVE - seen]
+    stored = [one for one in example["stored"] if one["code"] in OF_THE_DATASET - seen]
     return [*by_message(example["findings"])[None], *stored]
 
 
