@@ -26,6 +26,8 @@ class Refusal(Exception):  # noqa: N818 -- an answer, if not the one that was ho
     action: str = ""
     field_name: str = ""
     more: dict[str, Any] = field(default_factory=dict)
+    etag: str = ""
+    """Which state it was refused on, where the service says so."""
 
 
 class Backends:
@@ -107,4 +109,5 @@ def _refusal(answer: httpx.Response) -> Refusal:
         str(problem.get("action", "")),
         str(problem.get("field", "")),
         {name: value for name, value in problem.items() if name not in known},
+        answer.headers.get("ETag", ""),
     )

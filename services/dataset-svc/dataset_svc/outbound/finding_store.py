@@ -71,8 +71,9 @@ async def page(
     severity: str | None,
     after: UUID | None,
     limit: int,
+    example_id: UUID | None = None,
 ) -> list[Record]:
-    """Return examples that have findings, in order of id, each with its findings and their twins."""
+    """Return examples that have findings (or that one), in order of id, with their findings and twins."""
     return await connection.fetch(
         """
         SELECT c.example_id, e.dialog_id, c.state, c.revision, encode(c.content_sha256, 'hex') AS content, (
@@ -112,6 +113,7 @@ async def page(
             SELECT DISTINCT f.example_id FROM findings f
             WHERE f.tenant_id = $1 AND f.dataset_id = $2 AND ($3::text IS NULL OR f.code = $3)
               AND ($4::text IS NULL OR f.severity = $4) AND ($5::uuid IS NULL OR f.example_id > $5)
+              AND ($7::uuid IS NULL OR f.example_id = $7)
             ORDER BY f.example_id LIMIT $6)
         ORDER BY c.example_id
         """,
@@ -121,6 +123,7 @@ async def page(
         severity,
         after,
         limit,
+        example_id,
     )
 
 
