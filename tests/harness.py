@@ -24,7 +24,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from chassis.envelope import encode_headers, new_headers
 from contracts.event import Event
 from contracts.topics import message_key
-from deploy.stack.services import BY_NAME, Surroundings
+from deploy.stack.services import BY_NAME, Surroundings, console_addresses
 
 ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
@@ -153,11 +153,9 @@ async def console_service(
 ) -> AsyncIterator[Running]:
     """A running console-svc over the services at these addresses; stopped gracefully at the end."""
     port = free_port()
-    urls = {f"{name.removesuffix('-svc')}_url": address for name, address in addresses.items()}
-    public_url = f"http://127.0.0.1:{port}"
-    async with service(
-        surroundings, "console-svc", logs, public_url=public_url, http_port=str(port), **urls
-    ) as running:
+    places = console_addresses(f"http://127.0.0.1:{port}", addresses.__getitem__)
+    own = {name.removeprefix("MORTARBOARD_"): value for name, value in places.items()}
+    async with service(surroundings, "console-svc", logs, http_port=str(port), **own) as running:
         yield running
 
 

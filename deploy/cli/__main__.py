@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     """All commands with one line of help each; a command's module is loaded only when it runs."""
     whole = argparse.ArgumentParser(
         prog="./dev",
-        description="Mortarboard on one machine: real Kafka, real PostgreSQL, four services.",
+        description="Mortarboard on one machine: real Kafka, real PostgreSQL, five services.",
         epilog=EPILOG,
         formatter_class=_Wide,
     )

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from deploy.stack import files
 from deploy.stack.foreground import run_stack, say
-from deploy.stack.services import SERVICES
+from deploy.stack.services import ALL
 from deploy.stack.settings import DATA_NAMES, ROOT, StackSettings
 from deploy.stack.stack import Stack
 from deploy.stack.state import State, stop_leftovers
@@ -37,7 +37,8 @@ def up(settings: StackSettings, arguments: argparse.Namespace) -> int:
 
 def addresses(stack: Stack) -> str:
     """Where everything answers, one line each."""
-    lines = [f"  {service.name:13} {stack.url(service.name)}" for service in SERVICES]
+    lines = [f"  {service.name:13} {stack.url(service.name)}" for service in ALL]
+    lines[0] += "   ← open it in a browser"
     lines += [f"  {name:13} {stack.url(name)}" for name in ("simulator", "issuer")]
     lines += [f"  {'kafka':13} {stack.surroundings.kafka_bootstrap}", f"  {'data':13} {stack.settings.data}"]
     return "\n".join(lines)

@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from deploy.demo.script import Script
 from deploy.demo.show import Show
-from deploy.stack.services import SERVICES
+from deploy.issuer.people import PEOPLE
+from deploy.stack.services import CONSOLE, SERVICES
 from deploy.stack.stack import Stack
 
 REPEATED = ("MORTARBOARD_RUN", "MORTARBOARD_PORT_OFFSET")
@@ -19,6 +20,8 @@ def try_next(stack: Stack, tenant: str, script: Script, show: Show) -> None:
     """Print the addresses, and commands for another terminal."""
     show.line()
     show.line("Everything runs until Ctrl-C:", "bold")
+    console = f"  {CONSOLE.name:13} {stack.url(CONSOLE.name)}   ← open it in a browser, as {owner_of(tenant)}"
+    show.line(console, "bold", whole=True)
     for name in (*(service.name for service in SERVICES), "simulator", "issuer"):
         show.line(f"  {name:13} {stack.url(name)}")
     show.line(f"  {'kafka':13} {stack.surroundings.kafka_bootstrap}")
@@ -27,6 +30,12 @@ def try_next(stack: Stack, tenant: str, script: Script, show: Show) -> None:
     same = "".join(f"{name}={os.environ[name]} " for name in REPEATED if os.environ.get(name))
     for line in (f"{same}./dev status", f"{same}./dev topics", *_calls(stack, tenant, script)):
         show.line(f"  {line}", whole=True)
+
+
+def owner_of(tenant: str) -> str:
+    """Whom to choose at the sign-in, to see what belongs to a tenant."""
+    names = [one.name for one in PEOPLE.values() if (one.tenant, one.role) == (tenant, "owner")]
+    return f"{names[0]} of {tenant}" if names else f"the owner of another tenant: {tenant}"
 
 
 def _calls(stack: Stack, tenant: str, script: Script) -> list[str]:

@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         return _close(1, result, show, once=asked.once)
     settings = replace(from_environment(), data_name=DATA)
     # servers that are somebody else's are not fresh: a tenant of its own is
-    tenant = "demo" if settings.mode == "local" else f"demo-{secrets.token_hex(4)}"
+    tenant = "acme" if settings.mode == "local" else f"demo-{secrets.token_hex(4)}"
     began = time.monotonic()
 
     async def play(stack: Stack) -> int:
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
             await asyncio.Event().wait()
         return 0
 
-    show.step("Starting Kafka, PostgreSQL, the provider simulator and four services")
+    show.step("Starting Kafka, PostgreSQL, the provider simulator and five services")
     status = run_stack(settings, play, wipe=True, say=lambda text: show.line(f"  {text}", "dim"))
     if status == 1 and not result.error:
         result.error = "the stack did not start"

@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from deploy.issuer.people import ROLES, person_of
 from deploy.issuer.sign_in import Asked, RefusedError, SignIns, chooser
 
 AUDIENCE = ("dialog-svc", "dataset-svc", "training-svc", "agent-svc", "console-svc")
-ROLES = ("viewer", "editor", "owner", "operator")
 LIFETIME_S = 12 * 3600
 TEXTS = ("tenant", "role", "sub")
 
@@ -65,7 +65,8 @@ def create_app(key: OKPKey, issuer: str) -> Starlette:
         if request.method == "GET":
             return HTMLResponse(chooser(request.url.query))
         try:
-            code = sign_ins.give_code(asked, str((await request.form()).get("sub", "")))
+            form = {name: str(value) for name, value in (await request.form()).items()}
+            code = sign_ins.give_code(asked, person_of(form))
         except RefusedError as error:
             return RedirectResponse(asked.back(error=error.error), 303)
         return RedirectResponse(asked.back(code=code), 303)

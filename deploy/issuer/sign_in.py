@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from deploy.issuer.people import PEOPLE, Person
+from deploy.issuer.people import PEOPLE, ROLES, Person
 
 CODE_LIVES_S = 60
 REFRESH_LIVES_S = 30 * 24 * 3600
@@ -80,9 +80,8 @@ class SignIns:
     codes: dict[str, tuple[Asked, Person, float]] = field(default_factory=dict)
     refreshes: dict[str, tuple[Person, str, float]] = field(default_factory=dict)
 
-    def give_code(self, asked: Asked, sub: str) -> str:
+    def give_code(self, asked: Asked, person: Person | None) -> str:
         """Return a code for a person, good once and for a minute; raises RefusedError for a stranger."""
-        person = PEOPLE.get(sub)
         if person is None:
             raise RefusedError("access_denied", "nobody of this name is known here")
         code = secrets.token_urlsafe(24)
@@ -132,11 +131,21 @@ class SignIns:
         }
 
 
+STYLE = (
+    ":root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}"
+    "body{max-width:34rem;margin:8vh auto;padding:0 1rem}"
+    "fieldset{border:1px solid #8886;border-radius:8px;margin:1rem 0;padding:.6rem 1rem 1rem}"
+    "legend{font-weight:600;padding:0 .4rem}"
+    "button,input,select{font:inherit;padding:.35rem .8rem;margin:.25rem .25rem .25rem 0}"
+)
+
+
 def chooser(query: str) -> str:
     """Return the page on which to choose a person; `query` comes back with the choice."""
     tenants: dict[str, list[Person]] = {}
     for person in PEOPLE.values():
         tenants.setdefault(person.tenant, []).append(person)
+    action = f"/authorize?{html.escape(query)}"
     blocks = "".join(
         f"<fieldset><legend>{html.escape(tenant)}</legend>"
         + "".join(
@@ -146,9 +155,15 @@ def chooser(query: str) -> str:
         + "</fieldset>"
         for tenant, people in tenants.items()
     )
+    roles = "".join(f"<option>{role}</option>" for role in ROLES)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width"><title>Development sign-in</title>'
+        f"<style>{STYLE}</style>"
         "<h1>Who are you?</h1><p>This issuer is for development: it asks for no password.</p>"
-        f'<form method="post" action="/authorize?{html.escape(query)}">{blocks}</form></html>'
+        f'<form method="post" action="{action}">{blocks}</form>'
+        f'<form method="post" action="{action}"><fieldset><legend>another tenant</legend>'
+        '<input name="tenant" aria-label="Tenant" placeholder="tenant" required maxlength="128"> '
+        f'<select name="role" aria-label="Role">{roles}</select> <button>Go on</button>'
+        "</fieldset></form></html>"
     )

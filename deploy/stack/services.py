@@ -4,7 +4,7 @@ import base64
 import json
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,9 +43,11 @@ SERVICES = (
     Service("training-svc", master_key=True, catalogue=True),
     Service("agent-svc", master_key=True, catalogue=True),
 )
+"""Those with an API."""
 CONSOLE = Service("console-svc", master_key=True)
-"""The web pages; not part of the stack yet."""
-BY_NAME = {service.name: service for service in (*SERVICES, CONSOLE)}
+"""The web pages over the others' APIs."""
+ALL = (CONSOLE, *SERVICES)
+BY_NAME = {service.name: service for service in ALL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,13 @@ class Surroundings:
         if service.catalogue and self.catalogue:
             env["CATALOGUE"] = str(self.catalogue)
         return {f"MORTARBOARD_{key}": value for key, value in env.items()}
+
+
+def console_addresses(public_url: str, url: Callable[[str], str]) -> dict[str, str]:
+    """The console's settings of where it is, and where the services are, which `url` tells by name."""
+    places = {"PUBLIC_URL": public_url}
+    places |= {f"{one.name.removesuffix('-svc').upper()}_URL": url(one.name) for one in SERVICES}
+    return {f"MORTARBOARD_{key}": value for key, value in places.items()}
 
 
 def simulated_catalogue(address: str) -> str:

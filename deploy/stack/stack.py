@@ -15,12 +15,20 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from deploy.stack import files, state
+from deploy.stack import assets, files, state
 from deploy.stack.databases import Databases
 from deploy.stack.ports import refuse_taken
 from deploy.stack.processes import Process, ProcessError, http_ok, port_answers
 from deploy.stack.servers import Servers
-from deploy.stack.services import BY_NAME, SERVICES, Secrets, Surroundings, local_catalogue
+from deploy.stack.services import (
+    ALL,
+    BY_NAME,
+    CONSOLE,
+    Secrets,
+    Surroundings,
+    console_addresses,
+    local_catalogue,
+)
 from deploy.stack.settings import ROOT, StackSettings
 from deploy.stack.topics import create_topics
 
@@ -126,7 +134,11 @@ class Stack:
         """Begin with Kafka and the database; return what services have to wait for."""
         if self.settings.mode == "local":
             self._servers = Servers(self.settings, self._say)
-        return [group.create_task(self._start_kafka()), group.create_task(self._start_postgres())]
+        parts = (self._start_kafka(), self._start_postgres(), self._build_assets())
+        return [group.create_task(part) for part in parts]
+
+    async def _build_assets(self) -> None:
+        await asyncio.to_thread(assets.build, self.settings, self._say)
 
     async def _start_kafka(self) -> None:
         await self._launch("kafka")
@@ -152,10 +164,12 @@ class Stack:
     async def _start_services(self, group: asyncio.TaskGroup, first: list[Awaitable[None]]) -> None:
         await asyncio.gather(*first)
         ports = self.settings.ports
-        for service in SERVICES:
+        for service in ALL:
             own = self.surroundings.environment(
                 service.name, http_port=ports[service.name], ops_port=ports[f"{service.name}-ops"]
             )
+            if service is CONSOLE:
+                own |= console_addresses(self.url(service.name), self.url)
             self._add(service.name, service.command, own)
             group.create_task(self._launch(service.name))
 

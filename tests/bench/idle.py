@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from deploy.stack.services import SERVICES
+from deploy.stack.services import ALL
 from deploy.stack.settings import from_environment
 from tests.bench._stage import result
 from tests.harness import ROOT, free_port
@@ -56,7 +56,7 @@ def _memory() -> dict[str, float]:
     found: dict[str, float] = {}
     for process in psutil.process_iter(["cmdline", "memory_info"]):
         command: list[str] = process.info["cmdline"] or []
-        for service in SERVICES:
+        for service in ALL:
             if command[-1:] == [service.package]:
                 found[service.name] = round(process.info["memory_info"].rss / 1_000_000, 1)
     return found

@@ -23,9 +23,8 @@ class Launcher:
 
     def __init__(self, folder: Path) -> None:
         self.run_folder = folder
-        ports = {
-            port_setting(name): str(port) for name, port in zip(DEFAULT_PORTS, free_ports(13), strict=True)
-        }
+        free = free_ports(len(DEFAULT_PORTS))
+        ports = {port_setting(name): str(port) for name, port in zip(DEFAULT_PORTS, free, strict=True)}
         self.env = {**os.environ, **ports, "MORTARBOARD_RUN": str(folder)}
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:

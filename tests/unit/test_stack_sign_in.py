@@ -111,7 +111,23 @@ def test_a_code_grows_old() -> None:
         return "signed"
 
     sign_ins = SignIns(ISSUER, ("dialog-svc",), sign, clock=lambda: now[0])
-    code = sign_ins.give_code(Asked.of(ASKED), "olga")
+    code = sign_ins.give_code(Asked.of(ASKED), PEOPLE["olga"])
     now[0] += CODE_LIVES_S + 1
     with pytest.raises(RefusedError):
         sign_ins.token(FORM | {"code": code})
+
+
+async def test_somebody_of_any_other_tenant_can_sign_in(client: httpx.AsyncClient) -> None:
+    other = {"tenant": " demo-12 ", "role": "editor"}
+    answer = await client.post("/authorize", params=ASKED, data=other)
+    back = parse_qs(urlsplit(answer.headers["location"]).query)
+    tokens = (await client.post("/token", data=FORM | {"code": back["code"][0]})).raise_for_status().json()
+    keys = KeySet.import_key_set((await client.get("/.well-known/jwks.json")).json())
+    told = jwt.decode(tokens["access_token"], keys, algorithms=["EdDSA"]).claims
+    assert (told["sub"], told["tenant"], told["role"]) == ("dev-editor", "demo-12", "editor")
+
+
+@pytest.mark.parametrize("form", [{"tenant": "", "role": "owner"}, {"tenant": "t", "role": "root"}, {}])
+async def test_nobody_signs_in_as_what_there_is_not(client: httpx.AsyncClient, form: dict[str, str]) -> None:
+    answer = await client.post("/authorize", params=ASKED, data=form)
+    assert parse_qs(urlsplit(answer.headers["location"]).query)["error"] == ["access_denied"]
