@@ -89,6 +89,13 @@ def _stack_commands(add: Adder) -> None:
     up.add_argument("--fresh", action="store_true", help="forget the data of earlier runs first")
     down = add("down", "stop the stack, or what a killed launcher left of it", "up", "down")
     down.add_argument("--wipe", action="store_true", help="also remove its data")
+    seed = add("seed", "fill the running stack with data to look at", "seed")
+    seed.add_argument("what", choices=("states",), help="states: every state that a page can show")
+    shots = add(
+        "screenshots", "photograph every page, in both languages, light and dark, into docs/", "screenshots"
+    )
+    shots.add_argument("--into", help="another folder")
+    shots.add_argument("--only", help="only the pages whose name contains this")
     add("status", "processes with pid, port, health and memory", "status")
     add("retention", "what is kept for a time only: how much of it, and what goes next", "retention")
     logs = add("logs", "show the log of a process", "logs")

@@ -16,7 +16,6 @@ from contracts.event import Event
 from contracts.topics import TOPICS, message_key
 from contracts.training import TrainingStatus
 from deploy.demo.dialogs import Dialog, DialogsError
-from deploy.stack.services import Surroundings
 
 SOURCE = "/chat-backend"
 HEARD = (DialogCompleted, TrainingStatus, AgentRouted)
@@ -32,18 +31,17 @@ class SilenceError(Exception):
 class ChatBackend:
     """A chat backend of one tenant."""
 
-    def __init__(self, surroundings: Surroundings, tenant: str) -> None:
+    def __init__(self, kafka_bootstrap: str, tenant: str) -> None:
         self._tenant = tenant
-        self._prefix = surroundings.topic_prefix
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=surroundings.kafka_bootstrap,
+            bootstrap_servers=kafka_bootstrap,
             enable_idempotence=True,
             linger_ms=5,
             max_request_size=LARGEST,
         )
         self._consumer = AIOKafkaConsumer(
-            *(self._prefix + event.TOPIC for event in HEARD),
-            bootstrap_servers=surroundings.kafka_bootstrap,
+            *(event.TOPIC for event in HEARD),
+            bootstrap_servers=kafka_bootstrap,
             isolation_level="read_committed",
             max_partition_fetch_bytes=LARGEST,
         )
@@ -61,18 +59,23 @@ class ChatBackend:
         await self._consumer.stop()
         await self._producer.stop()
 
-    async def publish(self, dialogs: Sequence[Dialog], sent: Callable[[], None]) -> None:
-        """Publish dialogs at once, the events of each in order; `sent` is called after each dialog."""
+    async def publish(
+        self, dialogs: Sequence[Dialog], sent: Callable[[], None], *, apart: timedelta = timedelta()
+    ) -> None:
+        """Publish dialogs at once, the events of each in order; `sent` is called after each dialog.
+
+        The last one ended just now, each other `apart` before the next.
+        """
         pending: list[asyncio.Future[object]] = []
-        for dialog in dialogs:
-            for event in events_of(dialog, datetime.now(UTC)):
+        for place, dialog in enumerate(dialogs, 1):
+            for event in events_of(dialog, datetime.now(UTC) - apart * (len(dialogs) - place)):
                 pending.append(await self._send(event))
             sent()
         await asyncio.gather(*pending)
 
     async def _send(self, event: Event) -> "asyncio.Future[object]":
         future: asyncio.Future[object] = await self._producer.send(
-            self._prefix + event.TOPIC,
+            event.TOPIC,
             event.body(),
             key=message_key(self._tenant, event.key()),
             headers=encode_headers(new_headers(event, tenant=self._tenant, source=SOURCE)),
@@ -87,16 +90,15 @@ class ChatBackend:
                     record = await self._consumer.getone()
             except TimeoutError:
                 raise SilenceError(f"no {what} within {patience:.0f} s: ./dev logs, ./dev dlt list") from None
-            topic = record.topic.removeprefix(self._prefix)
-            received = decode(record, TOPICS[topic].max_message_bytes)
+            received = decode(record, TOPICS[record.topic].max_message_bytes)
             if received.tenant == self._tenant:
                 yield received
 
 
 @asynccontextmanager
-async def chat_backend(surroundings: Surroundings, tenant: str) -> AsyncIterator[ChatBackend]:
+async def chat_backend(kafka_bootstrap: str, tenant: str) -> AsyncIterator[ChatBackend]:
     """A connected chat backend."""
-    backend = ChatBackend(surroundings, tenant)
+    backend = ChatBackend(kafka_bootstrap, tenant)
     try:
         await backend.start()
         yield backend

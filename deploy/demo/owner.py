@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
@@ -40,27 +40,32 @@ class Owner:
     async def call(
         self, method: str, service: str, path: str, body: Any = None, **headers: str
     ) -> httpx.Response:
-        """One call; raises RefusedError with the problem's own words unless it succeeds."""
+        """One call with a body as JSON, or as it is if it is bytes.
+
+        Raises RefusedError with the problem's own words unless it succeeds.
+        """
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = await self._http.request(method, self._urls[service] + path, json=body, headers=named)
+        sent = {"content": body} if isinstance(body, bytes) else {"json": body}
+        answer = await self._http.request(method, self._urls[service] + path, headers=named, **sent)
         if not self.quiet:
             self._show.call(method, service, path, answer.status_code)
         if answer.is_error:
             raise RefusedError(f"{method} {path}: {answer.status_code} {_reason(answer)}")
         return answer
 
-    async def put_agent(self, like: Dialog, key: str) -> None:
-        """Make the agent of a dialog, and give it a provider key."""
+    async def put_agent(self, like: Dialog, key: str, name: str = "") -> None:
+        """Make the agent of a dialog, and give it a provider key, if there is one."""
         path = f"/v1/agents/{quote(like.agent_id, safe='')}"
         definition = {
-            "name": like.agent_id.capitalize(),
+            "name": name or like.agent_id.capitalize(),
             "prompt": like.prompt,
             "tools": [tool.model_dump(mode="json") for tool in like.tools],
             "base_model": BASE_MODEL,
             "provider": PROVIDER,
         }
         await self.call("PUT", "agent-svc", path, definition)
-        await self.call("PUT", "agent-svc", f"{path}/keys/{PROVIDER}", {"key": key})
+        if key:
+            await self.call("PUT", "agent-svc", f"{path}/keys/{PROVIDER}", {"key": key})
 
     async def ask(self, agent_id: str, question: str) -> tuple[str, str]:
         """Ask the agent through the gateway; its answer and the model that gave it."""
@@ -86,13 +91,17 @@ class Owner:
 
     async def make_example(self, dialog: Dialog, revision: int) -> None:
         """Press the cap on a dialog, put its wrong answers right, save."""
+        await self.call("POST", "dataset-svc", f"{await self.open_example(dialog, revision)}/save")
+
+    async def open_example(self, dialog: Dialog, revision: int) -> str:
+        """Press the cap on a dialog, put its wrong answers right; the example's path."""
         dataset = await self.dataset_of(dialog.agent_id)
         wanted = {"dialog_id": dialog.dialog_id, "revision": revision}
         opened = await self.call("POST", "dataset-svc", f"/v1/datasets/{dataset}/examples", wanted)
         path = f"/v1/examples/{opened.json()['id']}"
         if opened.status_code == httpx.codes.ACCEPTED or dialog.corrections:
             await self._correct(path, await self._read_example(path), dialog)
-        await self.call("POST", "dataset-svc", f"{path}/save")
+        return path
 
     async def _correct(self, path: str, seen: httpx.Response, dialog: Dialog) -> None:
         edits = [
@@ -117,12 +126,21 @@ class Owner:
             raise RefusedError(f"version {version['version']} is {version['state']}: {version['failure']}")
         return int(version["version"])
 
-    async def train(self, dataset: str, version: int) -> str:
-        """Start training; the id of the run."""
+    async def train(self, dataset: str, version: int, **settings: Any) -> str:
+        """Start training; the id of the run. `settings` add to the demo's, or replace them."""
         path = f"/v1/datasets/{dataset}/versions/{version}/train"
-        settings = {"base_model": BASE_MODEL, "provider": PROVIDER, "suffix": "demo"}
+        settings = {"base_model": BASE_MODEL, "provider": PROVIDER, "suffix": "demo"} | settings
         started = await self.call("POST", "dataset-svc", path, settings, Idempotency_Key=str(uuid.uuid4()))
         return str(started.json()["run_id"])
+
+    async def run_until(self, run_id: str, statuses: Collection[str], seconds: float) -> None:
+        """Wait until a run has one of these statuses; raises RefusedError after `seconds`."""
+        status, deadline = "", asyncio.get_running_loop().time() + seconds
+        while status not in statuses:
+            if asyncio.get_running_loop().time() > deadline:
+                raise RefusedError(f"run {run_id} is {status}, not {' or '.join(sorted(statuses))}")
+            await asyncio.sleep(LOOK_AGAIN_S)
+            status = (await self.call("GET", "training-svc", f"/v1/runs/{run_id}")).json()["status"]
 
     async def activate(self, agent_id: str, run_id: str) -> None:
         """Put the model of a run into service."""

@@ -72,9 +72,10 @@ def create_app(key: OKPKey, issuer: str) -> Starlette:
         return RedirectResponse(asked.back(code=code), 303)
 
     async def token(request: Request) -> JSONResponse:
-        if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        await request.body()  # read once: `curl -d` calls JSON a form, too
+        form = {name: str(value) for name, value in (await request.form()).items()}
+        if "grant_type" in form:
             try:
-                form = {name: str(value) for name, value in (await request.form()).items()}
                 return JSONResponse(sign_ins.token(form), headers={"Cache-Control": "no-store"})
             except RefusedError as error:
                 refusal = {"error": error.error, "error_description": str(error)}

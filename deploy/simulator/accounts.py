@@ -5,8 +5,14 @@ Keys that differ only in what follows a `~` open the same account, as an organis
 
 import hashlib
 from dataclasses import dataclass
+from typing import Literal
 
 from deploy.simulator import errors
+
+Manner = Literal["", "slow", "poor", "narrow"]
+MANNERS: dict[str, Manner] = {"sk-slow-": "slow", "sk-poor-": "poor", "sk-narrow-": "narrow"}
+"""How a key begins whose account behaves as real ones sometimes do, for trying out what that looks like."""
+SLOWER = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +20,13 @@ class Account:
     """One key's owner. The key itself is never stored."""
 
     id: str
+    manner: Manner = ""
+    """`slow`: its jobs take `SLOWER` times as long; `poor`: no money for one; `narrow`: no files."""
+
+    @property
+    def pace(self) -> float:
+        """What the speed of its jobs is multiplied with."""
+        return 1 / SLOWER if self.manner == "slow" else 1.0
 
     @property
     def organisation(self) -> str:
@@ -28,7 +41,8 @@ class Account:
 
 def account_of_key(key: str) -> Account:
     """The account that a key opens."""
-    return Account(hashlib.sha256(b"simulator:" + key.partition("~")[0].encode()).hexdigest()[:24])
+    manner: Manner = next((manner for begins, manner in MANNERS.items() if key.startswith(begins)), "")
+    return Account(hashlib.sha256(b"simulator:" + key.partition("~")[0].encode()).hexdigest()[:24], manner)
 
 
 def bearer(header: str | None) -> str | None:

@@ -47,7 +47,7 @@ REFUSALS = {
 }
 
 
-def refusal(name: str, *, retry_after: float | None, model: str = "model") -> ApiError:
+def refusal(name: str, *, retry_after: float | None = None, model: str = "model") -> ApiError:
     """The error that a fault answers with."""
     if name == "model_not_ready":
         return no_model(model)

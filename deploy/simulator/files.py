@@ -13,6 +13,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from deploy.simulator import errors
 from deploy.simulator.accounts import Account
+from deploy.simulator.fault_answers import refusal
 from deploy.simulator.job_objects import settle
 from deploy.simulator.posing import pose_of
 from deploy.simulator.records import FileRecord
@@ -43,6 +44,8 @@ def file_object(file: FileRecord, *, settled: bool = True) -> dict[str, object]:
 async def create_file(request: Request) -> Response:
     """POST /files: multipart with `file`, `purpose` and optionally `expires_after`."""
     account, sim = caller(request), simulator(request)
+    if account.manner == "narrow":
+        raise refusal("missing_scope")
     async with request.form(max_files=1) as form:
         upload, purpose = form.get("file"), form.get("purpose")
         if not isinstance(upload, UploadFile):

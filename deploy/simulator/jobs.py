@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from deploy.simulator import errors, job_requests, lifecycle, progress
 from deploy.simulator.accounts import Account
 from deploy.simulator.catalogue import BASE_MODELS
+from deploy.simulator.fault_answers import refusal
 from deploy.simulator.files import is_settled
 from deploy.simulator.job_objects import job_object, settle
 from deploy.simulator.poses import Pose
@@ -28,6 +29,8 @@ ACTIONS = {"cancel": lifecycle.cancel, "pause": lifecycle.pause, "resume": lifec
 async def create_job(request: Request) -> Response:
     """POST /fine_tuning/jobs."""
     account, sim, body = caller(request), simulator(request), await json_body(request)
+    if account.manner == "poor":
+        raise refusal("insufficient_quota")
     settle(sim, account)
     pose = pose_of(request)
     asked = _asked_job(sim, account, body, pose)
@@ -60,7 +63,7 @@ def _asked_job(sim: Simulator, account: Account, body: dict[str, Any], pose: Pos
         seed=secrets.randbelow(HIGHEST_SEED) if seed is None else seed,
         metadata=job_requests.metadata(body),
         asked=asked,
-        stages=lifecycle.stages_at(sim.speed),
+        stages=lifecycle.stages_at(sim.speed * account.pace),
         plan=job_requests.plan(asked, 0, 0),
         root=root,
         tuned_name=pose.tuned_name,

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from deploy.simulator import errors
+from deploy.simulator.fault_answers import refusal
 from deploy.simulator.files import check_purpose, check_training_start, file_object
 from deploy.simulator.posing import pose_of
 from deploy.simulator.records import FileRecord, UploadRecord
@@ -42,6 +43,8 @@ async def create_upload(request: Request) -> Response:
     account, sim, body = caller(request), simulator(request), await json_body(request)
     if not pose_of(request).uploads:
         raise errors.no_route("POST", request.url.path)
+    if account.manner == "narrow":
+        raise refusal("missing_scope")
     filename, purpose, size = (
         text(body, "filename"),
         text(body, "purpose"),

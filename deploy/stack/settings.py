@@ -26,8 +26,8 @@ DEFAULT_PORTS = {
     "agent-svc-ops": 18204,
 }
 MODES = ("local", "external")
-DATA_NAMES = ("data", "demo")
-"""Folders of data below the run folder: of `up`, and of the demo."""
+DATA_NAMES = ("data", "demo", "screenshots")
+"""Folders of data below the run folder: of `up`, the demo, and of what is photographed."""
 
 
 class SettingsError(Exception):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,18 +11,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 
 from contracts.chat import ChatMessage, DialogEnded, DialogRatedInChat, MessagePosted
 from contracts.event import Event
+from deploy.seed.browser import browser
 from deploy.stack import assets
 from deploy.stack.services import Surroundings
 from deploy.stack.settings import from_environment
 from tests.e2e.world import SECRET, Loop, loop_world
 from tests.harness import Running, console_service, now, publish, publisher, until
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 HOSTILE = (
     "<img src=x onerror=alert(1)> \u202egnp.exe\u202c a\u200bb <script>alert(2)</script> " + "x" * 100_000
 )
@@ -41,14 +38,6 @@ FUNCTION = {
 MODEL = "gpt-4o-mini-2024-07-18"
 DIALOGS = 62
 PROMPT = "You answer for a flower shop. Be brief and kind; never promise a day of delivery."
-
-
-def chromium() -> str:
-    """Where the browser is; a run without one fails, since a skipped proof proves nothing."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.fail("no browser: apt-get install chromium", pytrace=False)
-    return found
 
 
 @dataclass
@@ -108,18 +97,14 @@ class Console:
 @asynccontextmanager
 async def console_world(surroundings: Surroundings, folder: Path) -> AsyncIterator[Console]:
     """Everything running and filled."""
-    path = chromium()
     modules = assets.build(from_environment())
     async with loop_world(surroundings, folder) as loop:
         addresses = {name: one.url for name, one in loop.services.items()}
         async with console_service(loop.surroundings, loop.logs, addresses) as running:
             await fill(loop)
-            async with async_playwright() as playwright:
-                flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-                browser = await playwright.chromium.launch(executable_path=path, args=flags)
+            async with browser() as running_browser:
                 axe = (modules / "axe-core" / "axe.min.js").read_text()
-                yield Console(loop, running, browser, axe=axe)
-                await browser.close()
+                yield Console(loop, running, running_browser, axe=axe)
 
 
 async def fill(loop: Loop) -> None:

@@ -221,3 +221,24 @@ async def test_faults_are_counted_cleared_and_hide_the_key(
 def test_a_mistaken_fault_is_refused(simulator: RunningSimulator, body: dict[str, object]) -> None:
     with pytest.raises(HTTPError, match="400"):
         simulator.admin("POST", "faults", body)
+
+
+async def test_what_a_key_begins_with_says_how_its_account_behaves(tmp_path: Path) -> None:
+    now = [1_800_000_000.0]
+    with RunningSimulator(tmp_path, speed=100, clock=lambda: now[0]) as simulator:
+
+        def opened(key: str) -> AsyncOpenAI:
+            return AsyncOpenAI(api_key=key, base_url=simulator.base_url, max_retries=0)
+
+        async with opened("sk-one") as usual, opened("sk-slow-one") as slow:
+            jobs = [(client, (await create(client)).id) for client in (usual, slow)]
+            now[0] += 0.5
+            states = [(await client.fine_tuning.jobs.retrieve(job)).status for client, job in jobs]
+            assert states == ["succeeded", "validating_files"]
+        async with opened("sk-poor-one") as poor:
+            with pytest.raises(openai.RateLimitError) as no_money:
+                await create(poor)
+            assert no_money.value.code == "insufficient_quota"
+        async with opened("sk-narrow-one") as narrow:
+            with pytest.raises(openai.AuthenticationError, match="Missing scopes"):
+                await upload(narrow)

@@ -56,6 +56,10 @@ async def test_the_life_of_a_stack(launcher: Launcher) -> None:
     assert first.returncode == 0, first.stdout + first.stderr
     assert launcher.command("status").returncode == 0
 
+    seeded = launcher.command("seed", "states")
+    assert seeded.returncode == 0, seeded.stdout + seeded.stderr
+    assert "everything is there" in seeded.stdout
+
     second = launcher.command("up")
     assert second.returncode == 1
     assert "already runs" in second.stderr
@@ -76,6 +80,7 @@ async def test_the_life_of_a_stack(launcher: Launcher) -> None:
     assert down.returncode == 0, down.stdout
     assert not any(entry.alive for entry in [last.launcher, *last.processes.values()])
     assert launcher.command("status").returncode == 3
+    assert launcher.command("seed", "states").returncode == 3
 
 
 def test_a_taken_port_is_named_before_anything_starts(launcher: Launcher) -> None:

@@ -131,3 +131,10 @@ async def test_somebody_of_any_other_tenant_can_sign_in(client: httpx.AsyncClien
 async def test_nobody_signs_in_as_what_there_is_not(client: httpx.AsyncClient, form: dict[str, str]) -> None:
     answer = await client.post("/authorize", params=ASKED, data=form)
     assert parse_qs(urlsplit(answer.headers["location"]).query)["error"] == ["access_denied"]
+
+
+async def test_json_is_a_request_for_a_token_whatever_it_is_called(client: httpx.AsyncClient) -> None:
+    for kind in ("application/json", "application/x-www-form-urlencoded", "text/plain"):
+        asked = b'{"tenant": "acme", "role": "owner"}'
+        answer = await client.post("/token", content=asked, headers={"Content-Type": kind})
+        assert answer.status_code == 200, answer.text
