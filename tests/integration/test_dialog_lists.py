@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from uuid_utils.compat import uuid7
 
-from contracts.chat import DialogEnded, DialogRatedInChat
+from contracts.chat import DialogEnded, DialogRatedInChat, MessagePosted
 from contracts.datasets import DatasetChanged
 from contracts.event import Event
 from deploy.stack.services import Surroundings
@@ -52,6 +52,18 @@ FILTERS: list[tuple[dict[str, Any], list[str]]] = [
     ({"sort": "longest"}, ["called", "plain", "tested", "ended"]),
     ({"sort": "shortest"}, ["ended", "tested", "plain", "called"]),
 ]
+
+
+async def test_a_list_tells_what_the_client_began_with(surroundings: Surroundings, dialog_svc: Any) -> None:
+    parts = [{"type": "image_url", "image_url": {"url": "u"}}, {"type": "text", "text": "Look"}]
+    shown = said("shown", 3).model_dump(mode="json")
+    shown["message"]["content"] = parts
+    async with publisher(surroundings) as producer:
+        greeted = [said("greeted", 0, "assistant"), said("greeted", 1, text="Ф" * 300), said("greeted", 2)]
+        others = [MessagePosted.model_validate(shown), said("silent", 4, "assistant")]
+        await publish(producer, surroundings, [*greeted, *others])
+    openings = {one["dialog_id"]: one["opening"] for one in await listed(dialog_svc, 3)}
+    assert openings == {"greeted": "Ф" * 200, "shown": "Look", "silent": None}
 
 
 async def test_every_filter_and_order(surroundings: Surroundings, dialog_svc: Any) -> None:

@@ -18,6 +18,8 @@ SCOPES = {
     "GET /v1/dialogs/counts": "dialogs:read",
     "GET /v1/dialogs/ratings": "dialogs:read",
 }
+OPENING = 200
+"""Characters of what a dialog began with."""
 
 
 class RatingsAsked(Facts):
@@ -41,12 +43,14 @@ def add_lists(routes: APIRouter, database: Database) -> None:
                 transaction.connection, page.search(), page.sort, after, page.limit + 1
             )
             lag = await store.listing_lag(transaction.connection)
-        items, following = rows[: page.limit], None
+            items = rows[: page.limit]
+            said = await store.openings(transaction.connection, caller.tenant, items, OPENING)
+        following = None
         if len(rows) > page.limit:
             value = items[-1]["last_at" if page.sort in ("newest", "oldest") else "message_count"]
             following = make_cursor(page.sort, value, items[-1]["dialog_id"])
         return {
-            "items": [views.listed(row) for row in items],
+            "items": [views.listed(row, said.get(row["dialog_id"])) for row in items],
             "next_cursor": following,
             "listing_lag_seconds": round(lag.total_seconds(), 3),
         }

@@ -14,10 +14,11 @@ from dialog_svc.usecases.find_dialogs import Count
 from dialog_svc.usecases.publish_dialog import nodes_of
 
 
-def listed(row: Row) -> dict[str, Any]:
-    """Return a dialog as lists show it."""
+def listed(row: Row, opening: str | None) -> dict[str, Any]:
+    """Return a dialog as lists show it; `opening` is what the client said first, if that is still there."""
     return {
         **_head(row),
+        "opening": opening,
         "open": row["open"],
         "models": row["models"],
         "has_functions": row["has_functions"],

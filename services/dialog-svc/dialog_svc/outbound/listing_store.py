@@ -32,6 +32,34 @@ async def search_dialogs(
     )
 
 
+async def openings(
+    connection: Connection, tenant: str, dialogs: Sequence[Record], most: int
+) -> dict[str, str]:
+    """Return the first `most` characters of what the client said first in each of the listed dialogs.
+
+    Text lies on shelves only, so what has reached its age there is not told here either.
+    """
+    rows = await connection.fetch(
+        """
+        SELECT w.dialog_id, left(CASE jsonb_typeof(m.content)
+            WHEN 'string' THEN m.content #>> '{}'
+            ELSE jsonb_path_query_first(m.content, '$[*] ? (@.type == "text").text') #>> '{}'
+        END, $4) AS opening
+        FROM unnest($2::text[], $3::int[]) AS w (dialog_id, shelf)
+        CROSS JOIN LATERAL (
+            SELECT s.message -> 'content' AS content FROM messages s
+            WHERE s.tenant_id = $1 AND s.dialog_id = w.dialog_id AND s.shelf = w.shelf AND s.role = 'user'
+            ORDER BY s.position LIMIT 1
+        ) AS m
+        """,
+        tenant,
+        [row["dialog_id"] for row in dialogs],
+        [row["shelf"] for row in dialogs],
+        most,
+    )
+    return {row["dialog_id"]: row["opening"] for row in rows if row["opening"]}
+
+
 async def count_dialogs(
     connection: Connection, filters: Sequence[Filter], query: str | None, most: int
 ) -> list[int]:
