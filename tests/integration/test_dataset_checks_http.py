@@ -125,6 +125,8 @@ async def test_other_functions_block_until_they_are_mended_or_excluded(
     body = {"exclude": [examples[11]]}
     frozen = await api.post(f"/v1/datasets/{dataset}/versions", json=body)
     assert (frozen.status_code, frozen.json()["examples"]) == (201, 11), frozen.text
+    files = frozen.json()["manifest"]["files"]
+    assert split["training"]["tokens"] == files["training"]["tokens"]
 
     async def train() -> Any:
         return await answered(api, f"/v1/datasets/{dataset}/versions/1/train")

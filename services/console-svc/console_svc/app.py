@@ -9,7 +9,23 @@ from fastapi import APIRouter, FastAPI
 from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
 from console_svc.domain.live import Hub
-from console_svc.inbound import agent_edit, agents, cap, dialogs, home, live, sign_in_pages
+from console_svc.inbound import (
+    agent_edit,
+    agents,
+    cap,
+    dialogs,
+    home,
+    live,
+    near_duplicates,
+    sign_in_pages,
+    suggestions,
+    training_start,
+    tuning,
+    tuning_bulk,
+    tuning_examples,
+    version_files,
+    versions,
+)
 from console_svc.inbound.asking import Asking, add_refusals
 from console_svc.inbound.guard import Guard
 from console_svc.inbound.static import static_files
@@ -38,6 +54,11 @@ def compose(surroundings: Surroundings) -> Parts:
     agent_edit.add_pages(router, Asking(backends))
     dialogs.add_pages(router, Asking(backends))
     cap.add_pages(router, Curation(backends))
+    for area in (
+        tuning, tuning_examples, tuning_bulk, suggestions, near_duplicates, training_start, version_files,
+        versions,
+    ):  # fmt: skip
+        area.add_pages(router, Asking(backends))
     live.add_live(router, hub, desk)
     pages.include_router(router)
     return Parts(

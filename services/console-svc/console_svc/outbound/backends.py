@@ -64,6 +64,21 @@ class Backends:
             return answer
         raise _refusal(answer)
 
+    async def download(
+        self, session: Session, language: str, name: Name, path: str, **more: Any
+    ) -> httpx.Response:
+        """Return an answer whose body is still to come, to be passed on and closed; raises Refusal."""
+        headers = {"Authorization": f"Bearer {session.tokens.access}", "Accept-Language": language}
+        asked = self._http.build_request("GET", self._urls[name] + path, headers=headers, **more)
+        try:
+            answer = await self._http.send(asked, stream=True)
+            if answer.is_success:
+                return answer
+            await answer.aread()
+        except httpx.HTTPError:
+            raise Refusal(503, "service_silent", "") from None
+        raise _refusal(answer)
+
     async def close(self) -> None:
         """Let connections go."""
         await self._http.aclose()

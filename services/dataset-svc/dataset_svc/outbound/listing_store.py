@@ -41,12 +41,15 @@ MATCHES = """
         ) said WHERE strpos(lower(words), lower($3 ->> 'q')) > 0))
 """
 """Whether an example `e` matches the filter in $3."""
-OPENING = """(
-    SELECT left(words, 160) FROM (
-        SELECT coalesce(c ->> 'text', CASE jsonb_typeof(c) WHEN 'string' THEN c #>> '{}' END) AS words
-        FROM jsonb_path_query(e.draft, '$[*] ? (@.role == "user").content[*]') c
-    ) said WHERE words <> '' LIMIT 1)"""
-"""The words with which the client begins in the working copy of an example `e`."""
+
+
+def opening(messages: str) -> str:
+    """Return the SQL of the words with which the client begins; `messages` is an expression."""
+    return f"""(
+        SELECT left(words, 160) FROM (
+            SELECT coalesce(c ->> 'text', CASE jsonb_typeof(c) WHEN 'string' THEN c #>> '{{}}' END) AS words
+            FROM jsonb_path_query({messages}, '$[*] ? (@.role == "user").content[*]') c
+        ) said WHERE words <> '' LIMIT 1)"""  # noqa: S608 -- called with literals
 
 
 async def list_examples(
@@ -58,12 +61,12 @@ async def list_examples(
         SELECT e.id, e.dialog_id, e.branch, e.source, e.state, e.draft_revision, e.saved_revision,
             e.saved_draft, e.teaches, e.answers, e.rating, e.note, e.tags, e.copied_example_id,
             e.copied_revision, e.copied_dialog_id, e.changed_by, e.changed_at, e.created_at, r.tokens,
-            {OPENING} AS opening
+            {opening("e.draft")} AS opening
         FROM examples e LEFT JOIN example_revisions r
           ON r.tenant_id = e.tenant_id AND r.example_id = e.id AND r.revision = e.saved_revision
         WHERE e.tenant_id = $1 AND e.dataset_id = $2 AND e.id < $4 AND {MATCHES}
         ORDER BY e.id DESC LIMIT $5
-        """,  # noqa: S608 -- MATCHES and OPENING are literals
+        """,  # noqa: S608 -- all of it is literals
         tenant,
         dataset_id,
         wanted.columns(),
