@@ -15,6 +15,7 @@ from tests.harness import until
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 PATHS = (
     "/",
+    "/activity",
     "/agents",
     "/agents/shop",
     "/dialogs",
@@ -53,6 +54,36 @@ async def test_another_tenants_addresses_are_not_there(console: Console) -> None
         assert answer is not None
         assert answer.status == 200
         await expect(page.locator(".message .text")).to_have_text("Secret of Globex")
+
+
+async def test_the_first_page_leads_on_and_activity_tells_who_did_what(console: Console) -> None:
+    async with console.person("olga", "ru") as (page, _):
+        await page.goto(console.url)
+        step = page.locator("[aria-current=step]")
+        await expect(page.locator(".step.done").first).to_contain_text("Дайте агенту свой ключ")
+        await expect(step).to_have_count(1)
+        await step.locator("a").focus()
+        await page.goto(f"{console.url}/dialogs/order-050")
+        await page.get_by_role("button", name="Плохой").click()
+        await expect(page.get_by_role("button", name="Плохой")).to_have_attribute("aria-pressed", "true")
+        await page.get_by_role("link", name="Журнал").click()
+        did = page.locator(".did").filter(has_text="order-050")
+        await expect(did).to_contain_text("оценка диалога")
+        await expect(did).to_contain_text("olga")
+        await did.get_by_role("link").click()
+        await expect(page.locator("#reader h2")).to_have_text("order-050")
+        for rating in ("good", "bad") * 26:
+            body = {"rating": rating}
+            await console.loop.ok("dialog-svc", "PUT", "/v1/dialogs/order-051/rating", json=body)
+        await page.goto(f"{console.url}/activity")
+        await expect(page.locator(".did")).to_have_count(50)
+        await page.locator(".more").scroll_into_view_if_needed()
+        await expect(page.locator(".did").filter(has_text="order-050")).to_be_visible()
+    async with console.person("grace") as (page, _):
+        await page.goto(console.url)
+        await expect(page.locator("main h2")).to_have_text("There is no agent yet")
+        await page.goto(f"{console.url}/activity")
+        assert "order-050" not in await page.content()
 
 
 async def test_what_was_typed_outlives_the_session(console: Console) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from playwright.async_api import BrowserContext, Page
@@ -16,6 +17,14 @@ from tests.browser.world import FUNCTION, MODEL, PROMPT, Console, said
 from tests.harness import publish, publisher, until
 
 HOSTILE = "<b onmouseover=alert(1)>Розы</b> \u202egnp.exe"
+NEAR = [
+    (
+        f"When do the white roses that I asked for on Sunday come to my house in the old town{end}",
+        "They come at noon on Monday, as we agreed, together with the vase, the card and the ribbon.",
+    )
+    for end in ("?", ", please?", " then?")
+]
+"""Three that say nearly the same."""
 SOON = "They come at noon."
 
 
@@ -131,12 +140,34 @@ async def suggest(garden: Garden, count: int) -> None:
     async with publisher(garden.console.loop.surroundings) as producer:
         await publish(producer, garden.console.loop.surroundings, events, tenant=garden.name)
     for number in range(count):
-        await until(lambda number=number: _selected(garden, f"{garden.name}-bad-{number}"))
+        await until(partial(_selected, garden, f"{garden.name}-bad-{number}"))
 
     async def all_there() -> bool:
         return bool((await garden.data("GET", "/suggestions"))["total"] == count)
 
     await until(all_there)
+
+
+async def take_dialog(garden: Garden, dialog: str, words: str) -> None:
+    """A dialog that becomes a saved example."""
+    turns = (("user", words), ("assistant", "I will, and here is what happens then."))
+    events: list[Event] = [
+        said(dialog, place, role, text).model_copy(update={"agent_id": garden.name})
+        for place, (role, text) in enumerate(turns)
+    ]
+    surroundings = garden.console.loop.surroundings
+    async with publisher(surroundings) as producer:
+        await publish(producer, surroundings, events, tenant=garden.name)
+    await until(lambda: _selected(garden, dialog))
+    body = {"dialog_id": dialog, "revision": 1}
+    example = (await garden.data("POST", "/examples", json=body))["id"]
+
+    async def arrived() -> bool:
+        found = await garden.ok("dataset-svc", "GET", f"/v1/examples/{example}")
+        return bool(found["state"] == "draft")
+
+    await until(arrived)
+    await garden.ok("dataset-svc", "POST", f"/v1/examples/{example}/save")
 
 
 async def _selected(garden: Garden, dialog: str) -> bool:

@@ -165,7 +165,7 @@ def test_a_changed_file_is_taken_in_and_a_broken_one_is_not(tmp_path: Path) -> N
 
 
 # here the word is the name of a file format, in calls that scripts already make
-FORMATS = {"lines.py", "http_files.py", "export_examples.py"}
+FORMATS = {"lines.py", "http_files.py", "export_examples.py", "version_files.py"}
 
 
 def test_no_code_knows_a_provider_by_its_name() -> None:

@@ -10,20 +10,15 @@ from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
 from console_svc.domain.live import Hub
 from console_svc.inbound import (
+    activity,
     agent_edit,
     agents,
     cap,
     dialogs,
     home,
     live,
-    near_duplicates,
     sign_in_pages,
-    suggestions,
-    training_start,
     tuning,
-    tuning_bulk,
-    tuning_examples,
-    version_files,
     versions,
 )
 from console_svc.inbound.asking import Asking, add_refusals
@@ -34,6 +29,7 @@ from console_svc.outbound.identity import Identity
 from console_svc.outbound.session_store import SessionStore
 from console_svc.settings import ConsoleSettings
 from console_svc.usecases.cap_dialog import Curation
+from console_svc.usecases.read_activity import Activity
 from console_svc.usecases.sign_in import Desk
 
 
@@ -49,16 +45,14 @@ def compose(surroundings: Surroundings) -> Parts:
     pages.mount("/static", static_files())
     router = APIRouter()
     sign_in_pages.add_pages(router, desk, hub, guard.cookies, settings.session_hours)
-    home.add_pages(router)
+    home.add_pages(router, Asking(backends))
     agents.add_pages(router, Asking(backends))
     agent_edit.add_pages(router, Asking(backends))
     dialogs.add_pages(router, Asking(backends))
     cap.add_pages(router, Curation(backends))
-    for area in (
-        tuning, tuning_examples, tuning_bulk, suggestions, near_duplicates, training_start, version_files,
-        versions,
-    ):  # fmt: skip
-        area.add_pages(router, Asking(backends))
+    tuning.add_pages(router, Asking(backends))
+    versions.add_pages(router, Asking(backends))
+    activity.add_pages(router, Activity(surroundings.database, backends))
     live.add_live(router, hub, desk)
     pages.include_router(router)
     return Parts(

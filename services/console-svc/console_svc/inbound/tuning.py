@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from console_svc.inbound import near_duplicates, suggestions, training_start, tuning_bulk, tuning_examples
 from console_svc.inbound.asking import Asking, Part, part, segment
 from console_svc.inbound.choosing import add_choice, remember
 from console_svc.inbound.datasets import dataset_of, path_of
@@ -21,8 +22,10 @@ ExamplesQuery = Annotated[Examples, Query()]
 
 
 def add_pages(routes: APIRouter, ask: Asking) -> None:
-    """Add the page and the parts that stand on it all the time."""
+    """Add the page with all of its parts."""
     add_choice(routes, ask, "tuning")
+    for area in (tuning_examples, tuning_bulk, suggestions, near_duplicates, training_start):
+        area.add_pages(routes, ask)
 
     @routes.get("/tuning/{agent_id}")
     async def tuning(

@@ -16,8 +16,11 @@ def _nothing(value: object) -> object:
 
 
 OptionalId = Annotated[UUID | None, BeforeValidator(_nothing)]
-OptionalWhole = Annotated[int | None, BeforeValidator(_nothing), Field(ge=-(2**63), le=2**63 - 1)]
-OptionalFigure = Annotated[float | None, BeforeValidator(_nothing), Field(allow_inf_nan=False)]
+Whole = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+Figure = Annotated[float, Field(ge=0, le=1_000_000_000, allow_inf_nan=False)]
+Percent = Annotated[float, Field(ge=0, le=50)]
+OptionalWhole = Annotated[Whole | None, BeforeValidator(_nothing)]
+OptionalFigure = Annotated[Figure | None, BeforeValidator(_nothing)]
 Action = Literal["save", "remove", "restore", "add_tags", "remove_tags", "teach", "pseudonymise"]
 DOLLAR = 1_000_000
 """In micro-dollars."""
@@ -83,13 +86,13 @@ class Training(BaseModel):
 
     model: Annotated[str, Field(max_length=1_024)] = ""
     agent: Literal["current", "as_recorded"] = "current"
-    held_back: Annotated[OptionalFigure, Field(ge=0, le=50)] = None
+    held_back: Annotated[Percent | None, BeforeValidator(_nothing)] = None
     n_epochs: OptionalWhole = None
     batch_size: OptionalWhole = None
     learning_rate_multiplier: OptionalFigure = None
     seed: OptionalWhole = None
     suffix: Annotated[str, Field(max_length=64)] = ""
-    budget: Annotated[OptionalFigure, Field(ge=0, le=1_000_000_000)] = None
+    budget: OptionalFigure = None
     version: OptionalWhole = None
     seen: int = 0
     minted: Annotated[str, Field(max_length=64)] = ""

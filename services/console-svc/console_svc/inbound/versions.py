@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import Response
 
 from console_svc.domain.reading import text_of
+from console_svc.inbound import version_files
 from console_svc.inbound.asking import Asking, Part, part, segment
 from console_svc.inbound.choosing import add_choice, remember
 from console_svc.inbound.datasets import dataset_of, path_of
@@ -24,8 +25,9 @@ Cursor = Annotated[str, Query(max_length=64)]
 
 
 def add_pages(routes: APIRouter, ask: Asking) -> None:
-    """Add the pages of versions."""
+    """Add the pages of versions, and the files that one takes away and brings in."""
     add_choice(routes, ask, "versions")
+    version_files.add_pages(routes, ask)
 
     @routes.get("/versions/{agent_id}")
     async def versions(request: Request, agent_id: str, cursor: Cursor = "") -> Response:
