@@ -27,6 +27,8 @@ from console_svc.inbound import (
     models,
     runs,
     sign_in_pages,
+    tuning,
+    versions,
 )
 from console_svc.inbound.asking import Asking, add_refusals
 from console_svc.inbound.guard import Guard
@@ -57,7 +59,7 @@ def compose(surroundings: Surroundings) -> Parts:
     agents.add_pages(router, Asking(backends))
     agent_edit.add_pages(router, Asking(backends))
     dialogs.add_pages(router, Asking(backends))
-    for pages_of in (chats, chat_stream, chat_cap, comparing, models, runs, lineage):
+    for pages_of in (chats, chat_stream, chat_cap, comparing, models, runs, lineage, tuning, versions):
         pages_of.add_pages(router, Asking(backends))
     editing = Editing(backends)
     cap.add_pages(router, Curation(backends), editing)

@@ -68,8 +68,8 @@ class Backends:
     async def stream(
         self, session: Session, language: str, name: Name, method: str, path: str, **more: Any
     ) -> httpx.Response:
-        """Return an answer that comes as events, to be read and closed; raises Refusal."""
-        headers = _headers(session, language, more) | {"Accept": "text/event-stream"}
+        """Return an answer whose body is still to come, to be passed on and closed; raises Refusal."""
+        headers = _headers(session, language, more)
         asked = self._http.build_request(
             method, self._urls[name] + path, headers=headers, timeout=httpx.Timeout(STREAM, connect=CONNECT),
             **more,
