@@ -14,12 +14,21 @@ from console_svc.inbound import (
     agent_edit,
     agents,
     cap,
+    chat_cap,
+    chat_stream,
+    chats,
+    comparing,
     dialogs,
     editor,
     editor_text,
     home,
+    lineage,
     live,
+    models,
+    runs,
     sign_in_pages,
+    tuning,
+    versions,
 )
 from console_svc.inbound.asking import Asking, add_refusals
 from console_svc.inbound.guard import Guard
@@ -50,6 +59,8 @@ def compose(surroundings: Surroundings) -> Parts:
     agents.add_pages(router, Asking(backends))
     agent_edit.add_pages(router, Asking(backends))
     dialogs.add_pages(router, Asking(backends))
+    for pages_of in (chats, chat_stream, chat_cap, comparing, models, runs, lineage, tuning, versions):
+        pages_of.add_pages(router, Asking(backends))
     editing = Editing(backends)
     cap.add_pages(router, Curation(backends), editing)
     editor.add_pages(router, editing)

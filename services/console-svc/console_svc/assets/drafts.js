@@ -43,11 +43,12 @@
       sessionStorage.removeItem(kept(ctx.sourceElement));
     }
   });
+  document.addEventListener("htmx:sse:after:connection", ({ target }) => { // taken: its answer is coming
+    if (target.matches("form[data-draft]")) sessionStorage.removeItem(kept(target));
+  });
   document.addEventListener("htmx:after:swap", () => restore(document));
   restore(document);
   // a page that was reloaded while one typed opens the form again
-  const open = document.querySelector("[data-opens]");
-  if (open && sessionStorage.getItem(named(open.dataset.opens))) {
-    document.addEventListener("htmx:after:process", () => open.click(), { once: true });
-  }
+  const open = [...document.querySelectorAll("[data-opens]")].find((one) => sessionStorage.getItem(named(one.dataset.opens)));
+  if (open) document.addEventListener("htmx:after:process", () => open.click(), { once: true });
 })();

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal, format_percent
@@ -59,6 +59,7 @@ def environment(language: Language) -> Environment:
         "plainly": plainly,
         "segment": lambda text: quote(str(text), safe=""),
         "moment": lambda text: _moment(text, language),
+        "day": lambda text: format_date(date.fromisoformat(str(text)[:10]), "long", locale=language),
         "number": lambda value: format_decimal(value, locale=language),
         "money": lambda value: money(value, language),
         "share": lambda value: format_percent(value, locale=language),

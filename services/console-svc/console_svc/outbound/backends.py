@@ -12,6 +12,8 @@ from console_svc.settings import ConsoleSettings
 
 Name = Literal["dialogs", "datasets", "training", "agents"]
 CONNECT, ANSWER = 2.0, 15.0
+STREAM = 330.0
+"""Seconds that a model may be silent: agent-svc gives an answer up before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,7 @@ class Backends:
         self, session: Session, language: str, name: Name, method: str, path: str, **more: Any
     ) -> httpx.Response:
         """Return the answer itself, for its headers; raises Refusal."""
-        headers = {
-            "Authorization": f"Bearer {session.tokens.access}", "Accept-Language": language,
-            **more.pop("headers", {}),
-        }  # fmt: skip
+        headers = _headers(session, language, more)
         try:
             answer = await self._http.request(method, self._urls[name] + path, headers=headers, **more)
         except httpx.HTTPError:
@@ -66,9 +65,33 @@ class Backends:
             return answer
         raise _refusal(answer)
 
+    async def stream(
+        self, session: Session, language: str, name: Name, method: str, path: str, **more: Any
+    ) -> httpx.Response:
+        """Return an answer whose body is still to come, to be passed on and closed; raises Refusal."""
+        headers = _headers(session, language, more)
+        asked = self._http.build_request(
+            method, self._urls[name] + path, headers=headers, timeout=httpx.Timeout(STREAM, connect=CONNECT),
+            **more,
+        )  # fmt: skip
+        try:
+            answer = await self._http.send(asked, stream=True)
+            if answer.is_success:
+                return answer
+            await answer.aread()
+        except httpx.HTTPError:
+            raise Refusal(503, "service_silent", "") from None
+        raise _refusal(answer)
+
     async def close(self) -> None:
         """Let connections go."""
         await self._http.aclose()
+
+
+def _headers(session: Session, language: str, more: dict[str, Any]) -> dict[str, str]:
+    token = {"Authorization": f"Bearer {session.tokens.access}", "Accept-Language": language}
+    given: dict[str, str] = more.pop("headers", {})
+    return token | given
 
 
 def _refusal(answer: httpx.Response) -> Refusal:

@@ -197,13 +197,20 @@ def kind_count(row: Row) -> dict[str, int]:
     return {"examples": row["examples"], "times": row["times"]}
 
 
-def split(found: Split, pending: int, least: int) -> dict[str, Any]:
-    """Return what each file of a version would hold; `enough`: whether a provider would train on it."""
+def split(found: Split, pending: int, least: int, around: int) -> dict[str, Any]:
+    """Return what each file of a version would hold; `enough`: whether a provider would train on it.
+
+    `around`: the tokens that prompt and functions add to every line.
+    """
+    tokens = {
+        "training": found.training_tokens + around * found.training,
+        "validation": found.validation_tokens + around * found.validation,
+    }
     return {
         "validation_share": found.share,
         "default_share": found.default,
-        "training": {"examples": found.training, "tokens": found.training_tokens},
-        "validation": {"examples": found.validation, "tokens": found.validation_tokens},
+        "training": {"examples": found.training, "tokens": tokens["training"]},
+        "validation": {"examples": found.validation, "tokens": tokens["validation"]},
         "twins": found.twins,
         "near_duplicates": found.near_duplicates,
         "moved": found.moved,
