@@ -169,7 +169,7 @@ async def test_steps_go_back_and_forth_and_the_original_stands_beside(console: C
 
 async def test_personal_data_is_replaced_or_allowed_beside_its_message(console: Console) -> None:
     said = {"role": "assistant", "content": "Call Anna on +7 921 555-35-35 or the shop on +7 812 555-11-22."}
-    one = await example(console, ASKED, said)
+    one = await example(console, ASKED, said, ASKED, LOST | {"content": "As you hinted, it is here."})
     async with editing(console, one) as (page, _):
         margin = page.locator("#m-m1 .margin")
         await expect(page.locator("#m-m1 .view .personal").first).to_have_text("+7 921 555-35-35")
@@ -180,6 +180,13 @@ async def test_personal_data_is_replaced_or_allowed_beside_its_message(console: 
             "Call Anna on phone-1 or the shop on +7 812"
         )
         await expect(margin.locator(".finding")).to_have_count(0)
+        warning = page.locator("#m-m3 .finding")
+        await warning.get_by_text("Leave it as it is").click()
+        await warning.get_by_label("Why").fill("the client said so")
+        await warning.get_by_role("button", name="Accept").click()
+        await expect(warning).to_contain_text("Accepted as it is.")
+        await warning.get_by_role("button", name="Let it count again").click()
+        await expect(warning).to_contain_text("Leave it as it is")
 
 
 async def test_nothing_typed_is_lost_without_a_network_or_after_a_reload(console: Console) -> None:

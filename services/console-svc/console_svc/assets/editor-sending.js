@@ -1,12 +1,13 @@
 // The editor's sending: what could not be sent stays and goes again; what others change takes no word away.
 "use strict";
 (() => {
-  const { byId, editor, boxOf, fields, typedForms, isOpen, isDirty, asks, send, forget, waiting, settle, open, close, showBeside } = Editor;
+  const { byId, editor, boxOf, fields, typedForms, isOpen, isDirty, asks, send, forget, waiting, after, settle, open, close, showBeside } = Editor;
   let taken = null; // the draft that the last answer took
 
   // ---- sending
   const held = (form, on) => fields(form).forEach((field) => { field.readOnly = on; });
   const failed = (form) => {
+    after.save = false;
     held(form, false);
     form.dataset.unsent = editor().dataset.notSent;
     waiting.add(form);
@@ -113,6 +114,10 @@
         open(form, null); // typed before a reload
         form.dataset.unsent = editor().dataset.notSent;
       } else if (isOpen(form)) settle(boxOf(form));
+    }
+    if (after.save) {
+      after.save = false;
+      byId("cap-save")?.click();
     }
     const now = document.querySelector("#editor [data-focus-now]");
     if (!now) return;

@@ -9,9 +9,11 @@ const Editor = (() => {
   const typedForms = () => [...document.querySelectorAll("#editor form[data-typed]")];
   const isOpen = (form) => !form.hidden;
   const isDirty = (form) => fields(form).some((field) => field.value !== field.defaultValue);
-  const asks = (form) => form.querySelector(".refused") !== null; // waits for a choice, so nothing goes by itself
+  const asks = (form) => form.querySelector(".refused") !== null;
+  const chooses = (form) => form.querySelector(".refused .changes") !== null; // nothing goes by itself then
   const forget = (draft) => dispatchEvent(new CustomEvent("draft-forget", { detail: draft }));
   const waiting = new Set(); // forms whose sending failed
+  const after = { save: false }; // what follows the next answer
 
   // ---- typing: what is open is left alone when the copy is read again
   const settle = (box) => box?.toggleAttribute("hx-morph-skip", [...box.querySelectorAll("form[data-typed]")].some(isOpen));
@@ -123,9 +125,10 @@ const Editor = (() => {
     const form = event.target.closest?.("#editor form[data-typed]");
     if (form && event.key === "Escape") giveUp(form);
     else if (form && event.key === "Enter" && (event.ctrlKey || event.metaKey)) commit(form);
-    else if (event.code === "KeyS" && (event.ctrlKey || event.metaKey) && byId("cap-save")) {
+    else if (event.code === "KeyS" && (event.ctrlKey || event.metaKey) && editor()) {
+      after.save = Boolean(form) && isDirty(form); // SAVE comes once what was typed is there
       if (form) commit(form);
-      byId("cap-save").click(); // waits for what was typed
+      if (!after.save) byId("cap-save")?.click();
     } else if (event.key === "Escape" && event.target.closest?.("[data-message]")) document.querySelector("[data-row][aria-current]")?.focus();
     else if ((event.ctrlKey || event.metaKey) && !event.altKey && editor() && !event.target.closest("input, textarea, select")) {
       const back = event.code === "KeyZ" && !event.shiftKey;
@@ -142,9 +145,9 @@ const Editor = (() => {
   const left = new Set();
   const leave = () => {
     for (const form of left) {
-      if (asks(form) || form.matches(".inserting") || form.contains(document.activeElement)) continue;
+      if (chooses(form) || form.matches(".inserting") || form.contains(document.activeElement)) continue;
       if (isDirty(form)) send(form);
-      else if (isOpen(form)) close(form);
+      else if (isOpen(form) && !asks(form)) close(form);
     }
     left.clear();
   };
@@ -160,5 +163,5 @@ const Editor = (() => {
   }
   document.addEventListener("input", (event) => waiting.delete(event.target.form));
 
-  return { byId, editor, boxOf, fields, typedForms, isOpen, isDirty, asks, send, forget, waiting, settle, open, close, showBeside };
+  return { byId, editor, boxOf, fields, typedForms, isOpen, isDirty, asks, send, forget, waiting, after, settle, open, close, showBeside };
 })();

@@ -76,7 +76,9 @@ def _add_findings(routes: APIRouter, database: Database, wake: Callable[[], None
                 raise problems.no_dataset()
             pending = await catch_up(transaction, tenant=caller.tenant, dataset_id=dataset_id)
             ungrouped = await near_store.count_due(connection, caller.tenant, dataset_id)
-            counts = await finding_store.counts(connection, caller.tenant, dataset_id, saved_only=False)
+            counts = await finding_store.counts(
+                connection, caller.tenant, dataset_id, saved_only=False, example_id=example_id
+            )
             rows = await finding_store.page(
                 connection, caller.tenant, dataset_id, code=code, severity=severity,
                 example_id=example_id, after=cursor, limit=limit + 1,

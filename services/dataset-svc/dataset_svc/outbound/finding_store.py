@@ -18,8 +18,11 @@ async def counts(
     saved_only: bool,
     without: Sequence[UUID] = (),
     current_version: int | None = None,
+    example_id: UUID | None = None,
 ) -> list[Record]:
     """Return per code: how many examples, findings and dismissed ones, and the first few examples.
+
+    Of the whole dataset, or of one example.
 
     `kinds`: how often each kind of personal data stands, what was dismissed left out.
 
@@ -35,7 +38,7 @@ async def counts(
             LEFT JOIN dismissals d ON d.tenant_id = f.tenant_id AND d.example_id = f.example_id
               AND d.code = f.code AND d.content_sha256 = c.content_sha256
             WHERE f.tenant_id = $1 AND f.dataset_id = $2 AND (NOT $3 OR c.state = 'saved')
-              AND f.example_id <> ALL($4)
+              AND f.example_id <> ALL($4) AND ($6::uuid IS NULL OR f.example_id = $6)
               AND ($5::bigint IS NULL OR coalesce(c.answered_under, $5) = $5
                 OR f.code NOT IN ('function_unknown', 'arguments_mismatch'))
         ), numbered AS (
@@ -59,6 +62,7 @@ async def counts(
         saved_only,
         without,
         current_version,
+        example_id,
     )
 
 
