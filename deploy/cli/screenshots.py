@@ -11,7 +11,7 @@ from pathlib import Path
 from deploy.demo.backend import chat_backend
 from deploy.demo.owner import Owner, RefusedError, signed_in
 from deploy.demo.show import Show
-from deploy.seed.browser import NoBrowserError, browser, chromium
+from deploy.seed.browser import NoBrowserError, browser
 from deploy.seed.pictures import Photographer
 from deploy.seed.scenes import SCENES
 from deploy.seed.states import PATIENCE_S, Filled, States
@@ -31,6 +31,8 @@ def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
     scenes = [scene for scene in SCENES if (arguments.only or "") in scene.name]
 
     async def play(stack: Stack) -> int:
+        async with browser():
+            pass  # rather now than when everything else is done
         urls = {name: stack.url(name) for name in ("issuer", *(service.name for service in SERVICES))}
         async with (
             signed_in(urls, TENANT, Show()) as owner,
@@ -46,7 +48,6 @@ def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
         return 0
 
     try:
-        chromium()
         return run_stack(replace(settings, data_name="screenshots"), play, wipe=True)
     except (NoBrowserError, RefusedError) as error:
         print(f"./dev screenshots: {error}", file=sys.stderr)

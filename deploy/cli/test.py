@@ -15,9 +15,9 @@ from deploy.cli import check
 from deploy.stack.session import session_folder
 from deploy.stack.settings import ROOT, StackSettings
 
-FIRST = ("unit", "contracts", "integration", "e2e")
-ON_THEIR_OWN = ("bench", "browser", "mutations")
-"""Not part of `all`: figures, pages in a real browser, and the protections taken away one by one."""
+FIRST = ("unit", "contracts", "integration", "browser", "e2e")
+ON_THEIR_OWN = ("bench", "mutations")
+"""Not part of `all`: figures, and the protections taken away one by one."""
 PARALLEL = {"contracts": 4, "integration": 4, "api": 4, "chaos": 2}
 """How many tests of a part run at a time; most of them wait."""
 

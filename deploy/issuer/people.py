@@ -1,4 +1,4 @@
-"""Who can sign in at the development issuer: two tenants with every role, and an owner who is new."""
+"""Who can sign in at the development issuer: every role of two tenants, a new owner, others by their role."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

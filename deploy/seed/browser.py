@@ -1,11 +1,12 @@
-"""The browser that looks at the pages: a Chromium of this machine, since none may be fetched everywhere."""
+"""The browser that looks at the pages: a Chromium of this machine, or the one that Playwright fetches."""
 
 import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Playwright, async_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -13,23 +14,25 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 class NoBrowserError(Exception):
     """There is no Chromium on this machine."""
 
-
-def chromium() -> str:
-    """Where it is; raises NoBrowserError."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        raise NoBrowserError("there is no browser here: apt-get install chromium")
-    return found
+    def __init__(self) -> None:
+        super().__init__("there is no browser here: apt-get install chromium, or playwright install chromium")
 
 
 @asynccontextmanager
 async def browser() -> AsyncIterator[Browser]:
     """A running browser without a window; raises NoBrowserError."""
-    path = chromium()
     flags = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox refuses root
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=path, args=flags)
+        running = await playwright.chromium.launch(executable_path=_found(playwright), args=flags)
         try:
             yield running
         finally:
             await running.close()
+
+
+def _found(playwright: Playwright) -> str:
+    fetched = playwright.chromium.executable_path
+    found = next(filter(None, map(shutil.which, NAMES)), fetched if Path(fetched).exists() else None)
+    if found is None:
+        raise NoBrowserError
+    return found
