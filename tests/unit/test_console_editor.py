@@ -58,6 +58,7 @@ def test_a_hint_is_widened_and_narrowed_as_a_set_of_letters_would_be() -> None:
         ("", "new", "+new+"),
         ("a b c", "a c", "a -b -c"),
         ("да, нет", "да", "да-, нет-"),
+        ("Where is it?", "No idea.", "-Where is it?-+No idea.+"),
     ],
 )
 def test_words_differ_as_one_would_say_it(before: str, after: str, said: str) -> None:

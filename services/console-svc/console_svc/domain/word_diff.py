@@ -30,14 +30,23 @@ def differences(before: str, after: str) -> list[Part]:
     if len(old_words) * len(new_words) > MOST_WORK:
         parts += [Part("removed", old), Part("added", new)]
     else:
-        matched = SequenceMatcher(None, old_words, new_words, autojunk=False)
-        for op, a, b, c, d in matched.get_opcodes():
-            if op == "equal":
-                parts.append(Part("same", "".join(old_words[a:b])))
-            else:
-                parts += [Part("removed", "".join(old_words[a:b])), Part("added", "".join(new_words[c:d]))]
+        parts += _worded(old_words, new_words)
     parts.append(Part("same", before[len(before) - end :]))
     return _joined(parts)
+
+
+def _worded(old: list[str], new: list[str]) -> list[Part]:
+    """Return the parts of two lists of words; a blank alone between changes belongs to what changed."""
+    parts: list[Part] = []
+    removed, added = "", ""
+    for op, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        before, after = "".join(old[a:b]), "".join(new[c:d])
+        if op == "equal" and not (before.isspace() and removed and added):
+            parts += [Part("removed", removed), Part("added", added), Part("same", before)]
+            removed, added = "", ""
+        else:
+            removed, added = removed + before, added + after
+    return [*parts, Part("removed", removed), Part("added", added)]
 
 
 def _common(one: str, other: str) -> int:
