@@ -58,7 +58,7 @@ class Console:
     async def person(
         self, sub: str, language: str = "en", **more: Any
     ) -> AsyncIterator[tuple[Page, BrowserContext]]:
-        """Somebody who has signed in, in a browser of their own."""
+        """Somebody who has signed in, in a browser of their own: by name, or as `role@tenant`."""
         options = {"locale": language, "viewport": {"width": 1280, "height": 800}} | more
         context = await self.browser.new_context(**options)
         context.set_default_timeout(15_000)
@@ -66,7 +66,7 @@ class Console:
             page = await context.new_page()
             self.watch(page)
             await page.goto(self.url)
-            await page.locator(f"button[value={sub}]").click()
+            await choose(page, sub)
             await page.wait_for_url(f"{self.url}/**")
             yield page, context
         finally:
@@ -92,6 +92,17 @@ class Console:
             for one in found["violations"]
             for node in one["nodes"]
         ]
+
+
+async def choose(page: Page, who: str) -> None:
+    """Say at the development issuer who one is."""
+    role, _, tenant = who.partition("@")
+    if not tenant:
+        await page.locator(f"button[value={who}]").click()
+        return
+    await page.get_by_label("Tenant").fill(tenant)
+    await page.get_by_label("Role").select_option(role)
+    await page.get_by_role("button", name="Go on").click()
 
 
 @asynccontextmanager
