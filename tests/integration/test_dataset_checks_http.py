@@ -89,6 +89,9 @@ async def test_from_a_finding_to_its_fix_and_from_a_warning_to_its_dismissal(
     found = await checks(api, dataset, severity="warning")
     assert found["counts"][0]["dismissed"] == 1
     assert found["items"][0]["findings"][0]["dismissed"]["why"] == "he did"
+    assert await checks(api, dataset, example_id=examples[0]) == found
+    other = await checks(api, dataset, example_id=examples[1])
+    assert (other["counts"], other["items"]) == ([], [])
     assert (await api.delete(f"{dismiss}/answer_speaks_of_hint")).status_code == 204
     assert (await api.delete(f"{dismiss}/answer_speaks_of_hint")).status_code == 404
 
@@ -125,6 +128,8 @@ async def test_other_functions_block_until_they_are_mended_or_excluded(
     body = {"exclude": [examples[11]]}
     frozen = await api.post(f"/v1/datasets/{dataset}/versions", json=body)
     assert (frozen.status_code, frozen.json()["examples"]) == (201, 11), frozen.text
+    files = frozen.json()["manifest"]["files"]
+    assert split["training"]["tokens"] == files["training"]["tokens"]
 
     async def train() -> Any:
         return await answered(api, f"/v1/datasets/{dataset}/versions/1/train")
@@ -234,3 +239,37 @@ async def test_a_group_of_near_duplicates_is_looked_at_thinned_out_and_brought_b
     assert {one["kind"]: one["rows"] > 0 for one in told} == {
         "audit": True, "drafts": False, "operations": True, "candidates": False,
     }  # fmt: skip
+
+
+async def test_a_list_is_searched_and_filtered_by_what_was_found(
+    surroundings: Surroundings, dataset_svc: Running
+) -> None:
+    await send(surroundings, agent())
+    api = await dataset_svc.client()
+    dataset = await dataset_of(api)
+    said = [
+        {"role": "user", "content": [{"type": "text", "text": "Где МОЙ заказ? Пишите на ivan@example.org"}]},
+        {"role": "assistant", "content": "В пути."},
+    ]
+    first, second = await make(api, dataset, 2)
+    written = (await api.post(f"/v1/datasets/{dataset}/examples", json={"messages": said})).json()["id"]
+    assert (await api.post(f"/v1/examples/{written}/save")).status_code == 200
+    tagged = {"ids": [first], "action": "add_tags", "tags": ["Особый"]}
+    assert (await api.post(f"/v1/datasets/{dataset}/examples/bulk", json=tagged)).status_code == 200
+    await checks(api, dataset)
+
+    async def listed(**query: str) -> dict[str, str]:
+        answer = await api.get(f"/v1/datasets/{dataset}/examples", params=query)
+        return {one["id"]: one["opening"] for one in answer.json()["items"]}
+
+    assert await listed(q="мой ЗАКАЗ") == {written: "Где МОЙ заказ? Пишите на ivan@example.org"}
+    assert await listed(q="order 1?") == {second: "Where is order 1?"}
+    assert set(await listed(q="особый")) == {first}
+    assert await listed(q="assistant") == {}
+    assert set(await listed(finding="personal_data")) == {written}
+    meant = {"filter": {"finding": "personal_data"}, "action": "pseudonymise", "dry_run": True}
+    counted = (await api.post(f"/v1/datasets/{dataset}/examples/bulk", json=meant)).json()
+    assert (counted["count"], counted["kinds"]) == (1, {"email": {"examples": 1, "times": 1}})
+    why = {"code": "personal_data", "why": "our own address"}
+    assert (await api.post(f"/v1/examples/{written}/dismissals", json=why)).status_code == 201
+    assert await listed(finding="personal_data") == {}

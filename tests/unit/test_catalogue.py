@@ -45,10 +45,10 @@ def test_the_ready_catalogue_lists_every_kind_of_provider() -> None:
     assert {one.provider for one in found.base_models} == {one.id for one in found.providers}
     smart = found.base_model("openai", "ft:gpt-4o-2024-08-06:org:shop:1")
     assert smart is not None
-    assert (smart.name.ru, smart.price, smart.shutdown) == ("4o, умная", 25_000_000, date(2027, 1, 14))
+    assert (smart.name.ru, smart.price, smart.shutdown) == ("4o (умная)", 25_000_000, date(2027, 1, 14))
     cheap = found.base_model("azure", "gpt-4o-mini-2024-07-18.ft-0123-shop")
     assert cheap is not None
-    assert cheap.name.ru == "4o mini, дешёвая"
+    assert cheap.name.ru == "4o mini (дешёвая)"
     assert found.base_model("openai", "gpt-4o") == smart
     assert found.base_model("azure", "gpt-4.1") is None
 
@@ -165,7 +165,7 @@ def test_a_changed_file_is_taken_in_and_a_broken_one_is_not(tmp_path: Path) -> N
 
 
 # here the word is the name of a file format, in calls that scripts already make
-FORMATS = {"lines.py", "http_files.py", "export_examples.py"}
+FORMATS = {"lines.py", "http_files.py", "export_examples.py", "version_files.py"}
 
 
 def test_no_code_knows_a_provider_by_its_name() -> None:

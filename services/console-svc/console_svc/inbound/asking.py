@@ -35,7 +35,7 @@ class Asking:
     async def stream(
         self, request: Request, name: Name, method: str, path: str, **more: Any
     ) -> httpx.Response:
-        """Return an answer that comes as events; raises Refusal."""
+        """Return an answer whose body is still to come, to be passed on and closed; raises Refusal."""
         return await self.backends.stream(
             request.state.session, request.state.language, name, method, path, **more
         )

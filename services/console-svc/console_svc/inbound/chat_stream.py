@@ -22,6 +22,8 @@ Words = Annotated[str, Field(max_length=100_000)]
 SPANS = TypeAdapter(list[tuple[int, int]])
 Revision = Annotated[int, Field(ge=0, le=2**62)]
 
+EVENTS = "text/event-stream"
+
 
 class Seen(BaseModel):
     """On which state of the chat somebody acts."""
@@ -141,12 +143,11 @@ async def _speak(
     """Do it, and show what comes of it as it comes; or why not, with what was typed."""
     await read_chat(request, ask, *place)
     try:
-        answer = await ask.stream(request, "agents", method, path, json=body, headers=on.headers)
+        headers = on.headers | {"Accept": EVENTS}
+        answer = await ask.stream(request, "agents", method, path, json=body, headers=headers)
     except Refusal as refusal:
         return await refused(request, ask, place, refusal, **form)
-    return StreamingResponse(
-        _told(request, answer), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
-    )
+    return StreamingResponse(_told(request, answer), media_type=EVENTS, headers={"X-Accel-Buffering": "no"})
 
 
 async def _told(request: Request, answer: httpx.Response) -> AsyncIterator[bytes]:

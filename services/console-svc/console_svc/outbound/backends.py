@@ -26,6 +26,8 @@ class Refusal(Exception):  # noqa: N818 -- an answer, if not the one that was ho
     action: str = ""
     field_name: str = ""
     more: dict[str, Any] = field(default_factory=dict)
+    etag: str = ""
+    """Which state it was refused on, where the service says so."""
 
 
 class Backends:
@@ -66,8 +68,8 @@ class Backends:
     async def stream(
         self, session: Session, language: str, name: Name, method: str, path: str, **more: Any
     ) -> httpx.Response:
-        """Return an answer that comes as events, to be read and closed; raises Refusal."""
-        headers = _headers(session, language, more) | {"Accept": "text/event-stream"}
+        """Return an answer whose body is still to come, to be passed on and closed; raises Refusal."""
+        headers = _headers(session, language, more)
         asked = self._http.build_request(
             method, self._urls[name] + path, headers=headers, timeout=httpx.Timeout(STREAM, connect=CONNECT),
             **more,
@@ -107,4 +109,5 @@ def _refusal(answer: httpx.Response) -> Refusal:
         str(problem.get("action", "")),
         str(problem.get("field", "")),
         {name: value for name, value in problem.items() if name not in known},
+        answer.headers.get("ETag", ""),
     )

@@ -16,7 +16,8 @@ class Filter:
 
     `rating` is that of the whole dialog, by the rater who counts; `teaches` says how many of the
     answers do; `unsaved`, whether the working copy differs from what was saved; `group`, which
-    group of near duplicates it is in.
+    group of near duplicates it is in; `finding`, a code that was found in it and not dismissed;
+    `q`, words as they stand in the working copy, its note, its tags or the dialog's id.
     """
 
     state: State | None = None
@@ -31,6 +32,8 @@ class Filter:
     unsaved: bool | None = None
     copied: bool | None = None
     group: UUID | None = None
+    finding: str | None = None
+    q: str | None = None
 
     def columns(self) -> dict[str, Any]:
         """Return what is asked for, as JSON."""

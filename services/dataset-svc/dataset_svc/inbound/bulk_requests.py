@@ -27,6 +27,8 @@ class FilterIn(Request):
     unsaved: bool | None = None
     copied: bool | None = None
     group: UUID | None = None
+    finding: Label | None = None
+    q: Label | None = None
 
 
 class Bulk(Request):

@@ -54,11 +54,13 @@ def _wanted(
     unsaved: bool | None = None,  # noqa: FBT001 -- FastAPI's way to declare a query parameter
     copied: bool | None = None,  # noqa: FBT001
     group: UUID | None = None,
+    finding: ShortText = None,
+    q: ShortText = None,
 ) -> Filter:
     """Read the filter of a list from the query."""
     return Filter(
         state, tag, rating, teaches, source, dialog_id, changed_by, changed_from, changed_to, unsaved, copied,
-        group,
+        group, finding, q,
     )  # fmt: skip
 
 
@@ -101,7 +103,10 @@ def _add_examples(routes: APIRouter, database: Database, objects: ObjectStore) -
             rows = await listing_store.list_examples(
                 transaction.connection, caller.tenant, dataset_id, wanted, cursor, limit + 1
             )
-        items = [views.example_item(row) | {"tokens": row["tokens"]} for row in rows]
+        items = [
+            views.example_item(row) | {"tokens": row["tokens"], "opening": row["opening"] or ""}
+            for row in rows
+        ]
         return views.page(rows, limit, items, "id")
 
     @routes.post("/v1/datasets/{dataset_id}/examples", responses=MADE | GOES_ON)

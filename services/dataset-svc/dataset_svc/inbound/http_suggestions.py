@@ -141,6 +141,7 @@ def _suggestion(row: Row) -> dict[str, Any]:
         "source": row["source"],
         "outcome": row["outcome"],
         "message_count": row["message_count"],
+        "opening": row["opening"] or "",
         "ended_at": row["ended_at"].isoformat(),
         "reasons": row["reasons"],
         "score": row["score"],

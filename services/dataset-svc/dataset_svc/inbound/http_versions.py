@@ -18,6 +18,7 @@ from chassis.errors import Problem
 from chassis.http import CallerDep
 from chassis.idempotency import once
 from dataset_svc.domain import problems
+from dataset_svc.domain.tokens import frame_tokens
 from dataset_svc.inbound import views
 from dataset_svc.inbound.http import GOES_ON, MADE, Limit, Number
 from dataset_svc.inbound.version_requests import NewVersion, Rebuild, Share, Train
@@ -173,7 +174,9 @@ def _add_comparing(routes: APIRouter, database: Database, catalogue: Catalogue) 
             pending = await settle(transaction, tenant=caller.tenant, dataset_id=dataset_id)
             wanted = FreezeSettings(validation_share=validation_share, exclude=tuple(exclude or ()))
             found = await preview_split(transaction.connection, caller.tenant, dataset_id, wanted)
-        return views.split(found, pending, catalogue.min_examples(dataset["base_model"] or ""))
+            agent = await agent_store.agent_of_dataset(transaction.connection, caller.tenant, dataset_id)
+        around = await asyncio.to_thread(frame_tokens, agent["prompt"], agent["tools"]) if agent else 0
+        return views.split(found, pending, catalogue.min_examples(dataset["base_model"] or ""), around)
 
     @routes.get("/v1/datasets/{dataset_id}/versions/{version}/diff/{other}")
     async def diff(

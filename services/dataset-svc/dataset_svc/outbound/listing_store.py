@@ -28,8 +28,28 @@ MATCHES = """
     AND (NOT $3 ? 'group' OR e.id IN (
         SELECT s.example_id FROM example_signatures s
         WHERE s.tenant_id = $1 AND s.group_id = ($3 ->> 'group')::uuid))
+    AND (NOT $3 ? 'finding' OR EXISTS (
+        SELECT FROM findings f JOIN example_checks c USING (tenant_id, example_id)
+        WHERE f.tenant_id = $1 AND f.example_id = e.id AND f.code = $3 ->> 'finding' AND NOT EXISTS (
+            SELECT FROM dismissals d WHERE d.tenant_id = $1 AND d.example_id = e.id AND d.code = f.code
+              AND d.content_sha256 = c.content_sha256)))
+    AND (NOT $3 ? 'q' OR EXISTS (
+        SELECT FROM (
+            SELECT concat_ws(' ', e.dialog_id, e.note, array_to_string(e.tags, ' ')) AS words
+            UNION ALL
+            SELECT coalesce(c ->> 'text', c #>> '{}') FROM jsonb_path_query(e.draft, '$[*].content[*]') c
+        ) said WHERE strpos(lower(words), lower($3 ->> 'q')) > 0))
 """
 """Whether an example `e` matches the filter in $3."""
+
+
+def opening(messages: str) -> str:
+    """Return the SQL of the words with which the client begins; `messages` is an expression."""
+    return f"""(
+        SELECT left(words, 160) FROM (
+            SELECT coalesce(c ->> 'text', CASE jsonb_typeof(c) WHEN 'string' THEN c #>> '{{}}' END) AS words
+            FROM jsonb_path_query({messages}, '$[*] ? (@.role == "user").content[*]') c
+        ) said WHERE words <> '' LIMIT 1)"""  # noqa: S608 -- called with literals
 
 
 async def list_examples(
@@ -40,12 +60,13 @@ async def list_examples(
         f"""
         SELECT e.id, e.dialog_id, e.branch, e.source, e.state, e.draft_revision, e.saved_revision,
             e.saved_draft, e.teaches, e.answers, e.rating, e.note, e.tags, e.copied_example_id,
-            e.copied_revision, e.copied_dialog_id, e.changed_by, e.changed_at, e.created_at, r.tokens
+            e.copied_revision, e.copied_dialog_id, e.changed_by, e.changed_at, e.created_at, r.tokens,
+            {opening("e.draft")} AS opening
         FROM examples e LEFT JOIN example_revisions r
           ON r.tenant_id = e.tenant_id AND r.example_id = e.id AND r.revision = e.saved_revision
         WHERE e.tenant_id = $1 AND e.dataset_id = $2 AND e.id < $4 AND {MATCHES}
         ORDER BY e.id DESC LIMIT $5
-        """,  # noqa: S608 -- MATCHES is a literal
+        """,  # noqa: S608 -- all of it is literals
         tenant,
         dataset_id,
         wanted.columns(),

@@ -12,6 +12,7 @@ from asyncpg import Record
 
 from chassis.database import Connection
 from dataset_svc.outbound.candidate_store import Slot
+from dataset_svc.outbound.listing_store import opening
 
 State = str
 SHOWS = """(CASE WHEN state = 'snoozed' AND snoozed_until <= clock_timestamp() THEN 'open' ELSE state END)"""
@@ -125,12 +126,16 @@ async def page(
     score, ended_at, dialog_id, branch = after or (None, None, None, None)
     return await connection.fetch(
         f"""
-        SELECT *, {SHOWS} AS shows FROM suggestions
+        SELECT *, {SHOWS} AS shows, (
+            SELECT {opening("k.transcript")} FROM candidates k
+            WHERE k.tenant_id = s.tenant_id AND k.dialog_id = s.dialog_id AND k.revision = s.revision
+              AND k.branch = s.branch
+        ) AS opening FROM suggestions s
         WHERE tenant_id = $1 AND dataset_id = $2 AND {SHOWS} = $3 AND ($4::text IS NULL OR names @> ARRAY[$4])
           AND ($5::int IS NULL OR score < $5 OR (score = $5
             AND (ended_at < $6 OR (ended_at = $6 AND (dialog_id, branch) > ($7::text, $8::text)))))
         ORDER BY score DESC, ended_at DESC, dialog_id, branch LIMIT $9
-        """,  # noqa: S608 -- SHOWS is a literal
+        """,  # noqa: S608 -- all of it is literals
         tenant,
         dataset_id,
         state,
