@@ -12,7 +12,7 @@ from deploy.demo.backend import chat_backend
 from deploy.demo.owner import Owner, RefusedError, signed_in
 from deploy.demo.show import Show
 from deploy.seed.browser import NoBrowserError, browser
-from deploy.seed.pictures import Photographer
+from deploy.seed.pictures import NoPictureError, Photographer
 from deploy.seed.scenes import SCENES
 from deploy.seed.states import PATIENCE_S, Filled, States
 from deploy.stack.foreground import run_stack, say
@@ -49,7 +49,7 @@ def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
 
     try:
         return run_stack(replace(settings, data_name="screenshots"), play, wipe=True)
-    except (NoBrowserError, RefusedError) as error:
+    except (NoBrowserError, NoPictureError, RefusedError) as error:
         print(f"./dev screenshots: {error}", file=sys.stderr)
         return 1
 

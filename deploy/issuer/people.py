@@ -26,7 +26,6 @@ PEOPLE = {
         Person("gleb", "Gleb", "globex", "editor"),
         Person("gina", "Gina", "globex", "viewer"),
         Person("guy", "Guy", "globex", "operator"),
-        Person("nina", "Nina", "initech", "owner"),
     )
 }
 

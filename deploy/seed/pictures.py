@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, BrowserContext, Error, Page
 
 from deploy.seed.scenes import Scene
 from deploy.seed.states import Filled
@@ -15,6 +15,10 @@ from deploy.seed.states import Filled
 LANGUAGES, SCHEMES = ("ru", "en"), ("light", "dark")
 QUALITY = 82
 Say = Callable[[str], None]
+
+
+class NoPictureError(Exception):
+    """A page did not come to look as its scene wants it; the text says which."""
 
 
 class Photographer:
@@ -30,7 +34,10 @@ class Photographer:
         for scene in scenes:
             for language, scheme in product(LANGUAGES, SCHEMES):
                 page = await self._page(scene, language, scheme)
-                await self._show(page, scene)
+                try:
+                    await self._show(page, scene)
+                except Error as error:
+                    raise NoPictureError(f"{scene.name}, {language}, {scheme}: {error.message}") from None
                 name = f"{scene.name}.{language}.{scheme}.webp"
                 (self._into / name).write_bytes(await _picture(page))
             say(scene.name)
@@ -43,6 +50,7 @@ class Photographer:
             context: BrowserContext = await self._browser.new_context(
                 locale=language, color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
             )
+            context.set_default_timeout(15_000)
             page = await context.new_page()
             await page.goto(self._urls[scene.at])
             await page.locator(f"button[value={scene.sub}]").click()

@@ -1,4 +1,4 @@
-"""An agent of the other tenant, for tests of the test chat and of models: acme's lists stay as they are."""
+"""A tenant of their own for the tests of the test chat and of models: other lists stay as they are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contracts.event import Event
 from tests.browser.world import FUNCTION, MODEL, Console
 from tests.harness import now, publish, publisher, until
 
-TENANT = "globex"
+TENANT = "meadow"
 PROMPT = "You answer for a florist. Say what you know and no more."
 
 

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.browser.florist import called, make_agent, ok, publish_live
+from tests.browser.florist import TENANT, called, make_agent, ok, publish_live
 from tests.browser.world import Console, settled
 from tests.harness import until
 
@@ -59,7 +59,7 @@ async def example_of(console: Console, page: Page) -> dict[str, Any]:
 
 
 async def test_the_hint_trick_leads_to_an_example_with_its_hint_marked(console: Console) -> None:
-    async with console.person("grace", "ru") as (page, _):
+    async with console.person("owner", "ru", tenant=TENANT) as (page, _):
         await page.get_by_role("link", name="Чат", exact=True).click()
         await page.goto(f"{console.url}/chats/{AGENT}")
         await expect(page.locator(".begin h2")).to_have_text("Изобразите клиента")
@@ -85,7 +85,7 @@ async def test_the_hint_trick_leads_to_an_example_with_its_hint_marked(console: 
 async def test_branches_are_stepped_through_gone_on_with_and_the_mark_is_moved_by_hand(
     console: Console,
 ) -> None:
-    async with console.person("gleb") as (page, _):
+    async with console.person("editor", tenant=TENANT) as (page, _):
         await begin(page, console, "Do you have tulips?")
         await page.locator(".edits").first.focus()
         await page.keyboard.press("Enter")
@@ -117,7 +117,7 @@ async def test_branches_are_stepped_through_gone_on_with_and_the_mark_is_moved_b
 
 
 async def test_an_answer_is_seen_coming_and_a_broken_stream_loses_nothing(console: Console) -> None:
-    async with console.person("grace") as (page, context):
+    async with console.person("owner", tenant=TENANT) as (page, context):
         await begin(page, console, "Hello?")
         await page.evaluate(
             """() => { window.parts = []; document.addEventListener("answer-delta",
@@ -148,7 +148,7 @@ async def test_an_answer_is_seen_coming_and_a_broken_stream_loses_nothing(consol
 
 
 async def test_functions_are_answered_by_hand_with_what_they_really_said(console: Console) -> None:
-    async with console.person("gleb") as (page, _):
+    async with console.person("editor", tenant=TENANT) as (page, _):
         await begin(page, console, "Tell me the order status of mine")
         form = page.locator(".calling")
         await expect(form).to_have_count(1)
@@ -171,7 +171,7 @@ async def test_functions_are_answered_by_hand_with_what_they_really_said(console
 
 
 async def test_two_models_answer_side_by_side(console: Console) -> None:
-    async with console.person("grace", viewport={"width": 1280, "height": 800}) as (page, _):
+    async with console.person("owner", tenant=TENANT, viewport={"width": 1280, "height": 800}) as (page, _):
         await page.goto(f"{console.url}/chats/{AGENT}?right=base")
         await page.locator("#content").fill("Which of you is it?")
         await page.get_by_role("button", name="Ask", exact=True).click()
@@ -194,7 +194,7 @@ async def test_two_models_answer_side_by_side(console: Console) -> None:
 
 
 async def test_what_went_wrong_says_what_to_do_and_is_asked_again(console: Console) -> None:
-    async with console.person("grace", "ru") as (page, _):
+    async with console.person("owner", "ru", tenant=TENANT) as (page, _):
         console.loop.simulator.add_fault("rate_limit", match={"path": "/v1/chat/completions", "key": SECRET})
         await begin(page, console, "Алло?")
         await expect(page.locator(".message.assistant .refused")).to_be_visible()
@@ -203,7 +203,7 @@ async def test_what_went_wrong_says_what_to_do_and_is_asked_again(console: Conso
 
 
 async def test_somebody_elses_change_meanwhile_is_a_choice(console: Console) -> None:
-    async with console.person("grace") as (page, _):
+    async with console.person("owner", tenant=TENANT) as (page, _):
         await begin(page, console, "Is anybody there?")
         path = f"/v1/test-dialogs/{page.url[-36:]}/messages"
         await ok(console, "agent-svc", "POST", path, json={"role": "user", "content": "From elsewhere"})
@@ -218,7 +218,7 @@ async def test_somebody_elses_change_meanwhile_is_a_choice(console: Console) -> 
 
 
 async def test_hostile_words_are_words_and_chats_are_deleted(console: Console) -> None:
-    async with console.person("grace", color_scheme="dark") as (page, _):
+    async with console.person("owner", tenant=TENANT, color_scheme="dark") as (page, _):
         await begin(
             page,
             console,
@@ -239,7 +239,7 @@ async def test_hostile_words_are_words_and_chats_are_deleted(console: Console) -
 async def test_who_may_not_write_looks_and_another_tenant_sees_nothing(console: Console) -> None:
     chat = await ok(console, "agent-svc", "POST", f"/v1/agents/{AGENT}/test-dialogs", json={"title": "Quiet"})
     address = f"{console.url}/chats/{AGENT}/{chat['dialog_id']}"
-    async with console.person("gina", viewport={"width": 360, "height": 740}) as (page, _):
+    async with console.person("viewer", tenant=TENANT, viewport={"width": 360, "height": 740}) as (page, _):
         await page.goto(address)
         await expect(page.locator("#composer")).to_contain_text("You may look")
         assert await page.locator("#say, #cap-take, .edits").count() == 0

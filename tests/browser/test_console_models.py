@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.browser.florist import PROMPT, ended, make_agent, ok, teach, train
+from tests.browser.florist import PROMPT, TENANT, ended, make_agent, ok, teach, train
 from tests.browser.world import Console, settled
 from tests.harness import until
 
@@ -39,7 +39,7 @@ async def fits(console: Console, page: Page) -> None:
 async def test_a_run_is_there_at_once_becomes_ready_by_itself_and_goes_into_service(
     console: Console, datasets: dict[str, str]
 ) -> None:
-    async with console.person("grace", "ru") as (page, context):
+    async with console.person("owner", "ru", tenant=TENANT) as (page, context):
         await page.goto(f"{console.url}/models/{AGENT}")
         await expect(page.locator("#runs h2")).to_have_text("Пока ничего не обучено")
         other = await context.new_page()
@@ -87,7 +87,7 @@ async def test_two_models_are_compared_shared_out_and_traced_to_their_dialogs(
         if await _free(console)
     ]
     assert [await ended(console, one) for one in (first, second)] == ["ready", "ready"]
-    async with console.person("grace") as (page, _):
+    async with console.person("owner", tenant=TENANT) as (page, _):
         await page.goto(f"{console.url}/models/{AGENT}")
         titles = await page.locator("#runs h2").all_text_contents()
         assert titles[:2] == ["asters", "tulips"]
@@ -137,7 +137,7 @@ async def test_somebody_elses_activation_meanwhile_is_a_choice(
 ) -> None:
     run = await train(console, datasets[AGENT], suffix="lilies")
     assert await ended(console, run) == "ready"
-    async with console.person("grace") as (page, _):
+    async with console.person("owner", tenant=TENANT) as (page, _):
         await page.goto(f"{console.url}/models/{AGENT}/runs/{run}")
         await page.route("**/serving*", lambda route: route.abort())
         before = await ok(console, "agent-svc", "GET", f"/v1/agents/{AGENT}/route")
@@ -170,7 +170,7 @@ async def test_a_slow_run_is_paused_goes_on_and_is_cancelled(
     console: Console, datasets: dict[str, str]
 ) -> None:
     run = await train(console, datasets[SLOW])
-    async with console.person("grace", color_scheme="dark") as (page, _):
+    async with console.person("owner", tenant=TENANT, color_scheme="dark") as (page, _):
         page.on("dialog", lambda asked: asyncio.ensure_future(asked.accept()))
         await page.goto(f"{console.url}/models/{SLOW}")
         await expect(page.locator(f"#row-{run} progress")).to_have_count(1)
@@ -191,7 +191,7 @@ async def test_a_slow_run_is_paused_goes_on_and_is_cancelled(
 async def test_a_failed_run_says_why_and_what_to_do(console: Console, datasets: dict[str, str]) -> None:
     run = await train(console, datasets[POOR])
     assert await ended(console, run) == "failed"
-    async with console.person("grace", "ru", viewport=PHONE) as (page, _):
+    async with console.person("owner", "ru", tenant=TENANT, viewport=PHONE) as (page, _):
         await page.goto(f"{console.url}/models/{POOR}")
         await expect(page.locator(f"#row-{run} .status")).to_have_text("ошибка")
         await expect(page.locator(f"#row-{run} .refused")).to_contain_text("Пополните счёт")
@@ -213,7 +213,7 @@ async def test_a_model_is_stale_when_the_prompt_has_changed(
     fields = ("name", "tools", "base_model", "provider")
     changed = {name: known[name] for name in fields} | {"prompt": "<b>Sell</b> only cacti, and be brusque."}
     await ok(console, "agent-svc", "PUT", f"/v1/agents/{AGENT}", json=changed)
-    async with console.person("grace", "ru") as (page, _):
+    async with console.person("owner", "ru", tenant=TENANT) as (page, _):
         await page.goto(f"{console.url}/models/{AGENT}")
         await expect(page.locator("#serving .stale")).to_contain_text("Промпт изменился: модель устарела")
         await expect(page.locator("#serving ins").first).to_contain_text("<b>")
@@ -235,7 +235,7 @@ async def test_a_viewer_looks_and_another_tenant_sees_nothing(
         f"/lineage/run/{run}",
         f"/lineage/version/{datasets[AGENT]}:1",
     )
-    async with console.person("gina", "ru", viewport=PHONE) as (page, _):
+    async with console.person("viewer", "ru", tenant=TENANT, viewport=PHONE) as (page, _):
         for path in paths:
             answer = await page.goto(console.url + path)
             assert answer is not None
