@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.test_console_tuning import fits
-from tests.browser.tuning_world import garden, take_dialog, talks
+from tests.browser.tuning_dialogs import take_dialog
+from tests.browser.tuning_world import fits, garden, talks
 from tests.browser.world import MODEL, PROMPT, Console
 from tests.harness import until
 

@@ -54,12 +54,12 @@ class Starter:
     async def start(self, session: Session, language: str, wanted: Wanted) -> Started:
         """Return the run; raises Refusal."""
         asked = _Asked(self.backends, session, language, wanted)
-        version = wanted.version
-        if version is None:
-            newest = await asked.newest()
-            if newest is None or not await asked.is_unchanged(newest):
-                return await asked.freeze_and_train(newest["version"] if newest else 0)
-            version = int(newest["version"])
+        if wanted.version is not None:
+            return await asked.train(wanted.version)
+        newest = await asked.newest()
+        if newest is None or not await asked.is_unchanged(newest):
+            return await asked.freeze_and_train(newest["version"] if newest else 0)
+        version = int(newest["version"])
         if version > wanted.seen and (known := await asked.begun_since(version)):
             return known
         return await asked.train(version)
