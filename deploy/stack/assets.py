@@ -24,6 +24,7 @@ MANIFEST = "manifest.json"
 LOCKED = ("package.json", "package-lock.json", ".npmrc")
 VENDORED = {
     "htmx.js": "htmx.org/dist/htmx.min.js",
+    "htmx-sse.js": "htmx.org/dist/ext/hx-sse.min.js",
     "uplot.js": "uplot/dist/uPlot.iife.min.js",
     "uplot.css": "uplot/dist/uPlot.min.css",
 }

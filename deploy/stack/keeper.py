@@ -6,6 +6,7 @@ removes FOLDER.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -21,6 +22,9 @@ from deploy.stack.servers import Servers
 from deploy.stack.settings import ROOT, free_ports
 
 READY, FAILED = "servers.json", "failed.json"
+MEMORY = Path("/dev/shm")  # noqa: S108 -- a folder of our own below it, for nobody else to read
+PREFIX, BELONGS_TO = "mortarboard-tests-", "belongs-to"
+ENOUGH = 4 * 2**30
 
 
 def servers_of(folder: Path) -> Prepared:
@@ -65,9 +69,10 @@ async def keep(folder: Path) -> None:
         env={**os.environ, "MORTARBOARD_DEV": "1"},
         cwd=ROOT,
     )
+    memory = in_memory(folder)
     issuer.start()
     try:
-        async with Servers.on_free_ports(folder) as servers:
+        async with Servers.on_free_ports(folder, memory) as servers:
             prepared = await prepare(servers.bootstrap, servers.admin_url, f"http://127.0.0.1:{port}", folder)
             await issuer.ready(lambda: port_answers(port), 30)
             prepared.write(folder / READY)
@@ -75,6 +80,33 @@ async def keep(folder: Path) -> None:
                 await asyncio.sleep(0.2)
     finally:
         await issuer.stop(2)
+        if memory:
+            shutil.rmtree(memory, ignore_errors=True)
+
+
+def in_memory(folder: Path) -> Path | None:
+    """A folder in memory for the servers' data; None where there is none, or too little.
+
+    Each test has a database and topics of its own: thousands of files that disks may take a second to make.
+    """
+    try:
+        if shutil.disk_usage(MEMORY).free < ENOUGH:
+            return None
+        place = MEMORY / f"{PREFIX}{os.getpid()}-{folder.name}"
+        place.mkdir(mode=0o700)
+        (place / BELONGS_TO).write_text(str(folder))
+    except OSError:
+        return None
+    return place
+
+
+def tidy_memory() -> None:
+    """Remove what servers left in memory whose session is over, however it ended."""
+    for place in MEMORY.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):  # somebody else's
+            folder = Path((place / BELONGS_TO).read_text())
+            if not folder.exists() or _is_over(folder):
+                shutil.rmtree(place, ignore_errors=True)
 
 
 def owner_gone(folder: Path) -> bool:
@@ -89,14 +121,20 @@ def owner_gone(folder: Path) -> bool:
 def sweep(parent: Path) -> None:
     """Remove the folders of sessions whose owner and keeper are both gone."""
     for folder in parent.glob("*/"):
-        try:
-            with (
-                files.locked(folder / "owner.lock", wait=False),
-                files.locked(folder / "keeper.lock", wait=False),
-            ):
-                shutil.rmtree(folder, ignore_errors=True)
-        except files.BusyError:
-            continue
+        if _is_over(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    tidy_memory()
+
+
+def _is_over(folder: Path) -> bool:
+    try:
+        with (
+            files.locked(folder / "owner.lock", wait=False),
+            files.locked(folder / "keeper.lock", wait=False),
+        ):
+            return True
+    except files.BusyError:
+        return False
 
 
 def main() -> None:

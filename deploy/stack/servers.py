@@ -7,6 +7,7 @@ async with Servers.on_free_ports(folder) as servers:
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,11 +31,12 @@ class Servers:
         )
 
     @classmethod
-    def on_free_ports(cls, run: Path) -> Self:
-        """Servers of one's own below the folder `run`, on ports nobody uses."""
+    def on_free_ports(cls, run: Path, data: Path | None = None) -> Self:
+        """Servers of one's own below the folder `run`, on free ports; they keep their data in `data`."""
         kafka, controller, postgres = free_ports(3)
         ports = {"kafka": kafka, "kafka-controller": controller, "postgres": postgres}
-        return cls(StackSettings(run=run, cache=from_environment().cache, ports=ports))
+        settings = StackSettings(run=run, cache=from_environment().cache, ports=ports)
+        return cls(replace(settings, data_name=str(data)) if data else settings)
 
     @property
     def bootstrap(self) -> str:

@@ -56,9 +56,9 @@ class Console:
 
     @asynccontextmanager
     async def person(
-        self, sub: str, language: str = "en", **more: Any
+        self, sub: str, language: str = "en", tenant: str = "", **more: Any
     ) -> AsyncIterator[tuple[Page, BrowserContext]]:
-        """Somebody who has signed in, in a browser of their own."""
+        """Somebody who has signed in, in a browser of their own; of a `tenant` named, by role."""
         options = {"locale": language, "viewport": {"width": 1280, "height": 800}} | more
         context = await self.browser.new_context(**options)
         context.set_default_timeout(15_000)
@@ -66,7 +66,7 @@ class Console:
             page = await context.new_page()
             self.watch(page)
             await page.goto(self.url)
-            await page.locator(f"button[value={sub}]").click()
+            await choose(page, sub, tenant)
             await page.wait_for_url(f"{self.url}/**")
             yield page, context
         finally:
@@ -176,6 +176,16 @@ def said(dialog: str, place: int, role: str, text: str | None, **more: Any) -> M
     return MessagePosted(
         dialog_id=dialog, agent_id="shop", message=ChatMessage.model_validate(message), source="live"
     )
+
+
+async def choose(page: Page, who: str, tenant: str = "") -> None:
+    """Say at the issuer who one is: somebody it knows, or a role in a tenant."""
+    if tenant:
+        await page.get_by_label("Tenant").fill(tenant)
+        await page.get_by_label("Role").select_option(who)
+        await page.get_by_role("button", name="Go on").click()
+    else:
+        await page.locator(f"button[value={who}]").click()
 
 
 async def settled(page: Page) -> None:

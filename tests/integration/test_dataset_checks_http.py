@@ -89,6 +89,9 @@ async def test_from_a_finding_to_its_fix_and_from_a_warning_to_its_dismissal(
     found = await checks(api, dataset, severity="warning")
     assert found["counts"][0]["dismissed"] == 1
     assert found["items"][0]["findings"][0]["dismissed"]["why"] == "he did"
+    assert await checks(api, dataset, example_id=examples[0]) == found
+    other = await checks(api, dataset, example_id=examples[1])
+    assert (other["counts"], other["items"]) == ([], [])
     assert (await api.delete(f"{dismiss}/answer_speaks_of_hint")).status_code == 204
     assert (await api.delete(f"{dismiss}/answer_speaks_of_hint")).status_code == 404
 

@@ -298,3 +298,64 @@ async def test_a_dialog_with_two_examples_leaves_the_dataset_with_the_last_one(
     told = [(event["state"], event["example_id"]) for event in await changed(surroundings, 4)]
     assert [state for state, _ in told] == ["saved", "saved", "saved", "removed"]
     assert told[2] == ("saved", one)
+
+
+async def test_edits_are_undone_and_done_again_by_whoever_sees_them(
+    surroundings: Surroundings, dataset_svc: Running
+) -> None:
+    await send(surroundings, agent(), completed("d"))
+    api = await dataset_svc.client()
+    example = await take(api, await dataset_of(api), "d")
+    url = f"/v1/examples/{example}"
+
+    async def now() -> tuple[Any, ...]:
+        shown = (await api.get(url)).json()
+        (text,) = (one["content"] for one in shown["messages"] if one["id"] == "m3")
+        return text, shown["note"], shown["undoable"], shown["redoable"]
+
+    first, *_ = await now()
+    await patch(api, example, {"op": "edit", "message_id": "m3", "content": "one"})
+    await patch(api, example, {"op": "edit", "message_id": "m3", "content": "two"})
+    await patch(api, example, {"op": "note", "text": "why"}, {"op": "delete", "message_id": "m0"})
+    assert await now() == ("two", "why", True, False)
+    await api.post(f"{url}/undo")
+    assert await now() == ("two", "", True, True)
+    stale = await api.post(f"{url}/undo", headers={"If-Match": '"1"'})
+    assert (stale.status_code, stale.json()["changes"][0]["changes"][0]["op"]) == (412, "undo")
+    assert [one["message_id"] for one in stale.json()["changes"][0]["changes"]] == ["m0"]
+    await api.post(f"{url}/undo")
+    await api.post(f"{url}/redo")
+    assert (await now())[0] == "two"
+    for _ in range(2):
+        assert (await api.post(f"{url}/undo")).status_code == 200
+    assert await now() == (first, "", False, True)
+    none_left = await api.post(f"{url}/undo")
+    assert (none_left.status_code, none_left.json()["code"]) == (409, "nothing_to_undo")
+
+    await api.post(f"{url}/redo")
+    saved = await api.post(f"{url}/save")
+    await patch(api, example, {"op": "edit", "message_id": "m3", "content": "three"})
+    back = (await api.post(f"{url}/undo")).json()
+    assert (back["unsaved_changes"], back["saved_revision"]) == (False, saved.json()["saved_revision"])
+    await api.post(f"{url}/redo")
+    assert (await now())[0] == "three"
+    shown = (await api.get(url, params={"original": "true"})).json()
+    assert [one["content"] for one in shown["original"] if one["id"] == "m3"] == [first]
+
+
+async def test_pseudonyms_end_the_way_back(surroundings: Surroundings, dataset_svc: Running) -> None:
+    await send(surroundings, agent(), completed("d"))
+    api = await dataset_svc.client()
+    example = await take(api, await dataset_of(api), "d")
+    said = {"op": "edit", "message_id": "m3", "content": "Call +7 921 555-35-35"}
+    await patch(api, example, said)
+    wanted = {"code": "personal_data", "message_id": "m3", "fix": "pseudonymise"}
+    fixed = await api.post(f"/v1/examples/{example}/fixes", json=wanted)
+    assert fixed.json()["undoable"] is False
+    await patch(api, example, {"op": "note", "text": "later"})
+    assert (await api.post(f"/v1/examples/{example}/undo")).status_code == 200
+    refused = await api.post(f"/v1/examples/{example}/undo")
+    assert refused.json()["code"] == "nothing_to_undo"
+    async with surroundings.databases.connection(surroundings.database) as connection:
+        kept = await connection.fetch("SELECT before::text FROM dataset_svc.draft_changes")
+    assert not any("555-35-35" in (row["before"] or "") for row in kept)

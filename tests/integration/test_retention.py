@@ -17,11 +17,12 @@ from chassis.errors import Problem
 from chassis.objects import MissingObjectError
 from chassis.retention import expire_audit, kept_audit, report
 from dataset_svc.domain.dialog import Candidate, Dialog
+from dataset_svc.domain.labels import SetNote
 from dataset_svc.domain.message import dump
-from dataset_svc.outbound import candidate_store
+from dataset_svc.outbound import candidate_store, step_store
 from dataset_svc.usecases import expire_examples
 from dataset_svc.usecases.decide_suggestion import accept_suggestion
-from dataset_svc.usecases.edit_example import lock_example
+from dataset_svc.usecases.edit_example import edit_example, lock_example
 from dataset_svc.usecases.expire_examples import Expirer, kept
 from dataset_svc.usecases.open_example import open_from_dialog
 from dataset_svc.usecases.suggest_dialogs import Suggester
@@ -150,6 +151,22 @@ async def test_undo_goes_after_its_own_time_and_drafts_after_theirs(curation: Cu
     await expire(curation, operations=3.0)
     assert await run(curation, "SELECT FROM operations") == []
     assert [row["id"] for row in await run(curation, "SELECT id FROM examples")] == [saved]
+
+
+async def test_the_way_back_of_an_edit_goes_after_its_time(curation: Curation) -> None:
+    (example,) = await curation.take(await curation.agent(), SOUND, save=False)
+    for note in ("long ago", "now"):
+        async with curation.database.tenant_transaction(TENANT) as transaction:
+            await edit_example(
+                transaction, tenant=TENANT, by="olga", example_id=example, seen=None,
+                operations=[SetNote(note)],
+            )  # fmt: skip
+    old = "UPDATE draft_changes SET changed_at = now() - interval '31 days' WHERE draft_revision = "
+    await run(curation, old + "(SELECT min(draft_revision) FROM draft_changes)")
+    await expire(curation)
+    async with curation.database.tenant_transaction(TENANT) as transaction:
+        left = await step_store.steps(transaction.connection, TENANT, example)
+    assert [one["known"] for one in left] == [True, False]
 
 
 async def test_an_imported_file_that_cannot_be_deleted_now_is_deleted_later(

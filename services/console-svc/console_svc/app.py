@@ -14,9 +14,18 @@ from console_svc.inbound import (
     agent_edit,
     agents,
     cap,
+    chat_cap,
+    chat_stream,
+    chats,
+    comparing,
     dialogs,
+    editor,
+    editor_text,
     home,
+    lineage,
     live,
+    models,
+    runs,
     sign_in_pages,
     tuning,
     versions,
@@ -29,6 +38,7 @@ from console_svc.outbound.identity import Identity
 from console_svc.outbound.session_store import SessionStore
 from console_svc.settings import ConsoleSettings
 from console_svc.usecases.cap_dialog import Curation
+from console_svc.usecases.edit_example import Editing
 from console_svc.usecases.read_activity import Activity
 from console_svc.usecases.sign_in import Desk
 
@@ -49,9 +59,12 @@ def compose(surroundings: Surroundings) -> Parts:
     agents.add_pages(router, Asking(backends))
     agent_edit.add_pages(router, Asking(backends))
     dialogs.add_pages(router, Asking(backends))
-    cap.add_pages(router, Curation(backends))
-    tuning.add_pages(router, Asking(backends))
-    versions.add_pages(router, Asking(backends))
+    for pages_of in (chats, chat_stream, chat_cap, comparing, models, runs, lineage, tuning, versions):
+        pages_of.add_pages(router, Asking(backends))
+    editing = Editing(backends)
+    cap.add_pages(router, Curation(backends), editing)
+    editor.add_pages(router, editing)
+    editor_text.add_pages(router, editing)
     activity.add_pages(router, Activity(surroundings.database, backends))
     live.add_live(router, hub, desk)
     pages.include_router(router)

@@ -10,7 +10,7 @@
       const version = form.querySelector("[name=version]");
       const draft = JSON.parse(sessionStorage.getItem(kept(form)) ?? "null");
       if (!draft || form.querySelector(".refused")) continue; // an answer shows what was typed itself
-      for (const field of fields(form)) field.value = draft[field.name] ?? field.value;
+      fields(form).forEach((field, place) => { field.value = draft.values[place] ?? field.value; });
       if (version) version.value = draft.version; // what it was typed on: a change since then is a choice
     }
     for (const text of root.querySelectorAll("textarea[data-line]")) {
@@ -25,24 +25,30 @@
   document.addEventListener("input", (event) => {
     const form = event.target.closest?.("form[data-draft]");
     if (!form) return;
-    const draft = Object.fromEntries(fields(form).map((field) => [field.name, field.value]));
-    draft.version = form.querySelector("[name=version]")?.value;
+    const version = form.querySelector("[name=version]")?.value;
+    const draft = { values: fields(form).map((field) => field.value), version };
     sessionStorage.setItem(kept(form), JSON.stringify(draft));
   });
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("[data-forget]");
-    if (link) sessionStorage.removeItem(named(link.dataset.forget));
+    if (link) forget(link.dataset.forget);
   });
+  const forget = (what) => sessionStorage.removeItem(named(what));
+  addEventListener("draft-forget", (event) => forget(event.detail));
   document.addEventListener("htmx:before:response", (event) => {
     const { ctx } = event.detail;
+    const taken = ctx.response.headers.get("X-Draft-Taken");
+    if (taken) forget(taken);
     if (ctx.sourceElement.matches?.("form[data-draft]") && ctx.response.headers.get("HX-Redirect")) {
       sessionStorage.removeItem(kept(ctx.sourceElement));
     }
   });
+  document.addEventListener("htmx:sse:after:connection", ({ target }) => { // taken: its answer is coming
+    if (target.matches("form[data-draft]")) sessionStorage.removeItem(kept(target));
+  });
   document.addEventListener("htmx:after:swap", () => restore(document));
+  restore(document);
   // a page that was reloaded while one typed opens the form again
-  const open = document.querySelector("[data-opens]");
-  if (open && sessionStorage.getItem(named(open.dataset.opens))) {
-    document.addEventListener("htmx:after:process", () => open.click(), { once: true });
-  }
+  const open = [...document.querySelectorAll("[data-opens]")].find((one) => sessionStorage.getItem(named(one.dataset.opens)));
+  if (open) document.addEventListener("htmx:after:process", () => open.click(), { once: true });
 })();

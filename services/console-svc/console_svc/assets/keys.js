@@ -7,14 +7,18 @@
   on.checked = localStorage.getItem("keys") !== "off";
   on.addEventListener("change", () => localStorage.setItem("keys", on.checked ? "on" : "off"));
 
+  // through the messages of the editor where the focus is in them or there is no list, else through the list
   const step = (by) => {
-    const rows = [...document.querySelectorAll("[data-row]")];
+    const { activeElement: active } = document;
+    const list = [...document.querySelectorAll("[data-row]")];
+    const within = active?.closest("[data-steps]") ?? (list.length ? null : document.querySelector("[data-steps]"));
+    const rows = within ? [...within.querySelectorAll("[data-message]")] : list;
     if (!rows.length) return;
-    const at = rows.findIndex((row) => row === document.activeElement || row.hasAttribute("aria-current"));
+    const at = rows.findIndex((row) => row.contains(active) || (!within && row.hasAttribute("aria-current")));
     const row = rows[Math.min(Math.max(at + by, 0), rows.length - 1)];
     row.focus();
     row.scrollIntoView({ block: "nearest" });
-    row.click();
+    if (!within) row.click();
   };
   // physical keys, so that they are the same in Russian and in English layout
   const does = {
@@ -28,7 +32,10 @@
     if (event.key === "?") { event.preventDefault(); list.showModal(); return; }
     const act = does[event.code] ?? (() => {
       const key = event.code.replace("Key", "").toLowerCase();
-      document.querySelector(`[data-key="${CSS.escape(key)}"]`)?.click();
+      const here = event.target.closest("[data-keys]")?.querySelector(`[data-key-here="${CSS.escape(key)}"]`);
+      const found = here ?? document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+      if (found) event.preventDefault(); // what it opens for typing must not begin with the key
+      found?.click();
     });
     if (event.code === "Slash") event.preventDefault();
     act(event);

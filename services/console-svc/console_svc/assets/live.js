@@ -21,7 +21,9 @@
     const thing = `${kind} ${id}`;
     if (sequence <= (newest.get(thing) ?? 0)) return undefined;
     newest.set(thing, sequence);
-    for (const part of document.querySelectorAll(`[data-live="${CSS.escape(thing)}"]`)) read(part);
+    const known = document.querySelectorAll(`[data-live="${CSS.escape(thing)}"]`);
+    // what the page has not shown yet belongs into its list
+    for (const part of known.length ? known : document.querySelectorAll(`[data-live-new="${CSS.escape(kind)}"]`)) read(part);
     return undefined;
   };
   const share = (news) => { channel.postMessage(news); take(news); };

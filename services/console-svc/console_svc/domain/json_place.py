@@ -45,3 +45,11 @@ def _find(text: str, at: int, path: Sequence[str]) -> int:
 def _skip(text: str, at: int) -> int:
     found = _SPACE.match(text, at)
     return found.end() if found else at
+
+
+_OUTSIDE = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+')
+
+
+def unspaced(text: str) -> str:
+    """Return a JSON text without the blanks between its values, as models write it."""
+    return _OUTSIDE.sub(lambda found: found[1] or "", text)

@@ -62,6 +62,17 @@ def text_of(content: Any) -> str:
     return "\n".join(str(part.get("text", f"[{part.get('type', '?')}]")) for part in content)
 
 
+def is_json(text: str) -> bool:
+    """Whether this is the text of a JSON object or list."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def laid_out(text: str) -> str:
     """Return JSON on several lines; anything else as it is."""
     try:

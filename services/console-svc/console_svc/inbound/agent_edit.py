@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Form, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from console_svc.domain.json_place import line_of, steps
+from console_svc.domain.json_place import steps
 from console_svc.inbound.asking import Asking, segment
+from console_svc.inbound.json_text import Mistake, line_at, read_json
 from console_svc.inbound.page import page, say, told
 from console_svc.outbound.backends import Refusal
 
@@ -34,14 +34,6 @@ class Typed(BaseModel):
         return self.model_copy(
             update={name: getattr(self, name).replace("\r\n", "\n") for name in ("prompt", "tools")}
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake(Exception):  # noqa: N818 -- the reader's, not ours
-    """What is wrong with the functions, and in which line."""
-
-    line: int
-    detail: str
 
 
 def add_pages(routes: APIRouter, ask: Asking) -> None:
@@ -76,17 +68,8 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
 
 def read_functions(request: Request, text: str) -> list[Any]:
     """Return the functions of a JSON text; raises Mistake."""
-    try:
-        found = json.loads(text or "[]")
-    except json.JSONDecodeError as error:
-        where = {"line": error.lineno, "column": error.colno}
-        detail = say(request, "This is no JSON: see line %(line)s, column %(column)s.", **where)
-        raise Mistake(error.lineno, detail) from None
-    except RecursionError:
-        raise Mistake(1, say(request, "This JSON goes too deep.")) from None
-    if not isinstance(found, list):
-        raise Mistake(1, say(request, "Functions are a list: [ … ]."))
-    return found
+    wanted = say(request, "Functions are a list: [ … ].")
+    return cast(list[Any], read_json(request, text or "[]", list, wanted))
 
 
 def _refused(request: Request, agent_id: str, typed: Typed, refusal: Refusal) -> Response:
@@ -94,7 +77,7 @@ def _refused(request: Request, agent_id: str, typed: Typed, refusal: Refusal) ->
     refused, line, changes = told(request, refusal), None, None
     path = steps(refusal.field_name.removeprefix("body."))
     if path[:1] == ["tools"]:
-        line = line_of(typed.tools or "[]", path[1:])
+        line = line_at(typed.tools or "[]", path[1:])
     if refusal.code == "agent_changed":
         changes = refusal.more.get("changes", [])
         refused["action"] = say(request, "Look at what changed, then save yours over it or leave it.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -28,6 +29,14 @@ class Asking:
     async def __call__(self, request: Request, name: Name, method: str, path: str, **more: Any) -> Any:
         """Return the answer's JSON; raises Refusal."""
         return await self.backends.call(
+            request.state.session, request.state.language, name, method, path, **more
+        )
+
+    async def stream(
+        self, request: Request, name: Name, method: str, path: str, **more: Any
+    ) -> httpx.Response:
+        """Return an answer whose body is still to come, to be passed on and closed; raises Refusal."""
+        return await self.backends.stream(
             request.state.session, request.state.language, name, method, path, **more
         )
 

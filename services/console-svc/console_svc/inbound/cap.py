@@ -1,4 +1,4 @@
-"""The graduate's cap in the reader's upper right corner, and its mark in the list."""
+"""The graduate's cap in the reader's upper right corner, which opens the editor, and its mark in the list."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from starlette.responses import Response
 
 from console_svc.domain.session import Session
 from console_svc.inbound.asking import part, segment
+from console_svc.inbound.editor_view import Shown, drawn, in_readers_place
 from console_svc.inbound.page import page, say, told
 from console_svc.outbound.backends import Refusal
 from console_svc.usecases.cap_dialog import Capped, Curation, Dialog
+from console_svc.usecases.edit_example import Editing
 
 Id = Annotated[str, Form(max_length=128)]
 BranchField = Annotated[str, Form(max_length=129)]
@@ -23,7 +25,7 @@ BranchQuery = Annotated[str, Query(max_length=129)]
 Named = Annotated[str, Query(max_length=128)]
 
 
-def add_pages(routes: APIRouter, curation: Curation) -> None:
+def add_pages(routes: APIRouter, curation: Curation, editing: Editing) -> None:
     """Add the parts of pages that show and press the cap."""
 
     @routes.get("/cap")
@@ -44,14 +46,14 @@ def add_pages(routes: APIRouter, curation: Curation) -> None:
     ) -> Response:
         """Look again for an example that was promised."""
         dialog = _dialog(dialog_id, agent_id, branch)
-        return await _shown(request, dialog, curation.arrived(*_who(request), example_id))
+        return await _opened(request, dialog, editing, curation.arrived(*_who(request), example_id))
 
     @routes.post("/cap")
     async def take(request: Request, dialog_id: Id, agent_id: Id, branch: BranchField = "") -> Response:
         """Press the cap: open a copy of the dialog in its dataset."""
         dialog = _dialog(dialog_id, agent_id, branch)
         path = f"/v1/dialogs/{segment(dialog_id)}"
-        return await _shown(request, dialog, curation.take(*_who(request), dialog, path))
+        return await _opened(request, dialog, editing, curation.take(*_who(request), dialog, path))
 
     @routes.post("/cap/save")
     async def save(
@@ -98,6 +100,29 @@ def _dialog(dialog_id: str, agent_id: str, branch: str) -> Dialog:
 
 def _who(request: Request) -> tuple[Session, str]:
     return request.state.session, request.state.language
+
+
+async def _opened(request: Request, dialog: Dialog, editing: Editing, asked: Awaitable[Capped]) -> Response:
+    """Open the copy in the reader's place once it is there; until then, or if it is refused, show the cap."""
+    try:
+        capped = await asked
+        if capped.example is not None:
+            example_id = UUID(capped.example["id"])
+            example = await editing.read(*_who(request), example_id)
+            headers = {"HX-Retarget": "#reader", "HX-Reswap": "innerHTML"}
+            headers |= in_readers_place(request, example_id)
+            return drawn(request, example, example_id, Shown(), more_headers=headers)
+    except Refusal as refusal:
+        return await _shown(request, dialog, _refuse(refusal))
+    return await _shown(request, dialog, _answer(capped))
+
+
+async def _refuse(refusal: Refusal) -> Capped:
+    raise refusal
+
+
+async def _answer(capped: Capped) -> Capped:
+    return capped
 
 
 async def _shown(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
+from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
@@ -27,7 +28,7 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
     async def dialogs(request: Request, wanted: WantedQuery) -> Response:
         """Show the list."""
         found = await _found(request, ask, wanted)
-        return page(request, "dialogs.html", reader=None, dialog_id="", **found)
+        return page(request, "dialogs.html", reader=None, dialog_id="", copy=None, **found)
 
     @routes.get("/dialogs-found")
     async def search(request: Request, wanted: WantedQuery) -> Response:
@@ -56,16 +57,20 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
 
     @routes.get("/dialogs/{dialog_id:path}")
     async def dialog(
-        request: Request, dialog_id: str, wanted: WantedQuery, branch: Branch = None
+        request: Request,
+        dialog_id: str,
+        wanted: WantedQuery,
+        branch: Branch = None,
+        copy: Annotated[UUID | None, Query()] = None,
     ) -> Response:
-        """Show the list with one dialog beside it; 404 when it is not there, or not this tenant's."""
+        """Show the list with one dialog beside it, or its copy; 404 when it is not there, or not ours."""
         found, status = await _found(request, ask, wanted), 200
         try:
             shown = Part(await _read(request, ask, dialog_id, branch))
         except Refusal as refusal:
             status = refusal.status
             shown = await part(request, _again(refusal))
-        return page(request, "dialogs.html", status, reader=shown, dialog_id=dialog_id, **found)
+        return page(request, "dialogs.html", status, reader=shown, dialog_id=dialog_id, copy=copy, **found)
 
     @routes.post("/mark")
     async def mark(

@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from console_svc.domain.language import Language
+from console_svc.domain.reading import laid_out
 from console_svc.domain.text import pieces
 from console_svc.inbound.static import asset
 from console_svc.outbound.backends import Refusal
@@ -58,10 +59,12 @@ def environment(language: Language) -> Environment:
         "plainly": plainly,
         "segment": lambda text: quote(str(text), safe=""),
         "moment": lambda text: _moment(text, language),
-        "day": lambda text: format_date(date.fromisoformat(text), "medium", locale=language),
+        "day": lambda text: format_date(date.fromisoformat(str(text)[:10]), "long", locale=language),
         "number": lambda value: format_decimal(value, locale=language),
         "money": lambda value: money(value, language),
         "share": lambda value: format_percent(value, locale=language),
+        "laid_out": laid_out,
+        "combined": lambda values, more: values | more,
         "as_json": lambda value: json.dumps(value, ensure_ascii=False, indent=2),
     }
     made.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]

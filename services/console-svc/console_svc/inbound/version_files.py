@@ -36,10 +36,8 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
     ) -> Response:
         """Pass the file on as it comes; what is refused is said on a page."""
         path = await path_of(request, ask, agent_id)
-        session, language = request.state.session, request.state.language
-        answer = await ask.backends.download(
-            session, language, "datasets", f"{path}/export", params=wanted.filter() | {"format": form}
-        )
+        query = wanted.filter() | {"format": form}
+        answer = await ask.stream(request, "datasets", "GET", f"{path}/export", params=query)
         disposition = f'attachment; filename="examples-{form}.jsonl"'
         return StreamingResponse(
             answer.aiter_bytes(), media_type=LINES, headers={"Content-Disposition": disposition},

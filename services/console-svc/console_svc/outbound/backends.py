@@ -12,6 +12,8 @@ from console_svc.settings import ConsoleSettings
 
 Name = Literal["dialogs", "datasets", "training", "agents"]
 CONNECT, ANSWER = 2.0, 15.0
+STREAM = 330.0
+"""Seconds that a model may be silent: agent-svc gives an answer up before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Refusal(Exception):  # noqa: N818 -- an answer, if not the one that was ho
     action: str = ""
     field_name: str = ""
     more: dict[str, Any] = field(default_factory=dict)
+    etag: str = ""
+    """Which state it was refused on, where the service says so."""
 
 
 class Backends:
@@ -52,10 +56,7 @@ class Backends:
         self, session: Session, language: str, name: Name, method: str, path: str, **more: Any
     ) -> httpx.Response:
         """Return the answer itself, for its headers; raises Refusal."""
-        headers = {
-            "Authorization": f"Bearer {session.tokens.access}", "Accept-Language": language,
-            **more.pop("headers", {}),
-        }  # fmt: skip
+        headers = _headers(session, language, more)
         try:
             answer = await self._http.request(method, self._urls[name] + path, headers=headers, **more)
         except httpx.HTTPError:
@@ -64,12 +65,15 @@ class Backends:
             return answer
         raise _refusal(answer)
 
-    async def download(
-        self, session: Session, language: str, name: Name, path: str, **more: Any
+    async def stream(
+        self, session: Session, language: str, name: Name, method: str, path: str, **more: Any
     ) -> httpx.Response:
         """Return an answer whose body is still to come, to be passed on and closed; raises Refusal."""
-        headers = {"Authorization": f"Bearer {session.tokens.access}", "Accept-Language": language}
-        asked = self._http.build_request("GET", self._urls[name] + path, headers=headers, **more)
+        headers = _headers(session, language, more)
+        asked = self._http.build_request(
+            method, self._urls[name] + path, headers=headers, timeout=httpx.Timeout(STREAM, connect=CONNECT),
+            **more,
+        )  # fmt: skip
         try:
             answer = await self._http.send(asked, stream=True)
             if answer.is_success:
@@ -82,6 +86,12 @@ class Backends:
     async def close(self) -> None:
         """Let connections go."""
         await self._http.aclose()
+
+
+def _headers(session: Session, language: str, more: dict[str, Any]) -> dict[str, str]:
+    token = {"Authorization": f"Bearer {session.tokens.access}", "Accept-Language": language}
+    given: dict[str, str] = more.pop("headers", {})
+    return token | given
 
 
 def _refusal(answer: httpx.Response) -> Refusal:
@@ -99,4 +109,5 @@ def _refusal(answer: httpx.Response) -> Refusal:
         str(problem.get("action", "")),
         str(problem.get("field", "")),
         {name: value for name, value in problem.items() if name not in known},
+        answer.headers.get("ETag", ""),
     )

@@ -96,6 +96,20 @@ def not_undoable(state: str) -> Problem:
     )  # fmt: skip
 
 
+def no_step(step: str) -> Problem:
+    """Return the refusal to undo or redo when there is nothing to."""
+    undo = step == "undo"
+    return Problem(
+        409,
+        "nothing_to_undo" if undo else "nothing_to_redo",
+        Text("There is nothing to undo.", "Отменять нечего.")
+        if undo
+        else Text("There is nothing to do again.", "Повторять нечего."),
+        action=Text("Go back to a saved revision or to the original.",
+                    "Вернитесь к сохранённой ревизии или к оригиналу."),
+    )  # fmt: skip
+
+
 def changed_since() -> Problem:
     """Return the refusal to undo what somebody changed again."""
     return Problem(

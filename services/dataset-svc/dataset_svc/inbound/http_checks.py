@@ -65,20 +65,23 @@ def _add_findings(routes: APIRouter, database: Database, wake: Callable[[], None
         request: Request,
         code: Annotated[str | None, Query(max_length=64)] = None,
         severity: Severity | None = None,
+        example_id: UUID | None = None,
         limit: Limit = 50,
         cursor: UUID | None = None,
     ) -> dict[str, Any]:
-        """Return how often each code was found, and the examples that have findings."""
+        """Return how often each code was found, and the examples that have findings, or one of them."""
         async with database.tenant_transaction(caller.tenant) as transaction:
             connection = transaction.connection
             if await agent_store.get_dataset(connection, caller.tenant, dataset_id) is None:
                 raise problems.no_dataset()
             pending = await catch_up(transaction, tenant=caller.tenant, dataset_id=dataset_id)
             ungrouped = await near_store.count_due(connection, caller.tenant, dataset_id)
-            counts = await finding_store.counts(connection, caller.tenant, dataset_id, saved_only=False)
+            counts = await finding_store.counts(
+                connection, caller.tenant, dataset_id, saved_only=False, example_id=example_id
+            )
             rows = await finding_store.page(
-                connection, caller.tenant, dataset_id, code=code, severity=severity, after=cursor,
-                limit=limit + 1,
+                connection, caller.tenant, dataset_id, code=code, severity=severity,
+                example_id=example_id, after=cursor, limit=limit + 1,
             )  # fmt: skip
         if pending or ungrouped:
             wake()

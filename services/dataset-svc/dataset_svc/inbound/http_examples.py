@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Response
@@ -19,6 +19,7 @@ from dataset_svc.outbound import candidate_store, example_store, revision_store
 from dataset_svc.usecases.edit_example import discard_draft, edit_example, lock_example, revert_example
 from dataset_svc.usecases.extend_example import extend_example
 from dataset_svc.usecases.save_example import remove_example, restore_example, save_example
+from dataset_svc.usecases.step_back import step_back
 from dataset_svc.usecases.undo_operation import remember
 
 SCOPES = {
@@ -29,6 +30,8 @@ SCOPES = {
     "POST /v1/examples/{example_id}/discard": "curate",
     "POST /v1/examples/{example_id}/revert": "curate",
     "POST /v1/examples/{example_id}/restore": "curate",
+    "POST /v1/examples/{example_id}/undo": "curate",
+    "POST /v1/examples/{example_id}/redo": "curate",
     "POST /v1/examples/{example_id}/extend": "curate",
     "GET /v1/examples/{example_id}/revisions": "dialogs:read",
 }
@@ -40,6 +43,7 @@ def add_endpoints(routes: APIRouter, database: Database, objects: ObjectStore) -
     """Add the endpoints of one example."""
     _add_reading(routes, database)
     _add_editing(routes, database, objects)
+    _add_steps(routes, database)
     _add_keeping(routes, database)
 
 
@@ -56,14 +60,21 @@ def seen_revision(if_match: str | None, *, required: bool = False) -> int | None
 
 
 async def _shown(
-    database: Database, tenant: str, example_id: UUID, request: Request, response: Response
+    database: Database,
+    tenant: str,
+    example_id: UUID,
+    request: Request,
+    response: Response,
+    *,
+    original: bool = False,
 ) -> dict[str, Any]:
     async with database.tenant_transaction(tenant) as transaction:
         row = await example_store.get(transaction.connection, tenant, example_id)
     if row is None:
         raise problems.no_example()
     response.headers["ETag"] = problems.etag(row["draft_revision"])
-    return views.example(row, language(request))
+    first = {"original": row["original"]} if original else {}
+    return views.example(row, language(request)) | first
 
 
 def offer_undo(response: Response, operation_id: UUID | None) -> dict[str, Any]:
@@ -77,9 +88,14 @@ def offer_undo(response: Response, operation_id: UUID | None) -> dict[str, Any]:
 def _add_reading(routes: APIRouter, database: Database) -> None:
     @routes.get("/v1/examples/{example_id}", responses=GOES_ON)
     async def get_example(
-        caller: CallerDep, example_id: UUID, request: Request, response: Response
+        caller: CallerDep,
+        example_id: UUID,
+        request: Request,
+        response: Response,
+        *,
+        original: bool = False,
     ) -> dict[str, Any]:
-        """Return the working copy; 202 while its revision has not arrived.
+        """Return the working copy, with `original` also what it is a copy of; 202 while it has not arrived.
 
         Where the dialog had an example already, the id that was promised leads to that one.
         """
@@ -89,7 +105,7 @@ def _add_reading(routes: APIRouter, database: Database) -> None:
             response.status_code = 202
             return {"id": str(example_id), "state": "pending"}
         opened = promise["opened_id"] if promise is not None else example_id
-        return await _shown(database, caller.tenant, opened, request, response)
+        return await _shown(database, caller.tenant, opened, request, response, original=original)
 
     @routes.get("/v1/examples/{example_id}/revisions")
     async def list_revisions(
@@ -164,6 +180,33 @@ def _add_editing(routes: APIRouter, database: Database, objects: ObjectStore) ->
                 seen=seen_revision(if_match),
             )  # fmt: skip
         return await _shown(database, caller.tenant, example_id, request, response)
+
+
+def _add_steps(routes: APIRouter, database: Database) -> None:
+    async def step(
+        caller: CallerDep, example_id: UUID, request: Request, response: Response, if_match: str | None,
+        step: Literal["undo", "redo"],
+    ) -> dict[str, Any]:  # fmt: skip
+        async with database.tenant_transaction(caller.tenant) as transaction:
+            await step_back(
+                transaction, tenant=caller.tenant, by=caller.subject, example_id=example_id,
+                seen=seen_revision(if_match), step=step,
+            )  # fmt: skip
+        return await _shown(database, caller.tenant, example_id, request, response)
+
+    @routes.post("/v1/examples/{example_id}/undo")
+    async def undo(
+        caller: CallerDep, example_id: UUID, request: Request, response: Response, if_match: IfMatch = None
+    ) -> dict[str, Any]:
+        """Take the working copy back to what it was before its last change."""
+        return await step(caller, example_id, request, response, if_match, "undo")
+
+    @routes.post("/v1/examples/{example_id}/redo")
+    async def redo(
+        caller: CallerDep, example_id: UUID, request: Request, response: Response, if_match: IfMatch = None
+    ) -> dict[str, Any]:
+        """Do again what was undone last, unless something was changed since."""
+        return await step(caller, example_id, request, response, if_match, "redo")
 
 
 def _add_keeping(routes: APIRouter, database: Database) -> None:

@@ -15,6 +15,7 @@ from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.message import dump, load
 from dataset_svc.domain.personal.places import allowed_values
 from dataset_svc.domain.problems import finding_json
+from dataset_svc.domain.steps import Step, to_redo, to_undo
 from dataset_svc.domain.weights import Ratings, head, weights
 from dataset_svc.outbound.row import Row
 from dataset_svc.usecases.compare_versions import Compared
@@ -62,6 +63,7 @@ def example(row: Row, language: str) -> dict[str, Any]:
     functions = None if tools is None else Functions.of_json(tools)
     allowed = allowed_values(row["agent_prompt"] or "", tools, row["allowed"])
     findings = [*check(messages, found, functions), *personal_findings(messages, allowed)]
+    steps = [Step(*one) for one in row["steps"] or ()]
     return {
         **example_item(row),
         "head": {"teaches": now.teaches, "answers": now.answers},
@@ -69,6 +71,8 @@ def example(row: Row, language: str) -> dict[str, Any]:
         "origin_revision": row["origin_revision"],
         "new_messages": max((row["newer_count"] or 0) - row["origin_count"], 0),
         "orphaned": orphans(messages),
+        "undoable": to_undo(steps) is not None,
+        "redoable": to_redo(steps) is not None,
         "agent_id": row["agent_id"],
         "dataset_id": str(row["dataset_id"]),
         "messages": shown,

@@ -104,7 +104,11 @@ async def get(connection: Connection, tenant: str, example_id: UUID) -> Record |
     return await connection.fetchrow(
         """
         SELECT e.*, d.agent_id, a.prompt AS agent_prompt, a.tools AS agent_tools,
-            newer.revision AS newer_revision, newer.message_count AS newer_count, ARRAY(
+            newer.revision AS newer_revision, newer.message_count AS newer_count, (
+                SELECT jsonb_agg(jsonb_build_array(s.draft_revision, s.step, s.before IS NOT NULL)
+                    ORDER BY s.draft_revision DESC)
+                FROM draft_changes s WHERE s.tenant_id = e.tenant_id AND s.example_id = e.id
+            ) AS steps, ARRAY(
                 SELECT ARRAY[v.kind, v.value] FROM allowed_values v
                 WHERE v.tenant_id = e.tenant_id AND v.dataset_id = e.dataset_id
             ) AS allowed
@@ -170,41 +174,6 @@ async def put_draft(
         by,
     )
     return revision
-
-
-async def put_change(
-    connection: Connection, tenant: str, example_id: UUID, revision: int, by: str, changes: list[Any]
-) -> None:
-    """Remember who changed what in the working copy; no editor is more than 200 changes behind."""
-    await connection.execute(
-        """
-        WITH old AS (
-            DELETE FROM draft_changes
-            WHERE tenant_id = $1 AND example_id = $2 AND draft_revision <= $3 - 200
-        )
-        INSERT INTO draft_changes (tenant_id, example_id, draft_revision, changed_by, changes)
-        VALUES ($1, $2, $3, $4, $5)
-        """,
-        tenant,
-        example_id,
-        revision,
-        by,
-        changes,
-    )
-
-
-async def changes_since(connection: Connection, tenant: str, example_id: UUID, revision: int) -> list[Record]:
-    """Return up to 20 changes of the working copy after `revision`, newest first."""
-    return await connection.fetch(
-        """
-        SELECT draft_revision, changed_by, changed_at, changes FROM draft_changes
-        WHERE tenant_id = $1 AND example_id = $2 AND draft_revision > $3
-        ORDER BY draft_revision DESC LIMIT 20
-        """,
-        tenant,
-        example_id,
-        revision,
-    )
 
 
 async def set_columns(

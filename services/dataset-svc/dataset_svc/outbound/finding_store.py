@@ -18,8 +18,11 @@ async def counts(
     saved_only: bool,
     without: Sequence[UUID] = (),
     current_version: int | None = None,
+    example_id: UUID | None = None,
 ) -> list[Record]:
     """Return per code: how many examples, findings and dismissed ones, and the first few examples.
+
+    Of the whole dataset, or of one example.
 
     `kinds`: how often each kind of personal data stands, what was dismissed left out.
 
@@ -35,7 +38,7 @@ async def counts(
             LEFT JOIN dismissals d ON d.tenant_id = f.tenant_id AND d.example_id = f.example_id
               AND d.code = f.code AND d.content_sha256 = c.content_sha256
             WHERE f.tenant_id = $1 AND f.dataset_id = $2 AND (NOT $3 OR c.state = 'saved')
-              AND f.example_id <> ALL($4)
+              AND f.example_id <> ALL($4) AND ($6::uuid IS NULL OR f.example_id = $6)
               AND ($5::bigint IS NULL OR coalesce(c.answered_under, $5) = $5
                 OR f.code NOT IN ('function_unknown', 'arguments_mismatch'))
         ), numbered AS (
@@ -59,6 +62,7 @@ async def counts(
         saved_only,
         without,
         current_version,
+        example_id,
     )
 
 
@@ -71,8 +75,9 @@ async def page(
     severity: str | None,
     after: UUID | None,
     limit: int,
+    example_id: UUID | None = None,
 ) -> list[Record]:
-    """Return examples that have findings, in order of id, each with its findings and their twins."""
+    """Return examples that have findings (or that one), in order of id, with their findings and twins."""
     return await connection.fetch(
         """
         SELECT c.example_id, e.dialog_id, c.state, c.revision, encode(c.content_sha256, 'hex') AS content, (
@@ -112,6 +117,7 @@ async def page(
             SELECT DISTINCT f.example_id FROM findings f
             WHERE f.tenant_id = $1 AND f.dataset_id = $2 AND ($3::text IS NULL OR f.code = $3)
               AND ($4::text IS NULL OR f.severity = $4) AND ($5::uuid IS NULL OR f.example_id > $5)
+              AND ($7::uuid IS NULL OR f.example_id = $7)
             ORDER BY f.example_id LIMIT $6)
         ORDER BY c.example_id
         """,
@@ -121,6 +127,7 @@ async def page(
         severity,
         after,
         limit,
+        example_id,
     )
 
 

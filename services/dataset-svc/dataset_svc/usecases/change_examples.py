@@ -173,7 +173,7 @@ async def _reweigh(transaction: Transaction, tenant: str, by: str, row: Row, arg
     if after == before:
         return Change()
     told = [{"op": "weight", "message_id": None}]
-    revision = await put_working_copy(transaction, tenant, by, row, after, told)
+    revision = await put_working_copy(transaction, tenant, by, row, after, told, step=None)
     await _note(transaction, tenant, by, row, "weight")
     return Change({DRAFT: row["draft"]}, {DRAFT: revision})
 

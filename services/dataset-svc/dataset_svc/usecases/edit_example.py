@@ -13,8 +13,9 @@ from dataset_svc.domain.edits import EditRefusedError, Insert, Operation, Settin
 from dataset_svc.domain.functions import Functions
 from dataset_svc.domain.labels import Labels, SetNote, SetTags
 from dataset_svc.domain.message import Messages, dump, load
+from dataset_svc.domain.steps import Kind
 from dataset_svc.domain.weights import Ratings, head, weights
-from dataset_svc.outbound import agent_store, example_store, revision_store
+from dataset_svc.outbound import agent_store, example_store, revision_store, step_store
 from dataset_svc.outbound.row import Row
 
 AnyOperation = Operation | SetNote | SetTags
@@ -47,7 +48,7 @@ async def lock_present(connection: Connection, tenant: str, example_id: UUID, se
 async def _changes(
     connection: Connection, tenant: str, example_id: UUID, seen: int, row: Row
 ) -> list[dict[str, Any]]:
-    found = await example_store.changes_since(connection, tenant, example_id, seen)
+    found = await step_store.changes_since(connection, tenant, example_id, seen)
     return [
         {"by": one["changed_by"], "at": one["changed_at"].isoformat(), "changes": one["changes"]}
         for one in found
@@ -114,14 +115,26 @@ async def put_working_copy(
     row: Row,
     messages: Messages,
     changes: list[dict[str, Any]],
+    *,
+    step: Kind | None = "change",
 ) -> int:
-    """Replace the working copy of a locked example and note who changed what; returns its revision."""
+    """Replace the working copy of a locked example and note who changed what; returns its revision.
+
+    Undo takes it back to what the row says; with `step` None it cannot, nor any change before.
+    """
     now = head(weights(messages, load(row["original"]), Ratings(row["ratings"])))
     revision = await example_store.put_draft(
         transaction.connection, tenant, row["id"],
         messages=dump(messages), teaches=now.teaches, answers=now.answers, by=by,
     )  # fmt: skip
-    await example_store.put_change(transaction.connection, tenant, row["id"], revision, by, changes)
+    before = {
+        "messages": row["draft"], "note": row["note"], "tags": list(row["tags"]),
+        "origin": [row["origin_revision"], row["origin_count"]],
+    }  # fmt: skip
+    await step_store.put_change(
+        transaction.connection, tenant, row["id"], revision=revision, by=by, changes=changes,
+        step=step or "change", before=before if step else None,
+    )  # fmt: skip
     return revision
 
 

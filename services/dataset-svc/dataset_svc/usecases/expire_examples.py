@@ -9,7 +9,7 @@ from chassis import audit
 from chassis.database import Database
 from chassis.objects import ObjectStore
 from chassis.retention import Kept, freed
-from dataset_svc.outbound import candidate_store, example_store, operation_store
+from dataset_svc.outbound import candidate_store, example_store, operation_store, step_store
 
 SLICE = 200
 PATIENCE = 1.0
@@ -22,6 +22,7 @@ def kept(unsaved: float, operations: float, candidates: float) -> tuple[Kept, ..
     text = "(t.transcript IS NOT NULL OR t.uri IS NOT NULL)"
     held = "FROM examples e WHERE e.tenant_id = t.tenant_id AND e.dialog_id = t.dialog_id"
     return (
+        Kept("steps", operations, "draft_changes", "t.changed_at", "t.before IS NOT NULL"),
         Kept("drafts", unsaved, "examples", "t.changed_at", "t.state <> 'saved'"),
         Kept("operations", operations, "operations", "t.finished_at", "t.finished_at IS NOT NULL"),
         Kept(
@@ -53,7 +54,8 @@ class Expirer:
         """Delete a few; returns whether there may be more."""
         examples = await self._expire_examples()
         operations = await self._expire_operations()
-        return await self._expire_candidates() or examples or operations
+        steps = await self._forget_steps()
+        return await self._expire_candidates() or examples or operations or steps
 
     async def _expire_examples(self) -> bool:
         async with self._database.transaction() as transaction:
@@ -80,6 +82,12 @@ class Expirer:
         async with self._database.transaction() as transaction:
             gone = await operation_store.delete_old(transaction.connection, self._operations, old)
         return freed("operations", (row["size"] for row in gone)) == SLICE
+
+    async def _forget_steps(self) -> bool:
+        """Forget what was before changes of long ago: undo of an edit is kept as long as that of a call."""
+        async with self._database.transaction() as transaction:
+            sizes = await step_store.forget_old(transaction.connection, self._operations, SLICE)
+        return freed("steps", sizes) == SLICE
 
     async def _expire_candidates(self) -> bool:
         """Go on where the last turn stopped: what an example holds is passed by, once a round."""

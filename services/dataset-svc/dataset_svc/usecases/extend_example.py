@@ -43,12 +43,12 @@ async def extend_example(
     present = {one["id"] for one in row["draft"]}
     news = [one for one in transcript[row["origin_count"] :] if one["id"] not in present]
     await example_store.set_original(connection, tenant, example_id, original)
-    await example_store.set_origin(connection, tenant, example_id, newest["revision"], len(transcript))
     grown = await lock_present(connection, tenant, example_id)
     await put_working_copy(
         transaction, tenant, by, grown, load([*row["draft"], *news]),
         [{"op": "extend", "message_id": one["id"]} for one in news[:100]],
     )  # fmt: skip
+    await example_store.set_origin(connection, tenant, example_id, newest["revision"], len(transcript))
     await audit.record(
         connection, tenant=tenant, subject=by, action="example.extended", object_id=str(example_id),
         revision=newest["revision"], messages=len(news),

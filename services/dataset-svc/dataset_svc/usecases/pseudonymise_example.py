@@ -88,7 +88,7 @@ async def pseudonymise_example(transaction: Transaction, *, tenant: str, by: str
     await example_store.set_original(connection, tenant, example_id, dump(new_original))
     grown = await lock_example(connection, tenant, example_id)
     told = [{"op": "pseudonymise", "message_id": None}]
-    revision = await put_working_copy(transaction, tenant, by, grown, new_draft, told)
+    revision = await put_working_copy(transaction, tenant, by, grown, new_draft, told, step=None)
     await audit.record(
         connection, tenant=tenant, subject=by, action="example.pseudonymised", object_id=str(example_id),
         values=_counts(planned),

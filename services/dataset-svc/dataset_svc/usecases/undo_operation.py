@@ -122,14 +122,14 @@ async def _put_back(transaction: Transaction, tenant: str, by: str, row: Row, ch
         row = await lock_example(transaction.connection, tenant, row["id"])
     if DRAFT in change.before:
         told = [{"op": "undo", "message_id": None}]
-        await put_working_copy(transaction, tenant, by, row, load(change.before[DRAFT]), told)
-        await _note_in_step(transaction, tenant, row, change.before[DRAFT])
+        await put_working_copy(transaction, tenant, by, row, load(change.before[DRAFT]), told, step=None)
+        await note_in_step(transaction, tenant, row, change.before[DRAFT])
     if "state" in columns:
         await tell(transaction, tenant, row, columns["state"])
 
 
-async def _note_in_step(transaction: Transaction, tenant: str, row: Row, messages: list[Any]) -> None:
-    """Where the working copy is again what was saved, there are no unsaved changes."""
+async def note_in_step(transaction: Transaction, tenant: str, row: Row, messages: list[Any]) -> None:
+    """Note that there are no unsaved changes where the working copy is again what was saved."""
     if row["saved_revision"] is None:
         return
     connection, example_id = transaction.connection, row["id"]
