@@ -96,14 +96,15 @@ async def test_a_training_begins_once_however_often_it_is_pressed(console: Conso
         await expect(page.locator("#start-anyway")).to_be_focused()  # once they are confirmed
         await expect(page.locator(".warned")).to_contain_text("персональные данные 1")
         assert (await here.data("GET", "/versions"))["items"] == []
-        async with page.expect_navigation(url=re.compile(r"/models/lilies\?run=")):
+        async with page.expect_navigation(url=re.compile(r"/models/lilies#row-")):
             await page.evaluate(
                 "() => { for (let n = 0; n < 10; n++) document.getElementById('start-anyway').click() }"
             )
-        run = page.url.rpartition("run=")[2]
+        run = page.url.rpartition("#row-")[2]
+        await expect(page.locator(f"#row-{run}")).to_be_visible()  # it is there at once
         asked = {"path": "/tuning/lilies/start", "body": fields | {"confirm": "true"}}
         answers = await asyncio.gather(*(other.evaluate(POST, asked) for _ in range(10)))
-        assert {(status, where) for status, where, _ in answers} == {(204, f"/models/lilies?run={run}")}
+        assert {(status, where) for status, where, _ in answers} == {(204, f"/models/lilies#row-{run}")}
 
         async def seen() -> list[Any]:
             found = await here.ok("training-svc", "GET", "/v1/runs?agent_id=lilies")
@@ -113,13 +114,13 @@ async def test_a_training_begins_once_however_often_it_is_pressed(console: Conso
         jobs = [one for one in console.loop.simulator.ledger() if run in str(one)]
         assert len(jobs) == 1
         later = await asyncio.gather(*(other.evaluate(POST, asked) for _ in range(3)))
-        assert {where for _, where, _ in later} == {f"/models/lilies?run={run}"}  # ended, and still not again
+        assert {where for _, where, _ in later} == {f"/models/lilies#row-{run}"}  # ended, and still not again
 
         await here.bring_in(*talks(13)[11:])  # what is new is a version of its own
         await other.reload()
         await expect(other.locator("#prospects")).to_contain_text("14 примеров учат")
         await other.get_by_role("button", name="Начать обучение").click()
-        async with other.expect_navigation(url=re.compile(r"/models/lilies\?run=")):
+        async with other.expect_navigation(url=re.compile(r"/models/lilies#row-")):
             await other.locator("#start-anyway").click()
         assert run not in other.url
         versions = (await here.data("GET", "/versions"))["items"]

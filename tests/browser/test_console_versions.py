@@ -61,14 +61,10 @@ async def test_versions_are_frozen_compared_and_trained_again(console: Console) 
         await expect(page.locator("#start-title")).to_have_text("Train version 1 again")
         await expect(page.locator("#prospects")).to_contain_text("12 examples to learn from")
         await page.locator("#start-button").click()
-        await page.wait_for_url(re.compile(r"/models/violets\?run="))
-        run = page.url.rpartition("run=")[2]
+        await page.wait_for_url(re.compile(r"/models/violets#row-"))
+        run = page.url.rpartition("#row-")[2]
 
-        async def begun() -> Any:
-            answer = await console.loop.call("training-svc", "GET", f"/v1/runs/{run}", tenant="violets")
-            return answer.json() if answer.is_success else None
-
-        assert (await until(begun))["version"] == 1
+        assert (await here.ok("training-svc", "GET", f"/v1/runs/{run}"))["version"] == 1
         await page.goto(f"{here.versions}/1")
         await expect(page.locator(f"a[href='/models/violets/runs/{run}']")).to_have_text(MODEL)
 
