@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.test_console_tuning import fits
-from tests.browser.tuning_world import garden, take_dialog, talks
+from tests.browser.tuning_dialogs import take_dialog
+from tests.browser.tuning_world import fits, garden, talks
 from tests.browser.world import MODEL, PROMPT, Console
 from tests.harness import until
 
@@ -61,14 +61,10 @@ async def test_versions_are_frozen_compared_and_trained_again(console: Console) 
         await expect(page.locator("#start-title")).to_have_text("Train version 1 again")
         await expect(page.locator("#prospects")).to_contain_text("12 examples to learn from")
         await page.locator("#start-button").click()
-        await page.wait_for_url(re.compile(r"/models/violets\?run="))
-        run = page.url.rpartition("run=")[2]
+        await page.wait_for_url(re.compile(r"/models/violets#row-"))
+        run = page.url.rpartition("#row-")[2]
 
-        async def begun() -> Any:
-            answer = await console.loop.call("training-svc", "GET", f"/v1/runs/{run}", tenant="violets")
-            return answer.json() if answer.is_success else None
-
-        assert (await until(begun))["version"] == 1
+        assert (await here.ok("training-svc", "GET", f"/v1/runs/{run}"))["version"] == 1
         await page.goto(f"{here.versions}/1")
         await expect(page.locator(f"a[href='/models/violets/runs/{run}']")).to_have_text(MODEL)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from urllib.parse import urlencode
 from uuid import uuid4
 
 from fastapi import APIRouter, Form, Query, Request
@@ -59,7 +58,7 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
             run = await starter.start(request.state.session, request.state.language, asked)
         except Refusal as refusal:
             return await _prospects(request, ask, scales, agent_id, wanted, refusal)
-        address = f"/models/{segment(agent_id)}?{urlencode({'run': run.run_id})}"
+        address = f"/models/{segment(agent_id)}#row-{segment(run.run_id)}"
         return Response(status_code=204, headers={"HX-Redirect": address})
 
 

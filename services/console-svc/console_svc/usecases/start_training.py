@@ -7,9 +7,11 @@ bear the same Idempotency-Key, made of what they are about and the newest versio
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +20,7 @@ from console_svc.outbound.backends import Backends, Refusal
 
 IN_USE = frozenset({"freezing", "ready"})
 """States of a version that can be trained."""
+LOOKS, LOOK_AGAIN = 20, 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,19 @@ class Starter:
     backends: Backends
 
     async def start(self, session: Session, language: str, wanted: Wanted) -> Started:
-        """Return the run; raises Refusal."""
+        """Return the run, once training-svc has heard of it where that is soon; raises Refusal."""
         asked = _Asked(self.backends, session, language, wanted)
-        version = wanted.version
-        if version is None:
-            newest = await asked.newest()
-            if newest is None or not await asked.is_unchanged(newest):
-                return await asked.freeze_and_train(newest["version"] if newest else 0)
-            version = int(newest["version"])
+        started = await self._started(asked, wanted)
+        await asked.heard_of(started.run_id)
+        return started
+
+    async def _started(self, asked: _Asked, wanted: Wanted) -> Started:
+        if wanted.version is not None:
+            return await asked.train(wanted.version)
+        newest = await asked.newest()
+        if newest is None or not await asked.is_unchanged(newest):
+            return await asked.freeze_and_train(newest["version"] if newest else 0)
+        version = int(newest["version"])
         if version > wanted.seen and (known := await asked.begun_since(version)):
             return known
         return await asked.train(version)
@@ -135,6 +143,18 @@ class _Asked:
                 raise
             return Started(str(refusal.more["run_id"]), version)
         return Started(done["run_id"], version)
+
+    async def heard_of(self, run_id: str) -> None:
+        """Wait until training-svc shows the run, so that the page of models has it at once; not for long."""
+        for _ in range(LOOKS):
+            try:
+                await self._call("GET", f"/v1/runs/{UUID(run_id)}", "training")
+            except Refusal as refusal:
+                if refusal.status != HTTPStatus.NOT_FOUND:
+                    return
+                await asyncio.sleep(LOOK_AGAIN)
+            else:
+                return
 
     async def _begin(self, path: str, body: dict[str, Any], once: str) -> Any:
         about = json.dumps([path, body, once], sort_keys=True)
