@@ -37,6 +37,7 @@ class Photographer:
                 try:
                     await self._show(page, scene)
                 except Error as error:
+                    (self._into / "failed.webp").write_bytes(await _picture(page))
                     raise NoPictureError(f"{scene.name}, {language}, {scheme}: {error.message}") from None
                 name = f"{scene.name}.{language}.{scheme}.webp"
                 (self._into / name).write_bytes(await _picture(page))

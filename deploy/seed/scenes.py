@@ -11,6 +11,8 @@ from deploy.seed.states import HINTED, MAIN, NARROW, OPEN, POOR, SLOW, Filled
 
 ANSWER, WORDS = "[data-message]:has(> .message.assistant)", ":scope > .message > form textarea"
 """In the editor: an answer, and where its words are typed."""
+THEIRS = ("Yes, we photograph each bouquet.", "Yes, a photo is taken of each bouquet.")
+"""What somebody else writes meanwhile: each time other words, or nothing would change."""
 Address = Callable[[Filled], str]
 Act = Callable[[Page, Filled], Awaitable[None]]
 
@@ -57,7 +59,8 @@ async def meet_another_editor(page: Page, _: Filled) -> None:
     other = await page.context.new_page()
     await other.goto(page.url)
     await answer.locator(".view").click()
-    await _write(other.locator(ANSWER).first, "Yes, we photograph each bouquet.")
+    there = await answer.locator(".view").inner_text()
+    await _write(other.locator(ANSWER).first, next(words for words in THEIRS if words not in there))
     await other.close()
     await answer.locator(WORDS).fill("Yes: you get a photo before the courier leaves.")
     await page.keyboard.press("Control+Enter")
@@ -95,7 +98,7 @@ SCENES = (
     Scene("versions", lambda _: f"/versions/{MAIN}"),
     Scene("activity", lambda _: "/activity"),
     Scene("keys", lambda _: "/dialogs", press("?", "#keys")),
-    Scene("empty", lambda _: "/dialogs", sub="nina"),
+    Scene("empty", lambda _: "/dialogs", sub="grace"),
     Scene("phone-dialogs", lambda _: "/dialogs/seed-ru", width=360, height=740),
     Scene("phone-editor", example("demo-01"), width=360, height=740),
     Scene("phone-models", lambda _: f"/models/{MAIN}", width=360, height=740),

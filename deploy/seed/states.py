@@ -114,7 +114,9 @@ class States:
         path = f"/v1/examples/{self.filled.examples[HINTED]}"
         seen = await self._owner.call("GET", "dataset-svc", path)
         first = seen.json()["messages"][0]
-        edit = {"op": "edit", "message_id": first["id"], "content": first["content"] + HINT}
+        words, start = first["content"] + HINT, len(first["content"])
+        mark = {"start": start, "end": len(words)}
+        edit = {"op": "edit", "message_id": first["id"], "content": words, "hint": [mark]}
         body, etag = {"operations": [edit]}, seen.headers["etag"]
         await self._owner.call("PATCH", "dataset-svc", path, body, If_Match=etag)
 
