@@ -63,7 +63,7 @@ async def test_the_first_page_leads_on_and_activity_tells_who_did_what(console: 
     async with console.person("olga", "ru") as (page, _):
         await page.goto(console.url)
         step = page.locator("[aria-current=step]")
-        await expect(page.locator(".step.done").first).to_contain_text("Дайте агенту свой ключ")
+        await expect(page.locator(".step.is-done").first).to_contain_text("Дайте агенту свой ключ")
         await expect(step).to_have_count(1)
         await step.locator("a").focus()
         await page.goto(f"{console.url}/dialogs/order-050")
