@@ -1,4 +1,4 @@
-"""Who can sign in at the development issuer: two tenants, every role; and somebody of any other tenant."""
+"""Who can sign in at the development issuer: two tenants with every role, and an owner who is new."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ PEOPLE = {
         Person("gleb", "Gleb", "globex", "editor"),
         Person("gina", "Gina", "globex", "viewer"),
         Person("guy", "Guy", "globex", "operator"),
+        Person("nina", "Nina", "initech", "owner"),
     )
 }
 

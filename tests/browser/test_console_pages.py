@@ -82,7 +82,7 @@ async def test_the_first_page_leads_on_and_activity_tells_who_did_what(console: 
         await expect(page.locator(".did")).to_have_count(50)
         await page.locator(".more").scroll_into_view_if_needed()
         await expect(page.locator(".did").filter(has_text="order-050")).to_be_visible()
-    async with console.person("owner", tenant="newcomers") as (page, _):
+    async with console.person("nina") as (page, _):
         await page.goto(console.url)
         await expect(page.locator("main h2")).to_have_text("There is no agent yet")
         await page.goto(f"{console.url}/activity")

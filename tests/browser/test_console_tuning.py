@@ -118,14 +118,19 @@ async def test_suggestions_are_decided_by_keyboard(console: Console) -> None:
         await expect(hostile).to_contain_text("<b onmouseover=alert(1)>")
         assert await hostile.locator("b").count() == 0
 
-        async def decide(key: str, told: str) -> None:
-            await page.keyboard.press("j")
+        async def decide(key: str, told: str, *, step: bool = True) -> None:
+            if step:
+                await page.keyboard.press("j")
             await page.locator(".look [data-key=c]").wait_for()
             await expect(page.locator(".look .message")).to_have_count(2)
             await page.keyboard.press(key)
             await expect(page.locator(".decided", has_text=told)).to_have_count(1)
 
-        await decide("c", "взят, открыта копия")
+        await page.keyboard.press("j")  # the one with most reasons, and where each of them shows
+        await expect(page.locator(".look .marked .tag")).to_have_text("клиент просил человека")
+        await page.keyboard.press("j")
+        await page.keyboard.press("k")
+        await decide("c", "взят, открыта копия", step=False)
         await expect(page.get_by_role("link", name="Открыть в редакторе")).to_be_focused()
         await decide("n", "пропущен")
         await expect(page.get_by_role("button", name="Отменить")).to_be_focused()
@@ -194,6 +199,15 @@ async def test_what_prevents_a_training_is_said_beside_the_button(console: Conso
         await expect(beside).to_contain_text("at most 50 epochs")
         await page.get_by_label("At most, $").fill("0.01")
         await expect(beside).to_contain_text("It costs more than your limit")
+
+        await here.call_a_function("order_status")
+        await here.change_agent(tools=[])
+        await page.reload()
+        await expect(beside).to_contain_text("Some examples would be refused")
+        await page.locator("#start-button").click()
+        await expect(beside.get_by_role("alert")).to_contain_text("Some examples have errors")
+        await beside.get_by_role("link", name="unknown functions 1").click()
+        await expect(page.locator("tr.example")).to_have_count(1)
     assert (await here.ok("training-svc", "GET", "/v1/runs?agent_id=irises"))["items"] == []
 
 

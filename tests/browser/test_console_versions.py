@@ -13,7 +13,7 @@ from playwright.async_api import expect
 
 from tests.browser.test_console_tuning import fits
 from tests.browser.tuning_world import garden, take_dialog, talks
-from tests.browser.world import FUNCTION, MODEL, PROMPT, Console
+from tests.browser.world import MODEL, PROMPT, Console
 from tests.harness import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -46,17 +46,7 @@ async def test_versions_are_frozen_compared_and_trained_again(console: Console) 
         )
         await here.ok("dataset-svc", "POST", f"{path}/save")
         await here.bring_in(*talks(14)[12:])
-        changed = {
-            "name": "Violets", "prompt": PROMPT.replace("brief", "short"), "tools": [FUNCTION],
-            "base_model": MODEL, "provider": "openai",
-        }  # fmt: skip
-        await here.ok("agent-svc", "PUT", "/v1/agents/violets", json=changed)
-
-        async def known() -> bool:
-            found = await here.ok("dataset-svc", "GET", "/v1/datasets?agent_id=violets")
-            return bool(found["items"][0]["agent_version"] == 2)
-
-        await until(known)
+        await here.change_agent(prompt=PROMPT.replace("brief", "short"))
         await page.goto(here.versions)
         await page.get_by_role("button", name="Freeze a version").click()
         await page.wait_for_url("**/versions/violets/2")

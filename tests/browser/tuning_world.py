@@ -53,17 +53,47 @@ class Garden:
 
     async def bring_in(self, *talks: tuple[str, str], state: str = "saved") -> None:
         """Examples of one question and one answer each."""
-        lines = [
-            {"messages": [{"role": "user", "content": ask}, {"role": "assistant", "content": answer}]}
-            for ask, answer in talks
+        await self.bring_in_lines(
+            [
+                {"messages": [{"role": "user", "content": ask}, {"role": "assistant", "content": answer}]}
+                for ask, answer in talks
+            ],
+            state,
+        )
+
+    async def call_a_function(self, name: str) -> None:
+        """An example in which a function is called."""
+        call = {"id": "c1", "type": "function", "function": {"name": name, "arguments": '{"order": "A-1"}'}}
+        messages = [
+            {"role": "user", "content": "And where is my order A-1 by now, please?"},
+            {"role": "assistant", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "on its way"},
+            {"role": "assistant", "content": "It is on its way."},
         ]
+        await self.bring_in_lines([{"messages": messages}], "saved")
+
+    async def change_agent(self, **changes: Any) -> None:
+        """A new version of the agent, known to its dataset."""
+        now = await self.ok("agent-svc", "GET", f"/v1/agents/{self.name}")
+        fields = ("name", "prompt", "tools", "base_model", "provider")
+        body = {name: now[name] for name in fields} | changes
+        made = await self.ok("agent-svc", "PUT", f"/v1/agents/{self.name}", json=body)
+
+        async def known() -> bool:
+            found = await self.ok("dataset-svc", "GET", f"/v1/datasets?agent_id={self.name}")
+            return bool(found["items"][0]["agent_version"] == made["version"])
+
+        await until(known)
+
+    async def bring_in_lines(self, lines: list[dict[str, Any]], state: str) -> None:
+        """Examples as the lines of a file."""
         body = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
         headers = {"Content-Type": "application/x-ndjson"}
         begun = await self.data("POST", f"/import?state={state}", content=body, headers=headers)
 
         async def done() -> bool:
             one = await self.ok("dataset-svc", "GET", f"/v1/operations/{begun['id']}")
-            return bool(one["state"] == "done" and one["done"] == len(talks))
+            return bool(one["state"] == "done" and one["done"] == len(lines))
 
         await until(done)
 
@@ -131,7 +161,10 @@ async def suggest(garden: Garden, count: int) -> None:
     events: list[Event] = []
     for number in range(count):
         dialog = f"{garden.name}-bad-{number}"
-        words = f"Where is order number {number}, {HOSTILE}?" if number == 0 else f"Where is order {number}?"
+        words = {
+            0: f"Where is order number {number}, {HOSTILE}?",
+            1: "Please let me talk to a human operator about my order.",
+        }.get(number, f"Where is order {number}?")
         events += [
             said(dialog, 0, "user", words).model_copy(update={"agent_id": garden.name}),
             said(dialog, 1, "assistant", SOON, model=MODEL).model_copy(update={"agent_id": garden.name}),

@@ -48,6 +48,10 @@
     document.querySelector("input[data-key=x]")?.removeAttribute("data-key");
     ctx.sourceElement.closest("tr")?.querySelector("input[name=ids]")?.setAttribute("data-key", "x");
   });
+  document.addEventListener("htmx:before:response", (event) => {
+    const { sourceElement } = event.detail.ctx; // one has gone on to another row meanwhile
+    if (sourceElement.matches("[data-row]") && !sourceElement.hasAttribute("aria-current")) event.preventDefault();
+  });
   const close = (pressed) => {
     const place = pressed.closest(`${looks}, #bulk`);
     const back = place?.id === "bulk" ? document.querySelector("#picked button, #tabs a") : document.querySelector("[data-row][aria-current]");

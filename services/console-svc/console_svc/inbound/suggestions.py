@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request
+from pydantic import Field
 from starlette.responses import Response
 
 from console_svc.domain.reading import exchanges
@@ -15,10 +18,13 @@ from console_svc.inbound.page import page, told
 from console_svc.inbound.tuning_bulk import CHANGED
 from console_svc.outbound.backends import Refusal
 
-PAGE = 30
+PAGE, MARKS = 30, 20
 LATER = timedelta(days=7)
 Reason = Annotated[str, Query(max_length=64)]
 Name = Annotated[str, Query(max_length=128)]
+Mark = Annotated[str, Field(max_length=200)]
+Marks = Annotated[list[Mark], Query(default_factory=list, max_length=MARKS)]
+"""Reasons with the messages that they are about, as `reason:message`."""
 NameField = Annotated[str, Form(max_length=128)]
 Decision = Literal["accept", "skip", "snooze", "reopen"]
 
@@ -41,7 +47,9 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
         return page(request, template, agent_id=agent_id, listed=listed, reason=reason)
 
     @routes.get("/tuning/{agent_id}/suggestions/peek")
-    async def peek(request: Request, agent_id: str, dialog_id: Name, branch: Name = "") -> Response:
+    async def peek(
+        request: Request, agent_id: str, dialog_id: Name, mark: Marks, branch: Name = ""
+    ) -> Response:
         """Show the dialog, with the messages marked that the reasons are about."""
         path = f"/v1/dialogs/{segment(dialog_id)}"
         query = {"branch": branch} if branch else {}
@@ -49,7 +57,7 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
         messages = exchanges(shown.value["messages"]) if shown.value else []
         return page(
             request, "suggestions_peek.html", agent_id=agent_id, shown=shown, messages=messages,
-            dialog_id=dialog_id, branch=branch,
+            dialog_id=dialog_id, branch=branch, marks=_by_message(mark),
         )  # fmt: skip
 
     @routes.post("/tuning/{agent_id}/suggestions")
@@ -73,9 +81,26 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
         )  # fmt: skip
 
 
+def _by_message(marks: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for mark in marks:
+        reason, _, message = mark.partition(":")
+        found.setdefault(message, []).append(reason)
+    return found
+
+
+def _marks(one: dict[str, Any]) -> str:
+    """Return which messages a suggestion is about, as the end of an address."""
+    pairs = [f"{each['reason']}:{message}" for each in one["reasons"] for message in each["message_ids"]]
+    return urlencode([("mark", pair) for pair in pairs[:MARKS]])
+
+
 async def _listed(request: Request, ask: Asking, agent_id: str, query: dict[str, str]) -> Any:
     path = await path_of(request, ask, agent_id)
-    return await ask(request, "datasets", "GET", f"{path}/suggestions", params=query)
+    found = await ask(request, "datasets", "GET", f"{path}/suggestions", params=query)
+    for one in found["items"]:
+        one["marks"] = _marks(one)
+    return found
 
 
 async def _decided(

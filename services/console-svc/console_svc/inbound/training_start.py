@@ -87,7 +87,7 @@ async def _prospects(
         request,
         scales.weigh(
             request.state.session, request.state.language, dataset, version=wanted.version,
-            share=wanted.share, choice=choice, n_epochs=wanted.n_epochs,
+            agent=wanted.agent, share=wanted.share, choice=choice, n_epochs=wanted.n_epochs,
         ),
     )  # fmt: skip
     code = refusal.code if refusal else ""
@@ -95,6 +95,7 @@ async def _prospects(
         request, "tuning_prospects.html", refusal.status if refusal else 200, agent_id=agent_id,
         wanted=wanted, choice=choice, weighed=weighed, code=code,
         refused=told(request, refusal) if refusal else None, warnings=_found(refusal, "warnings"),
+        blocked=_found(refusal, "errors"),
         budget=wanted.budget_microdollars(), hurdles=_is_said(code, weighed), of_agent=code in OF_AGENT,
     )  # fmt: skip
 
@@ -110,7 +111,8 @@ def _is_said(code: str, weighed: Part) -> bool:
 
 def _found(refusal: Refusal | None, name: str) -> list[Found]:
     told_of = refusal.more.get(name, []) if refusal else []
-    return [Found(one["code"], "warning", one["examples"]) for one in told_of]
+    severity = name.removesuffix("s")
+    return [Found(one["code"], severity, one["examples"]) for one in told_of if "examples" in one]
 
 
 async def _choices(request: Request, ask: Asking, dataset: dict[str, Any], wanted: str) -> Choices:

@@ -11,8 +11,11 @@ from console_svc.domain.choices import Choice
 from console_svc.domain.session import Session
 from console_svc.outbound.backends import Backends, Refusal
 
-MOST = 200
+MOST = 50
 """Examples of one finding that are counted; more are told as so many and more."""
+
+BY_FUNCTIONS = frozenset({"function_unknown", "arguments_mismatch"})
+"""What is found by today's functions; an example with those of its own time may be sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,17 @@ class Scales:
 
     async def weigh(
         self, session: Session, language: str, dataset: dict[str, Any], *, version: int | None,
-        share: float | None, choice: Choice | None, n_epochs: int | None,
+        agent: str, share: float | None, choice: Choice | None, n_epochs: int | None,
     ) -> Weighed:  # fmt: skip
-        """Return what would be trained; raises Refusal when the dataset cannot be read."""
+        """Return what would be trained; raises Refusal when the dataset cannot be read.
+
+        `agent` is `as_recorded` where examples stand with the functions of their own time.
+        """
         asked = _Asked(self.backends, session, language, f"/v1/datasets/{UUID(dataset['id'])}")
         if version is None:
             split, found = await asyncio.gather(asked.split(share), asked.found())
+            if agent == "as_recorded":
+                found = [one for one in found if one.code not in BY_FUNCTIONS]
         else:
             split, found = await asked.frozen(version)
         cost = await asked.cost(split["training"], choice, n_epochs)
