@@ -112,7 +112,9 @@ class States:
         path = f"/v1/examples/{self.filled.examples[HINTED]}"
         seen = await self._owner.call("GET", "dataset-svc", path)
         first = seen.json()["messages"][0]
-        edit = {"op": "edit", "message_id": first["id"], "content": first["content"] + HINT}
+        said = first["content"] + HINT
+        mark = {"start": len(first["content"]) + 1, "end": len(said)}
+        edit = {"op": "edit", "message_id": first["id"], "content": said, "hint": [mark]}
         body, etag = {"operations": [edit]}, seen.headers["etag"]
         await self._owner.call("PATCH", "dataset-svc", path, body, If_Match=etag)
 
