@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from playwright.async_api import Page
 
-from deploy.seed.states import HINTED, MAIN, OPEN, Filled
+from deploy.seed.states import MAIN, Filled
 
 Address = Callable[[Filled], str]
 Act = Callable[[Page, Filled], Awaitable[None]]
@@ -40,33 +40,11 @@ async def open_first(page: Page, _: Filled) -> None:
     await page.locator(".look").wait_for()
 
 
-async def refuse(page: Page, _: Filled) -> None:
-    """Press SAVE while a hint is left."""
-    await page.locator("#cap-save").click()
-    await page.locator("#cap .refused").wait_for()
-
-
-async def correct_beside(page: Page, _: Filled) -> None:
-    """Write another answer, keep it, and look at the original beside it."""
-    answer = page.locator("#editor [data-message]:has(.message.assistant [data-edit-body])").last
-    await answer.locator(".view").first.click()
-    await answer.locator("textarea").first.fill(
-        "I am sorry. We bring you a fresh bouquet today, free of charge."
-    )
-    await page.keyboard.press("Control+Enter")
-    await answer.locator(".tag").first.wait_for()
-    await page.keyboard.press("o")
-
-
 SCENES = (
     Scene("start", lambda _: "/"),
     Scene("agents", lambda _: "/agents"),
     Scene("agent", lambda _: f"/agents/{MAIN}", height=1200),
     Scene("dialogs", lambda _: "/dialogs/seed-ru"),
-    Scene("editor", lambda filled: f"/examples/{filled.examples[HINTED]}", height=1000),
-    Scene("editor-hint-left", lambda filled: f"/examples/{filled.examples[HINTED]}", refuse),
-    Scene("editor-beside", lambda filled: f"/examples/{filled.examples[OPEN]}", correct_beside, height=1000),
-    Scene("editor-phone", lambda filled: f"/examples/{filled.examples[HINTED]}", width=360, height=740),
     Scene("tuning", lambda _: f"/tuning/{MAIN}", open_first, height=1200),
     Scene("suggestions", lambda _: f"/tuning/{MAIN}?work=suggestions", open_first, height=1000),
     Scene("duplicates", lambda _: f"/tuning/{MAIN}?work=duplicates"),
