@@ -50,8 +50,6 @@ class Filled:
     """A run of each status."""
     chat: str = ""
     """The test chat."""
-    models: list[str] = field(default_factory=list)
-    """The models of the run that is ready, with those of its checkpoints."""
 
 
 class States:
@@ -114,9 +112,9 @@ class States:
         path = f"/v1/examples/{self.filled.examples[HINTED]}"
         seen = await self._owner.call("GET", "dataset-svc", path)
         first = seen.json()["messages"][0]
-        words, start = first["content"] + HINT, len(first["content"])
-        mark = {"start": start, "end": len(words)}
-        edit = {"op": "edit", "message_id": first["id"], "content": words, "hint": [mark]}
+        said = first["content"] + HINT
+        mark = {"start": len(first["content"]) + 1, "end": len(said)}
+        edit = {"op": "edit", "message_id": first["id"], "content": said, "hint": [mark]}
         body, etag = {"operations": [edit]}, seen.headers["etag"]
         await self._owner.call("PATCH", "dataset-svc", path, body, If_Match=etag)
 
@@ -129,8 +127,6 @@ class States:
         ready = self.filled.runs["ready"] = await self._train(MAIN)
         await self._owner.run_until(ready, {"ready"}, PATIENCE_S)
         await self._owner.activate(MAIN, ready)
-        models = await self._owner.call("GET", "training-svc", f"/v1/models?agent_id={MAIN}")
-        self.filled.models = [one["model_id"] for one in models.json()["items"]]
         prompt = self._of(MAIN)[0].model_copy(update={"prompt": SECOND_PROMPT})
         await self._owner.put_agent(prompt, "", name=NAMES[MAIN])
         self.filled.runs["failed"] = await self._train(MAIN, suffix="cheap", budget=1)

@@ -237,7 +237,7 @@ async def test_a_group_of_near_duplicates_is_looked_at_thinned_out_and_brought_b
     assert len((await checks(api, dataset, code="near_duplicate"))["items"]) == 3
     told = (await api.get(f"{dataset_svc.ops}/retention")).json()["kinds"]
     assert {one["kind"]: one["rows"] > 0 for one in told} == {
-        "audit": True, "drafts": False, "operations": True, "candidates": False,
+        "audit": True, "drafts": False, "operations": True, "candidates": False, "steps": False,
     }  # fmt: skip
 
 

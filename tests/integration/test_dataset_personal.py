@@ -19,8 +19,11 @@ from tests.integration.test_dataset_svc import agent, dataset_of, send
 PHONE, MAIL = "9127773117", "canary.klein@example.org"
 SPELLED = "8 (912) 777-31-17"
 CODE = "personal_data"
-HOLD_TEXT = {"examples", "example_revisions", "allowed_values"}
-"""The tables in which what people wrote may stand; an operation that was undone has forgotten it."""
+HOLD_TEXT = {"examples", "example_revisions", "allowed_values", "draft_changes"}
+"""The tables in which what people wrote may stand; an operation that was undone has forgotten it.
+
+`draft_changes` hold it of the example that was edited, which its pseudonyms would make forget.
+"""
 
 
 def talk(number: int) -> list[dict[str, Any]]:
