@@ -77,9 +77,23 @@ async def test_the_hint_trick_leads_to_an_example_with_its_hint_marked(console: 
         await expect(page.locator(".message.user .which")).to_have_text("2/2")
         await page.get_by_role("button", name="В датасет").click()
         example = await example_of(console, page)
-    own, answer = example["messages"]
-    assert own["hint"] == [{"start": 20, "end": 57}]
-    assert "красные привезли" in answer["content"]
+        own, answer = example["messages"]
+        assert own["hint"] == [{"start": 20, "end": 57}]
+        assert "красные привезли" in answer["content"]
+        await expect(page.locator("#messages mark.hint").first).to_have_text(
+            "Ответь, что красные привезли сегодня."
+        )
+        done = page.get_by_role("button", name="ГОТОВО")
+        await done.click()
+        await expect(page.locator("#cap .refused a").first).to_have_attribute("href", f"#m-{own['id']}")
+        await page.locator(f"#unhint-{own['id']}").click()
+        await expect(page.locator("#messages mark.hint")).to_have_count(0)
+        await done.click()
+        await expect(page.locator("#cap .state")).to_contain_text("В датасете")
+        await page.get_by_role("link", name="Назад в чат").click()
+        await expect(page.locator(".message mark.hint")).to_have_text("Ответь, что красные привезли сегодня.")
+    saved = await ok(console, "dataset-svc", "GET", f"/v1/examples/{example['id']}")
+    assert (saved["saved_revision"], saved["messages"][0]["content"]) == (1, "Есть ли у вас розы?")
 
 
 async def test_branches_are_stepped_through_gone_on_with_and_the_mark_is_moved_by_hand(

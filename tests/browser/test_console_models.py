@@ -69,6 +69,12 @@ async def test_a_run_is_there_at_once_becomes_ready_by_itself_and_goes_into_serv
         await expect(page.locator(".facts-list")).to_contain_text("ожидается от")
         await fits(console, page)
 
+        async with page.expect_download() as coming:
+            await page.get_by_role("link", name="забрать файл").click()
+        lines = (await (await coming.value).path()).read_text().splitlines()
+        assert len(lines) == 11
+        assert "bunch number" in lines[0]
+
         await page.locator(f"#activate-{run}").click()
         await expect(page.locator("#serving .serves-now")).to_contain_text("ft:gpt-4o-mini", timeout=15_000)
         await expect(page.locator("#run .in-service")).to_have_text("в работе")
@@ -222,6 +228,21 @@ async def test_a_model_is_stale_when_the_prompt_has_changed(
         await expect(page.locator("#since del").first).to_be_visible()
         await fits(console, page)
     await ok(console, "agent-svc", "PUT", f"/v1/agents/{AGENT}", json=changed | {"prompt": PROMPT})
+
+
+async def test_the_list_is_there_while_what_serves_is_not_known(console: Console) -> None:
+    agents = console.loop.services["agent-svc"]
+    assert await asyncio.to_thread(agents.stop) == 0
+    try:
+        async with console.person("owner", tenant=TENANT) as (page, _):
+            await page.goto(f"{console.url}/models/{AGENT}")
+            await expect(page.locator("#serving .refused")).to_contain_text("its service gives no answer")
+            assert await page.locator("#runs .run").count() > 0
+            assert await page.get_by_role("button", name="Into service").count() == 0
+            await fits(console, page)
+    finally:
+        agents.start()
+        await agents.ready()
 
 
 async def test_a_viewer_looks_and_another_tenant_sees_nothing(

@@ -41,7 +41,7 @@ def example(**more: Any) -> dict[str, Any]:
     edited = {"content": "Call +7 921", "edited": True, "weight": 1}
     spans = [{"kind": "phone", "start": 5, "end": 11}]
     return {
-        "id": str(uuid4()), "dialog_id": HOSTILE, "state": "draft", "saved_revision": None,
+        "id": str(uuid4()), "dialog_id": HOSTILE, "source": "live", "state": "draft", "saved_revision": None,
         "unsaved_changes": True, "draft_revision": 3, "new_messages": 2, "rated_bad": True,
         "head": {"teaches": 0, "answers": 2}, "undoable": True, "redoable": False,
         "dataset_id": str(uuid4()), "agent_id": HOSTILE,

@@ -21,6 +21,7 @@
   });
   document.addEventListener("htmx:sse:after:connection", (event) => {
     streaming = true;
+    talk.setAttribute("aria-busy", "true"); // read out once it is whole
     const { target } = event;
     if (target.id === "say") target.elements.content.value = "";
   });
@@ -32,7 +33,10 @@
   const read = () => {
     clearTimeout(timer);
     const asking = talk?.querySelector("[data-asking]");
-    if (!asking) streaming = false; // a form that its last words swapped away closes nothing
+    if (!asking) {
+      streaming = false; // a form that its last words swapped away closes nothing
+      talk?.removeAttribute("aria-busy");
+    }
     if (asking && !streaming) timer = setTimeout(() => talk.dispatchEvent(new CustomEvent("live")), 1000);
   };
   document.addEventListener("htmx:finally:request", read); // also when it got no answer

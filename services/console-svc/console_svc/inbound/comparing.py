@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from console_svc.inbound.asking import Asking, part, segment
-from console_svc.inbound.models import models_of
+from console_svc.inbound.model_parts import models_of, named
 from console_svc.inbound.page import page, say
 from console_svc.outbound.backends import Refusal
 
@@ -24,7 +24,7 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
     async def compare(request: Request, agent_id: str, a: UUID, b: UUID) -> Response:
         """Show two models of an agent side by side."""
         both = {"a": str(a), "b": str(b)}
-        agent = await ask(request, "agents", "GET", f"/v1/agents/{segment(agent_id)}")
+        agent = await named(request, ask, agent_id)
         found, models, ratings, route = await asyncio.gather(
             part(request, _compared(request, ask, agent_id, both)),
             part(request, models_of(request, ask, agent_id)),

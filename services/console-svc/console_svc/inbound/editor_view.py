@@ -122,6 +122,8 @@ def _back(request: Request, example: dict[str, Any]) -> str:
         path, query = address
         return f"{path}?{urlencode(query)}" if query else path
     dialog_id = example["dialog_id"]
+    if example["source"] == "test" and dialog_id:
+        return f"/chats/{quote(example['agent_id'], safe='')}/{quote(dialog_id, safe='')}"
     return f"/dialogs/{quote(dialog_id, safe='')}" if dialog_id else ""
 
 

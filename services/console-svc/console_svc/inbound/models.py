@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from typing import Annotated, Any
-from urllib.parse import urlencode
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request
-from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from console_svc.domain.models_view import Switch, rows, switch_of
 from console_svc.inbound.asking import Asking, part, segment
 from console_svc.inbound.choosing import add_choice, remember
+from console_svc.inbound.model_parts import Wish, list_page, named, serving_now
 from console_svc.inbound.page import page, say, told
 from console_svc.outbound.backends import Refusal
 
-PAGE = 20
-MODELS = 200
-HISTORY = 20
 Version = Annotated[int, Form(ge=0, le=2**62)]
 When = Annotated[str, Query(max_length=64)]
-
-
-class Wish(BaseModel):
-    """An activation that was asked for, as an address holds it; `model_id` is empty for the base model."""
-
-    switching: UUID | None = None
-    model_id: Annotated[str, Field(max_length=64)] = ""
-    model: Annotated[str, Field(max_length=256)] = ""
 
 
 def add_pages(routes: APIRouter, ask: Asking) -> None:
@@ -37,15 +24,11 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
     add_choice(routes, ask, "models")
 
     @routes.get("/models/{agent_id}")
-    async def models(
-        request: Request,
-        agent_id: str,
-        wish: Annotated[Wish, Query()],
-    ) -> Response:
+    async def models(request: Request, agent_id: str, wish: Annotated[Wish, Query()]) -> Response:
         """Show what serves, and the list."""
-        agent = await ask(request, "agents", "GET", f"/v1/agents/{segment(agent_id)}")
+        agent = await named(request, ask, agent_id)
         serving, listed = await asyncio.gather(
-            serving_now(request, ask, agent_id, wish), _listed(request, ask, agent_id)
+            serving_now(request, ask, agent_id, wish), list_page(request, ask, agent_id)
         )
         return remember(page(request, "models.html", agent=agent, **serving, **listed), agent_id)
 
@@ -54,15 +37,11 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
         request: Request, agent_id: str, cursor: UUID | None = None, before: When = ""
     ) -> Response:
         """Show the list again, or a further page of it."""
-        listed = await _listed(request, ask, agent_id, str(cursor or ""), before)
-        return page(request, "models_list.html", agent_id=agent_id, **listed)
+        found = await list_page(request, ask, agent_id, str(cursor or ""), before)
+        return page(request, "models_list.html", agent_id=agent_id, **found)
 
     @routes.get("/models/{agent_id}/serving")
-    async def serving(
-        request: Request,
-        agent_id: str,
-        wish: Annotated[Wish, Query()],
-    ) -> Response:
+    async def serving(request: Request, agent_id: str, wish: Annotated[Wish, Query()]) -> Response:
         """Show what serves now, and how far a switch is."""
         now = await serving_now(request, ask, agent_id, wish)
         return page(request, "models_serving.html", agent_id=agent_id, **now)
@@ -112,34 +91,6 @@ def _add_switching(routes: APIRouter, ask: Asking) -> None:
         return page(request, "models_serving.html", agent_id=agent_id, **now)
 
 
-async def serving_now(
-    request: Request, ask: Asking, agent_id: str, wish: Wish, refused: dict[str, str] | None = None
-) -> dict[str, Any]:
-    """Return what serves, how far a switch is, and how far the agent has moved from what was taught."""
-    path = f"/v1/agents/{segment(agent_id)}"
-    history_path = f"{path}/route/history"
-    route, drift, history = await asyncio.gather(
-        part(request, ask(request, "agents", "GET", f"{path}/route")),
-        part(request, ask(request, "agents", "GET", f"{path}/drift")),
-        part(request, ask(request, "agents", "GET", history_path, params={"limit": HISTORY})),
-    )
-    switch = _switch_state(wish, history.value)
-    query = urlencode(wish.model_dump(exclude_none=True))
-    address = f"/models/{segment(agent_id)}/serving" + (
-        f"?{query}" if switch and switch.state != "done" else ""
-    )
-    return {
-        "route": route, "drift": drift, "switch": switch, "wish": wish, "refused": refused,
-        "serving_address": address, "new_key": str(uuid4()),
-    }  # fmt: skip
-
-
-def _switch_state(wish: Wish, history: Any) -> Switch | None:
-    if wish.switching is None:
-        return None
-    return switch_of(str(wish.switching), history["items"] if history else ())
-
-
 async def _switch(
     request: Request, ask: Asking, agent_id: str, path: str, body: Any, key: UUID, wish: Wish
 ) -> Response:
@@ -157,34 +108,3 @@ async def _switch(
             )
     now = await serving_now(request, ask, agent_id, wish, refused)
     return page(request, "models_serving.html", agent_id=agent_id, **now)
-
-
-async def _listed(
-    request: Request, ask: Asking, agent_id: str, cursor: str = "", before: str = ""
-) -> dict[str, Any]:
-    """Return a page of the list; each of what it is made of may be missing by itself."""
-    query = {"agent_id": agent_id, "limit": str(PAGE)} | ({"cursor": cursor} if cursor else {})
-    runs, models, route = await asyncio.gather(
-        part(request, ask(request, "training", "GET", "/v1/runs", params=query)),
-        part(request, models_of(request, ask, agent_id)),
-        part(request, ask(request, "agents", "GET", f"/v1/agents/{segment(agent_id)}/route")),
-    )
-    found, following, last = [], None, ""
-    if not runs.refused and not models.refused:
-        following = runs.value["next_cursor"]
-        last = runs.value["items"][-1]["created_at"] if following else ""
-        found = rows(runs.value["items"], models.value, route.value, before)
-        found = [one for one in found if one.made_at >= last]
-    no_list = runs.refused or models.refused
-    return {
-        "rows": found, "following": following, "last": last, "older": bool(cursor), "no_list": no_list,
-        "now": route.value, "models": models.value or [],
-    }  # fmt: skip
-
-
-async def models_of(request: Request, ask: Asking, agent_id: str) -> list[dict[str, Any]]:
-    """Return the agent's newest models; raises Refusal."""
-    query = {"agent_id": agent_id, "limit": str(MODELS)}
-    found = await ask(request, "training", "GET", "/v1/models", params=query)
-    items: list[dict[str, Any]] = found["items"]
-    return items

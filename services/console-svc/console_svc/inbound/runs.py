@@ -7,13 +7,14 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request
-from starlette.responses import Response
+from starlette.background import BackgroundTask
+from starlette.responses import Response, StreamingResponse
 
 from console_svc.domain.curves import ACCURACY, LOSS, chart
 from console_svc.domain.models_view import row_of
 from console_svc.inbound.asking import Asking, Part, part, segment
 from console_svc.inbound.choosing import remember
-from console_svc.inbound.models import Wish, models_of, serving_now
+from console_svc.inbound.model_parts import Wish, models_of, serving_now
 from console_svc.inbound.page import page, say
 from console_svc.outbound.backends import Refusal
 
@@ -48,6 +49,17 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
         """Show its line of the list again."""
         one = await _run(request, ask, agent_id, run_id)
         return await _row(request, ask, agent_id, one)
+
+    @routes.get("/models/{agent_id}/runs/{run_id}/file")
+    async def file(request: Request, agent_id: str, run_id: UUID) -> Response:
+        """Pass the training file on as it comes, to take away."""
+        await _run(request, ask, agent_id, run_id)
+        answer = await ask.stream(request, "training", "GET", f"/v1/runs/{run_id}/file")
+        return StreamingResponse(
+            answer.aiter_bytes(), media_type="application/x-ndjson",
+            headers={"Content-Disposition": f'attachment; filename="training-{run_id}.jsonl"'},
+            background=BackgroundTask(answer.aclose),
+        )  # fmt: skip
 
     @routes.post("/models/{agent_id}/runs/{run_id}/{asked}")
     async def wish(
