@@ -50,6 +50,8 @@ class Filled:
     """A run of each status."""
     chat: str = ""
     """The test chat."""
+    models: list[str] = field(default_factory=list)
+    """The models of the run that is ready, with those of its checkpoints."""
 
 
 class States:
@@ -127,6 +129,8 @@ class States:
         ready = self.filled.runs["ready"] = await self._train(MAIN)
         await self._owner.run_until(ready, {"ready"}, PATIENCE_S)
         await self._owner.activate(MAIN, ready)
+        models = await self._owner.call("GET", "training-svc", f"/v1/models?agent_id={MAIN}")
+        self.filled.models = [one["model_id"] for one in models.json()["items"]]
         prompt = self._of(MAIN)[0].model_copy(update={"prompt": SECOND_PROMPT})
         await self._owner.put_agent(prompt, "", name=NAMES[MAIN])
         self.filled.runs["failed"] = await self._train(MAIN, suffix="cheap", budget=1)
