@@ -195,3 +195,19 @@ async def test_a_revision_rises_only_when_messages_were_added(
         tool = posted("d7", 4, "tool", tool_call_id="c1")
         await publish(producer, surroundings, [tool, posted("d7", 5, "assistant")])
         assert await select_with(6) == 2
+
+
+async def test_an_id_that_others_mint_may_hold_slashes(surroundings: Surroundings, dialog_svc: Any) -> None:
+    dialog, path = "tg/12/дом", "/v1/dialogs/tg%2F12%2F%D0%B4%D0%BE%D0%BC"
+    async with publisher(surroundings) as producer:
+        await publish(producer, surroundings, [posted(dialog, 0), posted(dialog, 1, "assistant")])
+    api = await dialog_svc.client()
+
+    async def known() -> bool:
+        return (await api.get(path)).status_code == 200
+
+    await until(known)
+    assert (await api.put(f"{path}/rating", json={"rating": "good"})).json()["dialog_id"] == dialog
+    assert (await api.post(f"{path}/select", json={})).json() == {"dialog_id": dialog, "revision": 1}
+    assert (await api.delete(f"{path}?reason=asked")).status_code == 202
+    assert (await api.get("/v1/dialogs/tg/12/x")).json()["code"] == "no_such_path"

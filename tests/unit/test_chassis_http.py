@@ -13,11 +13,13 @@ from pydantic import BaseModel, ConfigDict
 from chassis.auth import Caller
 from chassis.errors import Problem, Text, Transient
 from chassis.http import CallerDep, http_app
+from chassis.routes import api_router
 
 SCOPES = {
     "POST /v1/things": "curate",
     "GET /v1/things/{thing_id}": "dialogs:read",
     "GET /v1/broken": "dialogs:read",
+    "GET /v1/things/{thing_id}/parts/{part:path}": "dialogs:read",
 }
 
 
@@ -35,7 +37,7 @@ class Anybody:
 
 
 def routes() -> APIRouter:
-    router = APIRouter()
+    router = api_router()
 
     @router.post("/v1/things")
     async def make(caller: CallerDep, thing: Thing) -> dict[str, Any]:
@@ -47,6 +49,10 @@ def routes() -> APIRouter:
         raise Problem(
             409, "thing_busy", problem, action=Text("Wait.", "Подождите."), field="thing_id", by="olga"
         )
+
+    @router.get("/v1/things/{thing_id}/parts/{part:path}")
+    async def parts(thing_id: str, part: str) -> dict[str, str]:
+        return {"thing": thing_id, "part": part}
 
     @router.get("/v1/broken")
     async def broken(how: str) -> None:
@@ -141,3 +147,12 @@ def test_an_endpoint_without_a_scope_does_not_start() -> None:
             title="t", router=routes(), scopes={k: v for k, v in SCOPES.items() if not k.startswith("POST")},
             authenticator=anybody, max_body=1,
         )  # fmt: skip
+
+
+async def test_an_identifier_with_slashes_is_one_step_of_a_path(client: httpx.AsyncClient) -> None:
+    found = await client.get("/v1/things/tg%2F12%2f%D0%B4/parts/a/b%2Fc")
+    assert found.json() == {"thing": "tg/12/д", "part": "a/b/c"}
+    assert (await client.get("/v1/things/a%2Fb")).json()["code"] == "thing_busy"
+    assert (await client.get("/v1/things/a/b")).json()["code"] == "no_such_path"
+    assert (await client.get("/v1/things/a%00b")).json()["code"] == "nul_refused"
+    assert (await client.get("/v1/things/a%2Fb%00")).json()["code"] == "nul_refused"

@@ -7,6 +7,7 @@ from typing import cast
 from fastapi import APIRouter, FastAPI
 
 from chassis.leases import Worker
+from chassis.routes import api_router
 from chassis.service import Parts, Service, Surroundings
 from console_svc.domain.live import Hub
 from console_svc.inbound import (
@@ -53,7 +54,7 @@ def compose(surroundings: Surroundings) -> Parts:
     pages.middleware("http")(guard)
     add_refusals(pages)
     pages.mount("/static", static_files())
-    router = APIRouter()
+    router = api_router()
     sign_in_pages.add_pages(router, desk, hub, guard.cookies, settings.session_hours)
     home.add_pages(router, Asking(backends))
     agents.add_pages(router, Asking(backends))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from fastapi import APIRouter
-
 from chassis.catalogue import Catalogue
 from chassis.leases import Worker
+from chassis.routes import api_router
 from chassis.service import Parts, Service, Surroundings
 from dataset_svc.inbound import (
     http,
@@ -71,7 +70,7 @@ def compose(surroundings: Surroundings) -> Parts:
         for name in FREEZE:
             surroundings.wake(name)
 
-    router = APIRouter()
+    router = api_router()
     http.add_endpoints(router, database, objects)
     http_examples.add_endpoints(router, database, objects)
     http_operations.add_endpoints(router, database, lambda: surroundings.wake(OPERATIONS))

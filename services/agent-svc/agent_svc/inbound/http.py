@@ -20,6 +20,7 @@ from agent_svc.usecases.check_keys import KeyChecks
 from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.http import add_audit
+from chassis.routes import api_router
 from chassis.vault import Vault
 
 SCOPES = (
@@ -43,7 +44,7 @@ def router(
     asker: Asker,
 ) -> APIRouter:
     """Return the endpoints of agent-svc."""
-    routes = APIRouter()
+    routes = api_router()
     gateway.add_gateway(routes)
     http_agents.add_endpoints(routes, database, catalogue)
     http_versions.add_endpoints(routes, database)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query
 from chassis.auth import Caller
 from chassis.database import Database
 from chassis.http import CallerDep, add_audit
+from chassis.routes import api_router
 from contracts.chat import Rater
 from contracts.event import OpaqueId
 from dialog_svc.domain.dialog import Rating
@@ -33,7 +34,7 @@ DialogId = Annotated[OpaqueId, Path()]
 
 def router(database: Database, transcripts: TranscriptStore, patience: http_erasures.Patience) -> APIRouter:
     """Return the endpoints of dialog-svc."""
-    routes = APIRouter()
+    routes = api_router()
     # first: their fixed paths would otherwise be taken for a dialog's id
     http_lists.add_lists(routes, database)
 

@@ -10,6 +10,7 @@ from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.http import add_audit
 from chassis.objects import ObjectStore
+from chassis.routes import api_router
 from chassis.vault import Vault
 from training_svc.inbound import http_catalogue, http_models, http_runs, http_webhooks
 
@@ -45,7 +46,7 @@ def router(
     wake: Callable[[], None],
 ) -> APIRouter:
     """Return the endpoints of training-svc."""
-    routes = APIRouter()
+    routes = api_router()
     http_catalogue.add_endpoints(routes, database, catalogue)
     http_runs.add_endpoints(routes, database, catalogue, objects, refresh_gap=refresh_gap, wake=wake)
     http_models.add_endpoints(routes, database, catalogue)
