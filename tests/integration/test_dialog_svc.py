@@ -203,7 +203,7 @@ async def test_an_id_that_others_mint_may_hold_slashes(surroundings: Surrounding
         await publish(producer, surroundings, [posted(dialog, 0), posted(dialog, 1, "assistant")])
     api = await dialog_svc.client()
 
-    async def known() -> bool:
+    async def known() -> Any:
         return (await api.get(path)).status_code == 200
 
     await until(known)
