@@ -14,11 +14,12 @@
     const within = active?.closest("[data-steps]") ?? (list.length ? null : document.querySelector("[data-steps]"));
     const rows = within ? [...within.querySelectorAll("[data-message]")] : list;
     if (!rows.length) return;
-    const at = rows.findIndex((row) => row.contains(active) || (!within && row.hasAttribute("aria-current")));
+    const held = rows.findIndex((row) => row.contains(active));
+    const at = held < 0 && !within ? rows.findIndex((row) => row.hasAttribute("aria-current")) : held;
     const row = rows[Math.min(Math.max(at + by, 0), rows.length - 1)];
     row.focus();
     row.scrollIntoView({ block: "nearest" });
-    if (!within) row.click();
+    if (!within && row.hasAttribute("hx-get")) row.click(); // what leads to another page waits for Enter
   };
   // physical keys, so that they are the same in Russian and in English layout
   const does = {
@@ -35,7 +36,7 @@
       const here = event.target.closest("[data-keys]")?.querySelector(`[data-key-here="${CSS.escape(key)}"]`);
       const found = here ?? document.querySelector(`[data-key="${CSS.escape(key)}"]`);
       if (found) event.preventDefault(); // what it opens for typing must not begin with the key
-      found?.click();
+      if (!event.repeat) found?.click(); // a key that is held deletes one message, not all
     });
     if (event.code === "Slash") event.preventDefault();
     act(event);
