@@ -113,6 +113,11 @@ async def test_a_copy_that_teaches_nothing_is_not_saved_and_says_why(console: Co
         await page.get_by_role("button", name="SAVE").click()
         await expect(page.locator("#cap .refused")).to_contain_text("No answer teaches")
         await expect(page.get_by_role("button", name="SAVE")).to_be_visible()
+        await page.get_by_role("link", name="The dialog itself").click()
+        await page.get_by_role("button", name="SAVE").click()  # beside the dialog, where nothing is marked
+        await expect(page.locator("#cap .refused")).to_contain_text(
+            "Open the copy and correct what is marked"
+        )
 
 
 async def test_hostile_text_is_only_text(console: Console) -> None:
