@@ -12,9 +12,11 @@
   });
 
   // ---- a session that has ended: the page stays as it is, and so does what was typed
-  const ended = () => {
-    const dialog = byId("session-ended");
-    if (dialog && !dialog.open) dialog.showModal();
+  const ending = byId("session-ended");
+  let isPutOff = false; // then it comes again with what one does, not with what the page does by itself
+  for (const name of ["submit", "cancel"]) ending?.addEventListener(name, () => { isPutOff = true; });
+  const ended = (byItself = false) => {
+    if (ending && !ending.open && !(byItself && isPutOff)) ending.showModal();
   };
   const tell = (name) => {
     const line = byId("told");
@@ -30,13 +32,14 @@
     if (found.person !== body.dataset.person) return tell("other");
     body.dataset.pageToken = found.page_token;
     for (const field of document.querySelectorAll("input[name=page_token]")) field.value = found.page_token;
-    byId("session-ended").close();
+    ending.close();
+    isPutOff = false;
     dispatchEvent(new Event("session-again"));
     return tell("again");
   };
   document.addEventListener("htmx:before:response", (event) => {
     const { headers } = event.detail.ctx.response;
-    if (headers.get("X-Session-Ended")) ended();
+    if (headers.get("X-Session-Ended")) ended(event.detail.ctx.sourceElement.matches?.("[data-live], #editor"));
     else if (headers.get("X-Page-Token-Stale")) renew().catch(() => tell("offline"));
     else return;
     event.preventDefault();
