@@ -113,6 +113,11 @@ async def test_branches_are_stepped_through_gone_on_with_and_the_mark_is_moved_b
             re.compile(r"Hint: yellow ones 🌷 since today\.")
         )
         assert await console.violations(page) == []
+        await page.reload()  # the form opens again, with the mark where it was put
+        await expect(area).to_have_value("Do you have tulips? Yes, yellow ones 🌷 since today.")
+        await expect(page.locator("#hint-says")).to_have_text(
+            re.compile(r"Hint: yellow ones 🌷 since today\.")
+        )
         await page.get_by_role("button", name="Ask again").first.click()
         await expect(page.locator(".message mark.hint")).to_have_text("yellow ones 🌷 since today.")
         await answered(page, 1)

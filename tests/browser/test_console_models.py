@@ -64,6 +64,12 @@ async def test_a_run_is_there_at_once_becomes_ready_by_itself_and_goes_into_serv
         await expect(page.locator(".plot canvas")).to_have_count(2)
         await page.get_by_text("Таблицей").first.click()
         assert await page.locator(".curve table tbody tr").count() > 3
+        await page.locator("#run").evaluate("run => run.dispatchEvent(new CustomEvent('live'))")
+        await settled(page)  # what was unfolded stays so when the page reads itself again
+        await expect(page.locator(".curve table").first).to_be_visible()
+        await expect(page.get_by_role("link", name="версия 1", exact=True)).to_have_attribute(
+            "href", f"/versions/{AGENT}/1"
+        )
         await expect(page.locator(".diary")).to_contain_text("Обучение завершено")
         await expect(page.locator(".checkpoint").first).to_contain_text("шаг")
         await expect(page.locator(".facts-list")).to_contain_text("ожидается от")
@@ -97,6 +103,11 @@ async def test_two_models_are_compared_shared_out_and_traced_to_their_dialogs(
         await page.goto(f"{console.url}/models/{AGENT}")
         titles = await page.locator("#runs h2").all_text_contents()
         assert titles[:2] == ["asters", "tulips"]
+        await page.keyboard.press("j")  # a link is only stepped to: Enter opens it
+        await expect(page.get_by_role("link", name="asters", exact=True)).to_be_focused()
+        await page.keyboard.press("j")
+        await expect(page.get_by_role("link", name="tulips", exact=True)).to_be_focused()
+        assert page.url.endswith(f"/models/{AGENT}")
         await fits(console, page)
         await page.goto(f"{console.url}/models/{AGENT}/runs/{first}")
         await page.get_by_text("Share and stand-in").click()
@@ -181,6 +192,9 @@ async def test_a_slow_run_is_paused_goes_on_and_is_cancelled(
         await page.goto(f"{console.url}/models/{SLOW}")
         await expect(page.locator(f"#row-{run} progress")).to_have_count(1)
         await fits(console, page)
+        await page.keyboard.press("j")
+        async with page.expect_response(lambda answer: answer.url.endswith(f"/runs/{run}/refresh")):
+            await page.keyboard.press("r")  # the key of the line that one has stepped to
         await page.goto(f"{console.url}/models/{SLOW}/runs/{run}")
         await page.keyboard.press("r")  # asks the provider now
         await expect(page.locator("#run .status")).to_have_text("training", timeout=15_000)

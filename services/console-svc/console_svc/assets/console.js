@@ -71,6 +71,16 @@
     next.focus({ preventScroll: true });
   });
 
+  // ---- what one has folded or unfolded stays so when its part is read again
+  const folded = new WeakSet();
+  document.addEventListener("click", (event) => {
+    const summary = event.target.closest?.("summary");
+    if (summary) folded.add(summary.parentElement);
+  });
+  htmx.registerExtension("folding", {
+    htmx_before_morph_attr: (place, { attrName }) => attrName !== "open" || !folded.has(place),
+  });
+
   // ---- times
   const formed = (parts) => new Intl.DateTimeFormat(document.documentElement.lang, parts);
   const short = { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };

@@ -3,7 +3,7 @@
 (() => {
   const named = (what) => `draft ${document.body.dataset.person} ${what}`; // whoever signs in next has others
   const kept = (form) => named(form.dataset.draft);
-  const fields = (form) => [...form.querySelectorAll("input:not([type=hidden], [type=password]), textarea")];
+  const fields = (form) => [...form.querySelectorAll("input:not([type=hidden], [type=password]), input[data-drafted], textarea")];
   const restore = (root) => {
     for (const form of root.querySelectorAll("form[data-draft]:not([data-restored])")) {
       form.dataset.restored = "";

@@ -65,16 +65,25 @@
   const points = (text, at) => [...text.slice(0, at)].length; // services count code points
   const units = (text, at) => [...text].slice(0, at).join("").length;
 
+  const watches = new WeakMap(); // a form that was read again is watched anew, once
   const watch = (area) => {
     area.dataset.watched = "";
+    watches.get(area)?.abort();
+    watches.set(area, new AbortController());
+    const { signal } = watches.get(area);
     const { form } = area;
+    const { hint } = form.elements; // what was marked by hand, also before a reload or a refusal
     const layer = form.querySelector(".hint-layer");
     const says = form.querySelector("#hint-says [role=status]");
     const first = area.dataset.first.replaceAll("\r\n", "\n");
     const given = JSON.parse(area.dataset.hint).map(({ start, end }) => [units(area.defaultValue, start), units(area.defaultValue, end)]);
     let spans = added(first, area.value);
-    let byHand = area.value === area.defaultValue && JSON.stringify(given) !== JSON.stringify(spans);
-    if (byHand) spans = given;
+    let byHand = Boolean(hint.value);
+    if (byHand) spans = JSON.parse(hint.value).map(([start, end]) => [units(area.value, start), units(area.value, end)]);
+    else if (area.value === area.defaultValue && JSON.stringify(given) !== JSON.stringify(spans)) {
+      byHand = true;
+      spans = given;
+    }
     let text = area.value;
 
     const show = () => {
@@ -91,14 +100,14 @@
       layer.scrollTop = area.scrollTop;
       const told = spans.map(([start, end]) => text.slice(start, end)).join(" … ");
       says.textContent = told ? `${says.dataset.some} ${told}` : says.dataset.none;
-      form.elements.hint.value = byHand ? JSON.stringify(spans.map(([start, end]) => [points(text, start), points(text, end)])) : "";
+      hint.value = byHand ? JSON.stringify(spans.map(([start, end]) => [points(text, start), points(text, end)])) : "";
     };
     area.addEventListener("input", () => {
       spans = byHand ? moved(spans, text, area.value) : added(first, area.value);
       text = area.value;
       show();
-    });
-    area.addEventListener("scroll", () => { layer.scrollTop = area.scrollTop; });
+    }, { signal });
+    area.addEventListener("scroll", () => { layer.scrollTop = area.scrollTop; }, { signal });
     form.addEventListener("click", (event) => {
       const how = event.target.closest("[data-mark]")?.dataset.mark;
       const { selectionStart: from, selectionEnd: to } = area;
@@ -108,7 +117,8 @@
         .filter(([start, end]) => start < end);
       spans = joined(how === "add" ? [...without, [from, to]] : without, text);
       show();
-    });
+      hint.dispatchEvent(new Event("input", { bubbles: true })); // kept with what is typed
+    }, { signal });
     show();
   };
   const look = () => document.querySelectorAll("textarea[data-hints]:not([data-watched])").forEach(watch);

@@ -19,7 +19,7 @@
     const row = rows[Math.min(Math.max(at + by, 0), rows.length - 1)];
     row.focus();
     row.scrollIntoView({ block: "nearest" });
-    if (!within && row.hasAttribute("hx-get")) row.click(); // what leads to another page waits for Enter
+    if (!within && row.hasAttribute("hx-get")) row.click(); // shown beside the list; a link waits for Enter
   };
   // physical keys, so that they are the same in Russian and in English layout
   const does = {
