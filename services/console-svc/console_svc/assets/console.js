@@ -12,11 +12,10 @@
   });
 
   // ---- a session that has ended: the page stays as it is, and so does what was typed
-  const ending = byId("session-ended");
-  let isPutOff = false; // then it comes again with what one does, not with what the page does by itself
-  for (const name of ["submit", "cancel"]) ending?.addEventListener(name, () => { isPutOff = true; });
-  const ended = (byItself = false) => {
-    if (ending && !ending.open && !(byItself && isPutOff)) ending.showModal();
+  const ended = () => {
+    body.dataset.sessionEnded = ""; // nothing is asked by itself until the next one
+    const dialog = byId("session-ended");
+    if (dialog && !dialog.open) dialog.showModal();
   };
   const tell = (name) => {
     const line = byId("told");
@@ -32,14 +31,14 @@
     if (found.person !== body.dataset.person) return tell("other");
     body.dataset.pageToken = found.page_token;
     for (const field of document.querySelectorAll("input[name=page_token]")) field.value = found.page_token;
-    ending.close();
-    isPutOff = false;
+    delete body.dataset.sessionEnded;
+    byId("session-ended").close();
     dispatchEvent(new Event("session-again"));
     return tell("again");
   };
   document.addEventListener("htmx:before:response", (event) => {
     const { headers } = event.detail.ctx.response;
-    if (headers.get("X-Session-Ended")) ended(event.detail.ctx.sourceElement.matches?.("[data-live], #editor"));
+    if (headers.get("X-Session-Ended")) ended();
     else if (headers.get("X-Page-Token-Stale")) renew().catch(() => tell("offline"));
     else return;
     event.preventDefault();
@@ -49,7 +48,7 @@
     if (event.detail.ctx?.request.signal.reason === "timeout") tell("offline");
   });
   session.addEventListener("message", (event) => {
-    if (event.data === "signed in" && byId("session-ended")?.open) renew().catch(() => tell("offline"));
+    if (event.data === "signed in" && "sessionEnded" in body.dataset) renew().catch(() => tell("offline"));
     if (event.data === "ended" && body.dataset.pageToken) ended();
   });
   if (document.querySelector("[data-signed-in]")) session.postMessage("signed in");
@@ -80,6 +79,9 @@
   htmx.registerExtension("folding", {
     htmx_before_morph_attr: (place, { attrName }) => attrName !== "open" || !folded.has(place),
   });
+
+  // ---- on narrow screens the row of pages is longer than there is room
+  document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 
   // ---- times
   const formed = (parts) => new Intl.DateTimeFormat(document.documentElement.lang, parts);

@@ -93,7 +93,7 @@
 
   // ---- what others did is looked at when one comes back, and now and then
   const look = () => {
-    if (document.visibilityState !== "visible" || !navigator.onLine) return;
+    if (document.visibilityState !== "visible" || !navigator.onLine || "sessionEnded" in document.body.dataset) return;
     again();
     editor()?.dispatchEvent(new CustomEvent("look"));
   };
