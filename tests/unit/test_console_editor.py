@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 
 import pytest
+from pydantic import ValidationError
 
 from console_svc.domain.contents import kinds_of, texts_of, with_texts
 from console_svc.domain.copy import rows
 from console_svc.domain.json_place import unspaced
 from console_svc.domain.spans import Span, cut, narrowed, widened, within
 from console_svc.domain.word_diff import MOST_WORK, differences
+from console_svc.inbound.editor_requests import AcceptForm
 from console_svc.usecases.edit_example import LABELS, stands_apart
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"a":1}'}}
@@ -140,3 +142,9 @@ def test_others_stand_in_nobodys_way_with_other_messages() -> None:
     assert not stands_apart([change()], "m3")
     assert not stands_apart([], "m3")
     assert not stands_apart([change("m1")] * 20, "m3")
+
+
+@pytest.mark.parametrize("code", ["../restore", "%2e%2e", "a/b", "", "."])
+def test_a_findings_code_is_no_path(code: str) -> None:
+    with pytest.raises(ValidationError):
+        AcceptForm(code=code)

@@ -81,7 +81,7 @@ class AcceptForm(BaseModel):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    code: Annotated[str, Field(max_length=64)]
+    code: Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")]
     why: Reason = ""
 
 
