@@ -18,8 +18,10 @@ from deploy.stack.settings import ROOT, StackSettings
 FIRST = ("unit", "contracts", "integration", "browser", "e2e")
 ON_THEIR_OWN = ("bench", "mutations")
 """Not part of `all`: figures, and the protections taken away one by one."""
-PARALLEL = {"contracts": 4, "integration": 4, "api": 4, "chaos": 2}
+PARALLEL = {"contracts": 4, "integration": 4, "e2e": 2, "api": 4, "chaos": 2}
 """How many tests of a part run at a time; most of them wait."""
+BY_FILE = ("e2e",)
+"""Parts whose files each have a world of their own: their tests stay together."""
 
 
 def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
@@ -67,6 +69,7 @@ def section(part: str, settings: StackSettings, folder: Path, rest: list[str]) -
 def _pytest(part: str, folder: Path, rest: list[str]) -> Counter[str]:
     report = folder / f"{part}.xml"
     workers = ["-n", str(PARALLEL[part])] if part in PARALLEL else []
+    workers += ["--dist", "loadfile"] if part in BY_FILE else []
     command = [
         sys.executable,
         "-P",

@@ -1,6 +1,5 @@
 """The browser that looks at the pages: a Chromium of this machine, or the one that Playwright fetches."""
 
-import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,9 +20,8 @@ class NoBrowserError(Exception):
 @asynccontextmanager
 async def browser() -> AsyncIterator[Browser]:
     """A running browser without a window; raises NoBrowserError."""
-    flags = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox refuses root
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=_found(playwright), args=flags)
+        running = await playwright.chromium.launch(executable_path=_found(playwright))
         try:
             yield running
         finally:

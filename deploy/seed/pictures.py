@@ -13,7 +13,7 @@ from deploy.seed.scenes import Scene
 from deploy.seed.states import Filled
 
 LANGUAGES, SCHEMES = ("ru", "en"), ("light", "dark")
-QUALITY = 82
+QUALITY = 75
 Say = Callable[[str], None]
 
 

@@ -158,7 +158,8 @@ class States:
 
     async def _test_chat(self) -> None:
         self._say("a test chat with a hint, and two branches")
-        made = await self._owner.call("POST", "agent-svc", f"/v1/agents/{MAIN}/test-dialogs", {})
+        title = {"title": "Roses that have wilted"}
+        made = await self._owner.call("POST", "agent-svc", f"/v1/agents/{MAIN}/test-dialogs", title)
         self.filled.chat = made.json()["dialog_id"]
         path = f"/v1/test-dialogs/{self.filled.chat}/messages"
         said = {"role": "user", "content": "My roses have wilted after one day. What now?"}

@@ -64,8 +64,8 @@ def example(**more: Any) -> dict[str, Any]:
 
 def draw(shown: Shown, language: Language = "en", role: str = "owner", **more: Any) -> str:
     state = SimpleNamespace(language=language, session=replace(OLGA, role=role))
-    url = SimpleNamespace(path="/examples/1", query="")
-    request = cast(Request, SimpleNamespace(state=state, url=url, headers={}))
+    scope = {"path": "/examples/1", "query_string": b""}
+    request = cast(Request, SimpleNamespace(state=state, scope=scope, headers={}))
     return bytes(drawn(request, example(**more), uuid4(), shown).body).decode()
 
 

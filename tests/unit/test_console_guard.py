@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -56,6 +57,10 @@ async def client(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     async def change(request: Request) -> dict[str, str]:
         return {key: str(value) for key, value in (await request.form()).items()}
 
+    @app.post("/sign-out")
+    async def sign_out() -> str:
+        return "signed out"
+
     @app.get("/broken")
     async def broken() -> None:
         raise ValueError("what somebody typed")
@@ -104,6 +109,36 @@ async def test_a_part_of_a_page_is_not_sent_to_sign_in(
     assert (answer.status_code, answer.headers["x-session-ended"]) == (401, "1")
     whole = await client.get("/page?a=1", headers={"Sec-Fetch-Mode": "navigate"})
     assert (whole.status_code, whole.headers["location"]) == (303, "/sign-in?go_on=%2Fpage%3Fa%3D1")
+
+
+@pytest.mark.parametrize(
+    ("asked", "go_on"),
+    [("/page%3Fb%23%2525", "/page%3Fb%23%2525"), ("/page?q=" + "%D1%8F" * 400, "/")],
+    ids=["signs-in-an-id", "too-long"],
+)
+async def test_whoever_signs_in_comes_back_to_the_same_address(
+    client: httpx.AsyncClient, doors: Doors, asked: str, go_on: str
+) -> None:
+    doors.session = None
+    answer = await client.get(asked, headers={"Sec-Fetch-Mode": "navigate"})
+    assert parse_qs(urlsplit(answer.headers["location"]).query) == {"go_on": [go_on]}
+
+
+async def test_signing_out_of_a_session_that_has_ended_is_no_error(
+    client: httpx.AsyncClient, doors: Doors
+) -> None:
+    doors.session = None
+    answer = await client.post("/sign-out", headers=ORIGIN | {"Sec-Fetch-Mode": "navigate"})
+    assert answer.text == '"signed out"'
+
+
+async def test_a_part_of_a_page_is_refused_by_a_part(client: httpx.AsyncClient, doors: Doors) -> None:
+    doors.silent = True
+    whole, part = await client.get("/page"), await client.get("/page", headers={"HX-Request": "true"})
+    assert "<html" in whole.text
+    assert 'href="/sign-in"' in whole.text
+    assert "<html" not in part.text
+    assert "The sign-in service gives no answer." in part.text
 
 
 async def test_a_silent_issuer_ends_no_session(client: httpx.AsyncClient, doors: Doors) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 from uuid import UUID
 
 import orjson
 import pytest
 
+from chassis.errors import Text
+from dataset_svc.domain import check_problems, problems
 from dataset_svc.domain.checks import CODES, check
 from dataset_svc.domain.checks.agent import agent_errors
 from dataset_svc.domain.checks.copy import EXAMPLE_CONTEXT, Checked, Copy, check_copies
@@ -202,3 +205,21 @@ async def test_a_transaction_does_not_idle_while_a_very_long_example_is_checked(
 
     with pytest.raises(ValueError, match="no"):
         await check_examples.keep_awake(connection, fails())
+
+
+def test_what_owners_read_has_no_names_of_fields_and_fits_every_number() -> None:
+    refusals = [
+        problems.unsound([Finding("no_trained_answer")]),
+        check_problems.no_such_fix("hint_left", ["delete_hint"]),
+        check_problems.fix_refused(
+            EditRefusedError("no_such_message", Text("There is none.", "Такого нет."), "m1", "message_id")
+        ),
+        check_problems.warnings_unconfirmed([]),
+    ]
+    for action in [one.action for one in refusals]:
+        assert action is not None
+        assert not re.search(r"[A-Za-z]", action.ru), action.ru
+        assert not re.search(r"_|findings|\bfixes\b", action.en), action.en
+    for code in CODES.values():
+        assert "(s)" not in code.en
+        assert "line" not in code.en.split()

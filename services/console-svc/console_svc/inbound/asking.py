@@ -69,11 +69,11 @@ def add_refusals(pages: FastAPI) -> None:
 
     async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refusal)  # noqa: S101 -- what it is registered for
-        return _said(request, error.status, **told(request, error))
+        return said(request, error.status, **told(request, error))
 
     async def unknown(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 422
-        return _said(request, status, **_words(request, status))
+        return said(request, status, **_words(request, status))
 
     pages.add_exception_handler(Refusal, refused)
     pages.add_exception_handler(HTTPException, unknown)
@@ -83,7 +83,7 @@ def add_refusals(pages: FastAPI) -> None:
 def on_error(request: Request, error: Exception) -> Response:
     """Return the page for what nobody foresaw; the log has where it was, never what was sent."""
     seen.log().error("page_failed", error=describe(error), at=where(error))
-    return _said(request, 500, **_words(request, 500))
+    return said(request, 500, **_words(request, 500))
 
 
 def _words(request: Request, status: int) -> dict[str, str]:
@@ -96,7 +96,8 @@ def _words(request: Request, status: int) -> dict[str, str]:
     return {"detail": detail, "action": say(request, "Go back and try again.")}
 
 
-def _said(request: Request, status: int, detail: str, action: str) -> Response:
+def said(request: Request, status: int, detail: str, action: str) -> Response:
+    """Return a refusal as a page, or as the part of one that was asked for."""
     whole = not request.headers.get("hx-request")
     template = "problem.html" if whole else "refused.html"
     return page(request, template, status, refused={"detail": detail, "action": action})

@@ -12,9 +12,9 @@ from starlette.responses import RedirectResponse, Response
 
 from console_svc.domain.language import COOKIE as LANGUAGE_COOKIE
 from console_svc.domain.language import preferred
-from console_svc.domain.session import Session
-from console_svc.inbound.asking import on_error
-from console_svc.inbound.page import page, say
+from console_svc.domain.session import Session, safe_path
+from console_svc.inbound.asking import on_error, said
+from console_svc.inbound.page import address_of, say
 from console_svc.outbound.identity import IssuerUnavailableError
 from console_svc.settings import ConsoleSettings
 from console_svc.usecases.sign_in import Desk
@@ -34,8 +34,8 @@ ENDED, STALE = "X-Session-Ended", "X-Page-Token-Stale"
 """What an open page is told: there is no session any more; there is another one than when it was loaded."""
 TOKEN_HEADER, TOKEN_FIELD = "X-Page-Token", "page_token"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-OPEN = ("/sign-in", "/static/", "/language", "/healthz")
-"""What may be asked without a session."""
+OPEN = ("/sign-in", "/sign-out", "/static/", "/language", "/healthz")
+"""What may be asked without a session; whoever signs out of one that has ended is told that it has."""
 Next = Callable[[Request], Awaitable[Response]]
 
 
@@ -80,7 +80,7 @@ class Guard:
         request.state.language = preferred(
             request.cookies.get(LANGUAGE_COOKIE, ""), request.headers.get("accept-language", "")
         )
-        is_file = request.url.path.startswith("/static/")  # anybody's, so nobody is looked up
+        is_file = request.scope["path"].startswith("/static/")  # anybody's, so nobody is looked up
         session_id = "" if is_file else request.cookies.get(self.cookies.session, "")
         request.state.session = None
         try:
@@ -102,7 +102,7 @@ class Guard:
         session: Session | None = request.state.session
         if request.method not in SAFE and not await self._comes_from_us(request, session):
             return _not_from_us(request, session)
-        if session is None and not request.url.path.startswith(OPEN):
+        if session is None and not request.scope["path"].startswith(OPEN):
             return self._to_sign_in(request)
         return await following(request)
 
@@ -125,8 +125,7 @@ class Guard:
         is_page = request.headers.get("sec-fetch-mode", "navigate") == "navigate"
         if request.headers.get("hx-request") or not is_page or request.method not in SAFE:
             return Response("", 401, headers={ENDED: "1"})
-        path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(f"/sign-in?go_on={quote(path, safe='')}", 303)
+        return RedirectResponse(f"/sign-in?go_on={quote(safe_path(address_of(request)), safe='')}", 303)
 
 
 def _not_from_us(request: Request, session: Session | None) -> Response:
@@ -139,4 +138,4 @@ def _not_from_us(request: Request, session: Session | None) -> Response:
 
 def _told(request: Request, status: int, detail: str) -> Response:
     action = say(request, "Reload the page and try again.")
-    return page(request, "problem.html", status, refused={"detail": detail, "action": action})
+    return said(request, status, detail, action)

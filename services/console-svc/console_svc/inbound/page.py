@@ -100,6 +100,12 @@ def say(request: Request, text: str, **values: object) -> str:
     return said % values if values else said
 
 
+def address_of(request: Request) -> str:
+    """Return the path and query that were asked for, as they stand in an address."""
+    query = request.scope["query_string"].decode("latin-1")
+    return quote(request.scope["path"], safe="/") + (f"?{query}" if query else "")
+
+
 def page(
     request: Request, template: str, status: int = 200, headers: dict[str, str] | None = None, **values: Any
 ) -> HTMLResponse:
@@ -108,8 +114,8 @@ def page(
     common = {
         "language": language,
         "session": request.state.session,
-        "path": request.url.path,
-        "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        "path": request.scope["path"],
+        "here": address_of(request),
     }
     html = environment(language).get_template(template).render(common | values)
     return HTMLResponse(html, status, headers={"Vary": "Accept-Language, Cookie", **(headers or {})})

@@ -22,7 +22,7 @@ def add_pages(routes: APIRouter, desk: Desk, hub: Hub, cookies: Cookies, hours: 
     """Add the pages of signing in."""
 
     @routes.get("/sign-in")
-    async def sign_in(request: Request, go_on: Annotated[str, Query(max_length=2_000)] = "/") -> Response:
+    async def sign_in(request: Request, go_on: str = "/") -> Response:
         """Send the browser to the issuer."""
         try:
             sign_in_id, url = await desk.begin(go_on)
@@ -76,7 +76,7 @@ def add_pages(routes: APIRouter, desk: Desk, hub: Hub, cookies: Cookies, hours: 
     @routes.post("/language")
     async def language(
         language: Annotated[str, Form(pattern="^(en|ru)$")],
-        go_on: Annotated[str, Form(max_length=2_000)] = "/",
+        go_on: Annotated[str, Form()] = "/",
     ) -> Response:
         """Remember which language somebody reads."""
         response = RedirectResponse(safe_path(go_on), 303)

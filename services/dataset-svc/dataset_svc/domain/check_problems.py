@@ -26,7 +26,7 @@ def no_such_fix(code: str, fixes: list[str]) -> Problem:
         422,
         "no_such_fix",
         Text("The finding has no such fix.", "У находки нет такого исправления."),
-        action=Text("Choose one of fixes.", "Выберите одно из fixes."),
+        action=Text("Choose one that it has.", "Выберите одно из предложенных."),
         field="fix",
         finding=code,
         fixes=fixes,
@@ -39,7 +39,7 @@ def fix_refused(error: EditRefusedError) -> Problem:
         422,
         error.code,
         error.text,
-        action=Text("Correct the value, or choose another fix.", "Исправьте value или выберите другое."),
+        action=Text("Correct the value, or choose another fix.", "Исправьте значение или выберите другое."),
         field=error.field,
         message_id=error.message_id,
     )
@@ -116,8 +116,8 @@ def warnings_unconfirmed(counts: Sequence[dict[str, Any]]) -> Problem:
         409,
         "warnings_unconfirmed",
         Text("Some examples have warnings.", "У некоторых примеров есть предупреждения."),
-        action=Text("Look at them, then repeat with confirm_warnings.",
-                    "Просмотрите их и повторите с confirm_warnings."),
+        action=Text("Look at them and confirm them, then repeat.",
+                    "Просмотрите их, подтвердите и повторите."),
         field="confirm_warnings",
         warnings=list(counts),
     )  # fmt: skip

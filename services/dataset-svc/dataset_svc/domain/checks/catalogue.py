@@ -87,7 +87,7 @@ CODES: dict[str, Code] = {
         "set_arguments", "delete_call", "leave_out",
     ),
     "example_too_long": _warning(
-        "{tokens} tokens; the model reads {limit}, the last {cut_messages} message(s) are cut.",
+        "{tokens} tokens; the model reads {limit}. Messages cut off at the end: {cut_messages}.",
         "{tokens} токенов; модель читает {limit}, последние сообщения ({cut_messages}) будут отрезаны.",
         "leave_out",
     ),
@@ -103,7 +103,7 @@ CODES: dict[str, Code] = {
         "Another example is exactly the same.", "Другой пример точно такой же.", "leave_out"
     ),
     "near_duplicate": _warning(
-        "{others} other example(s) say nearly the same.", "Почти то же говорят другие примеры: {others}.",
+        "Other examples say nearly the same: {others}.", "Почти то же говорят другие примеры: {others}.",
         "keep_this", "leave_out",
     ),
     "personal_data": _warning(
@@ -113,7 +113,7 @@ CODES: dict[str, Code] = {
     ),
     "trailing_messages_cut": Code(
         "note",
-        "The last {after} message(s) follow the last answer and are left out of the line.",
-        "Последние сообщения ({after}) идут после последнего ответа и в строку не войдут.",
+        "Messages after the last answer: {after}. They are left out of the training.",
+        "Сообщения после последнего ответа: {after}. В обучение они не войдут.",
     ),
 }  # fmt: skip
