@@ -78,6 +78,11 @@
     htmx_before_morph_attr: (place, { attrName }) => attrName !== "open" || !folded.has(place),
   });
 
+  // ---- on narrow screens the pages' names are wider than their line: this one is in sight
+  const pages = document.querySelector(".top nav");
+  const shown = pages?.querySelector("[aria-current]");
+  if (shown) pages.scrollLeft = shown.offsetLeft - pages.offsetLeft - (pages.clientWidth - shown.offsetWidth) / 2;
+
   // ---- times
   const formed = (parts) => new Intl.DateTimeFormat(document.documentElement.lang, parts);
   const short = { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" };
