@@ -1,4 +1,4 @@
-"""What holds for every page: who sees what, sessions, accessibility, weight, a service that is down."""
+"""What holds for every page: who sees what, sessions, accessibility, a service that is down."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import re
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from tests.browser.editor_world import AGENT, TENANT, example
 from tests.browser.world import Console, settled
-from tests.harness import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 PATHS = (
@@ -173,23 +172,3 @@ async def test_a_service_that_is_down_is_said_in_its_place(console: Console) -> 
     finally:
         datasets.start()
         await datasets.ready()
-
-
-async def test_the_first_visit_is_light(console: Console) -> None:
-    """Everything that a page brings along, as it comes over the wire."""
-    async with console.person("olga") as (_, context):
-        fresh: Page = await context.new_page()
-        session = await context.new_cdp_session(fresh)
-        await session.send("Network.enable")
-        await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
-        sizes: list[float] = []
-        session.on("Network.loadingFinished", lambda told: sizes.append(told["encodedDataLength"]))
-        await fresh.goto(f"{console.url}/dialogs/late")
-        await settled(fresh)
-
-        async def all_there() -> bool:
-            return len(sizes) >= 6
-
-        await until(all_there)
-        print(f"the first visit: {sum(sizes) / 1024:.0f} KiB")
-        assert sum(sizes) < 150 * 1024

@@ -57,7 +57,8 @@
   // ---- focus is never lost with what a swap takes away
   document.addEventListener("htmx:config:request", (event) => {
     const { ctx } = event.detail; // now, for a button that is switched off meanwhile loses it
-    if (ctx.target?.contains(document.activeElement)) ctx.heldFocus = ctx.target.id;
+    const source = ctx.sourceElement?.contains(ctx.target) ? null : ctx.sourceElement; // it stays, its button too
+    if ([ctx.target, source].some((one) => one?.contains(document.activeElement))) ctx.heldFocus = ctx.target.id;
   });
   document.addEventListener("htmx:after:swap", (event) => {
     localTimes();

@@ -36,7 +36,9 @@
       const here = event.target.closest("[data-keys]")?.querySelector(`[data-key-here="${CSS.escape(key)}"]`);
       const found = here ?? document.querySelector(`[data-key="${CSS.escape(key)}"]`);
       if (found) event.preventDefault(); // what it opens for typing must not begin with the key
-      if (!event.repeat) found?.click(); // a key that is held deletes one message, not all
+      if (event.repeat) return; // a key that is held deletes one message, not all
+      if (document.activeElement === document.body) found?.focus({ preventScroll: true }); // as a click does
+      found?.click();
     });
     if (event.code === "Slash") event.preventDefault();
     act(event);
