@@ -24,6 +24,8 @@ from console_svc.settings import ConsoleSettings
 SCOPE = "openid profile offline_access"
 DISCOVER_AGAIN = 600.0
 DEADLINE = 10.0
+BUSY = frozenset({"server_error", "temporarily_unavailable"})
+"""What an issuer says that knows nothing against this person (RFC 6749, section 4.1.2.1)."""
 
 
 class IssuerUnavailableError(Transient):
@@ -99,6 +101,8 @@ class Identity:
                 else:
                     answer = await client.fetch_token(known["token_endpoint"], **form)
         except OAuthError as error:
+            if error.error in BUSY:
+                raise IssuerUnavailableError(f"the issuer says {error.error}") from None
             raise SignInRefusedError(f"the issuer says {error.error}"[:200]) from None
         except (httpx.HTTPError, ValueError):
             raise IssuerUnavailableError("no answer from the issuer's token endpoint") from None
