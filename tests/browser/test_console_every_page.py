@@ -37,6 +37,20 @@ ALL = f"""() => [...document.querySelectorAll("{TO_REACH}")]
     .filter((one) => one.checkVisibility({{visibilityProperty: true}}) && one.tabIndex >= 0)
     .map((one) => [...document.querySelectorAll("*")].indexOf(one))"""
 
+OUT_OF_REACH = """() => [...document.querySelectorAll("button, a, input, select, textarea, summary")]
+    .filter((one) => one.checkVisibility({visibilityProperty: true}))
+    .filter((one) => !one.closest(".skip, .skip-to, dialog"))
+    .filter((one) => {
+        one.scrollIntoView({block: "center", inline: "center", behavior: "instant"});
+        const {left, top, right, bottom} = one.getClientRects()[0] ?? one.getBoundingClientRect();
+        const [x, y] = [(left + right) / 2, (Math.max(top, 0) + Math.min(bottom, innerHeight)) / 2];
+        const there = document.elementFromPoint(x, y);
+        const inSight = one.contains(there) || one.closest("label")?.contains(there);
+        return !inSight || left < -1 || right > innerWidth + 1;
+    })
+    .map((one) => one.outerHTML.slice(0, 160))"""
+"""What stays beside the page, or under something else, when one scrolls to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pages:
@@ -178,3 +192,15 @@ async def test_lists_and_changes_are_worked_by_keyboard(console: Console, pages:
         await page.keyboard.press("Enter")
         await expect(page.locator("#provider-keys .done")).to_be_visible()
         await has_focus(page)
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+async def test_every_page_is_usable_at_twice_its_size(console: Console, pages: Pages, language: str) -> None:
+    """1280 by 800 pixels at 200 %: nothing beside the page, and what one operates can be brought in sight."""
+    zoomed: dict[str, Any] = {"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2}
+    async with pages.here.person("owner", language, **zoomed) as (page, _):
+        for path in (*pages.paths, "/models?choose=1", f"/models/{NAME}/compare?a={pages.run}&b={pages.run}"):
+            await page.goto(console.url + path)
+            await settled(page)
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            assert await page.evaluate(OUT_OF_REACH) == [], path
