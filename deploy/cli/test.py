@@ -18,10 +18,10 @@ from deploy.stack.settings import ROOT, StackSettings
 FIRST = ("unit", "contracts", "integration", "browser", "e2e")
 ON_THEIR_OWN = ("bench", "mutations")
 """Not part of `all`: figures, and the protections taken away one by one."""
-PARALLEL = {"contracts": 4, "integration": 4, "e2e": 2, "api": 4, "chaos": 2}
+PARALLEL = {"contracts": 4, "integration": 4, "browser": 2, "e2e": 2, "api": 4, "chaos": 2}
 """How many tests of a part run at a time; most of them wait."""
-BY_FILE = ("e2e",)
-"""Parts whose files each have a world of their own: their tests stay together."""
+BY_FILE = ("browser", "e2e")
+"""Parts whose tests of a file look at the same things, so that they stay with one worker."""
 
 
 def run(settings: StackSettings, arguments: argparse.Namespace) -> int:

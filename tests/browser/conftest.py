@@ -1,7 +1,8 @@
-"""One world for all browser tests: it takes longer to make than to look at."""
+"""One world for all browser tests of a worker: it takes longer to make than to look at."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from deploy.stack.services import Surroundings
 from deploy.stack.topics import create_topics, delete_topics
 from tests.browser.world import Console, console_world
 
-PREFIX, DATABASE = "browser.", "test_browser"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+PREFIX, DATABASE = f"browser-{WORKER}.", f"test_browser_{WORKER}"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
