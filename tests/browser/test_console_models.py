@@ -124,6 +124,8 @@ async def test_two_models_are_compared_shared_out_and_traced_to_their_dialogs(
         await expect(page.locator(".sides")).to_contain_text("n_epochs 2")
         await page.get_by_role("button", name="What their datasets differ in").click()
         await expect(page.locator("#differ h2")).to_have_text(re.compile("From version"))
+        whole = page.get_by_role("link", name="All that changed, word by word")
+        await expect(whole).to_have_attribute("href", re.compile(rf"/versions/{AGENT}/diff\?a=\d&b=\d"))
         await fits(console, page)
         await page.get_by_role("link", name="Ask both").click()
         await expect(page.locator("#left option:checked")).to_have_text(re.compile(":tulips:"))

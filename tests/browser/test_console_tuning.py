@@ -83,7 +83,7 @@ async def test_personal_data_is_filtered_and_replaced_everywhere(console: Consol
 
 
 async def test_allowed_values_are_listed_and_taken_back(console: Console) -> None:
-    here = await garden(console, "violets")
+    here = await garden(console, "daisies")
     await here.bring_in(PHONE, *talks(2))
     value = {"text": "+7 916 123-45-67", "kind": "phone", "why": "<b>Our shop</b>"}
     await here.data("POST", "/allowed-values", json=value)

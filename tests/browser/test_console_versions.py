@@ -30,7 +30,7 @@ async def test_versions_are_frozen_compared_and_trained_again(console: Console) 
         await here.bring_in(*talks(12))
         await page.get_by_role("button", name="Freeze a version").click()
         await page.wait_for_url("**/versions/violets/1")
-        await expect(page.locator("h2 .tag")).to_have_text("ready")
+        await expect(page.locator("h2 .tag")).to_have_text("frozen")
         held = (await here.data("GET", "/versions/1"))["manifest"]["files"]["training"]
         await expect(page.locator(".manifest")).to_contain_text(held["sha256"])
 
@@ -125,7 +125,7 @@ async def test_a_withdrawn_version_is_built_again(console: Console) -> None:
         await expect(page.locator("h2 .tag")).to_have_text("отозвана")
         await page.get_by_role("button", name="Собрать заново без стёртого").click()
         await page.wait_for_url("**/versions/orchids/2")
-        await expect(page.locator("h2 .tag")).to_have_text("готово")
+        await expect(page.locator("h2 .tag")).to_have_text("заморожена")
     assert (await here.data("GET", "/versions/2"))["examples"] == 12
 
 

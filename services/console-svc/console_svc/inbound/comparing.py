@@ -44,7 +44,7 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
         if link is None:
             raise Refusal(404, "not_found", say(request, "Both were taught the same version."))
         found = await part(request, ask(request, "datasets", "GET", link["path"]))
-        return page(request, "compare_dialogs.html", found=found)
+        return page(request, "compare_dialogs.html", agent_id=agent_id, found=found)
 
 
 async def _compared(request: Request, ask: Asking, agent_id: str, both: dict[str, str]) -> Json:
