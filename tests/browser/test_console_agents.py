@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.world import Console
+from tests.browser.world import MODEL, Console
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -64,3 +64,18 @@ async def test_an_agent_is_edited_with_mistakes_at_their_line_and_nothing_lost(c
         await expect(page.locator("#definition .text")).to_have_text("Tell them the truth.\nAlways.")
     now = await console.loop.ok("agent-svc", "GET", "/v1/agents/shop")
     assert (now["prompt"], now["tools"]) == ("Tell them the truth.\nAlways.", known["tools"])
+
+
+async def test_every_version_of_an_agent_can_be_reached(console: Console) -> None:
+    for number in range(1, 23):
+        definition = {"name": "Old", "prompt": f"Edition {number}", "tools": [], "base_model": MODEL}
+        body = definition | {"provider": "openai"}
+        await console.loop.ok("agent-svc", "PUT", "/v1/agents/old", tenant="archivists", json=body)
+    async with console.person("owner", "en", "archivists") as (page, _):
+        await page.goto(f"{console.url}/agents/old")
+        rows = page.locator("#versions + ol li")
+        await expect(rows).to_have_count(21)
+        await page.get_by_role("button", name="More").click()
+        await expect(rows).to_have_count(22)
+        await rows.nth(20).get_by_role("button", name="What changed").click()
+        await expect(page.locator("#diff ins").first).to_have_text("2")

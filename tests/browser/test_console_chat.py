@@ -13,7 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.browser.florist import TENANT, called, make_agent, ok, publish_live
-from tests.browser.world import Console, settled
+from tests.browser.world import Console, choose, settled
 from tests.harness import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -164,6 +164,37 @@ async def test_an_answer_is_seen_coming_and_a_broken_stream_loses_nothing(consol
         for each in (page, other):
             await answered(each, 3)
             await expect(each.locator(".message.assistant .text").last).to_contain_text("And a tulip?")
+
+
+async def test_words_outlive_a_lost_network_and_a_lost_session_and_are_said_once(console: Console) -> None:
+    async with console.person("owner", tenant=TENANT) as (page, context):
+        await begin(page, console, "Good morning?")
+        area = page.locator("#say #content")
+        await context.set_offline(True)
+        await area.fill("Have you peonies?")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#told")).to_contain_text("No connection")
+        await expect(area).to_have_value("Have you peonies?")
+        await context.set_offline(False)
+        away = await context.new_page()
+        await away.goto(console.url)
+        await away.get_by_role("button", name="Sign out").click()
+        await expect(page.locator("#session-ended")).to_be_visible()
+        await page.get_by_role("button", name="Later").click()
+        await area.press("Enter")
+        await expect(page.locator("#session-ended")).to_be_visible()
+        async with context.expect_page() as opened:
+            await page.get_by_role("link", name="Sign in again").click()
+        again = await opened.value
+        await choose(again, "owner", TENANT)
+        await expect(page.locator("#session-ended")).to_be_hidden()
+        await expect(area).to_have_value("Have you peonies?")
+        await area.press("Enter")
+        await answered(page, 2)
+        await expect(page.locator(".message.user .text")).to_have_text(["Good morning?", "Have you peonies?"])
+        await expect(area).to_have_value("")
+        await page.reload()
+        await expect(area).to_have_value("")
 
 
 async def test_functions_are_answered_by_hand_with_what_they_really_said(console: Console) -> None:

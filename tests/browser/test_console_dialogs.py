@@ -64,6 +64,44 @@ async def test_chips_count_and_filter_and_marks_stay(console: Console) -> None:
         assert found["rating"] == "good"
 
 
+async def test_the_list_and_its_address_follow_what_is_done_beside_it(console: Console) -> None:
+    async with console.person("olga", viewport={"width": 1000, "height": 740}) as (page, _):
+        await page.goto(f"{console.url}/dialogs?q=bouquet&sort=oldest")
+        row = page.locator("#row-order-004")
+        await row.click()
+        await page.get_by_role("button", name="Bad").click()
+        await expect(row.locator(".mark.bad")).to_have_attribute("title", "bad")
+        await page.get_by_role("button", name="Good").click()
+        await expect(row.locator(".mark.good")).to_have_attribute("title", "good")
+        await page.get_by_role("button", name="Into the dataset").click()
+        await expect(page).to_have_url(
+            re.compile(r"/dialogs/order-004\?q=bouquet&sort=oldest&copy=[0-9a-f-]+$")
+        )
+        await page.get_by_role("searchbox").fill("bouquet 4")
+        await expect(page).to_have_url(
+            re.compile(r"/dialogs/order-004\?q=bouquet\+4&sort=oldest&copy=[0-9a-f-]+$")
+        )
+        await expect(row).to_have_attribute("aria-current", "true")
+        await page.reload()  # the copy is still open
+        await expect(page.locator("#editor .state")).to_contain_text("A copy is open")
+        await page.set_viewport_size({"width": 360, "height": 740})
+        await page.get_by_role("link", name="The dialog itself").click()
+        await page.get_by_role("link", name="All dialogs").click()
+        await expect(page).to_have_url(re.compile(r"/dialogs\?q=bouquet\+4&sort=oldest$"))
+
+
+async def test_keys_step_through_rows_that_lead_elsewhere_without_going_there(console: Console) -> None:
+    async with console.person("olga") as (page, _):
+        await page.goto(f"{console.url}/activity")
+        links = page.locator("[data-row]")
+        for place in (0, 1, 0):
+            await page.keyboard.press("k" if place == 0 else "j")
+            await expect(links.nth(place)).to_be_focused()
+        await expect(page).to_have_url(f"{console.url}/activity")
+        await page.keyboard.press("Enter")
+        await expect(page).not_to_have_url(f"{console.url}/activity")
+
+
 async def test_a_copy_that_teaches_nothing_is_not_saved_and_says_why(console: Console) -> None:
     async with console.person("olga") as (page, _):
         await page.goto(f"{console.url}/dialogs/late")
@@ -75,6 +113,11 @@ async def test_a_copy_that_teaches_nothing_is_not_saved_and_says_why(console: Co
         await page.get_by_role("button", name="SAVE").click()
         await expect(page.locator("#cap .refused")).to_contain_text("No answer teaches")
         await expect(page.get_by_role("button", name="SAVE")).to_be_visible()
+        await page.get_by_role("link", name="The dialog itself").click()
+        await page.get_by_role("button", name="SAVE").click()  # beside the dialog, where nothing is marked
+        await expect(page.locator("#cap .refused")).to_contain_text(
+            "Open the copy and correct what is marked"
+        )
 
 
 async def test_hostile_text_is_only_text(console: Console) -> None:

@@ -217,6 +217,50 @@ async def test_nothing_typed_is_lost_without_a_network_or_after_a_reload(console
         await expect(page.locator("#m-m1 .now")).to_have_text("It is on its way.")
 
 
+async def test_save_takes_along_what_was_typed_before_a_reload_or_waits_for_it(console: Console) -> None:
+    one = await example(console, ASKED, LOST)
+    async with editing(console, one) as (page, _):
+        await page.locator("#m-m1 .view").click()
+        await page.keyboard.press("End")
+        await page.keyboard.type(" Or not")
+        await page.reload()
+        await page.locator("#editor[data-htmx-powered]").wait_for()
+        form = page.locator("#m-m1 > .message > form")
+        await expect(form).to_have_attribute("data-unsent", re.compile("before the page was reloaded"))
+        await page.get_by_role("button", name="SAVE").click()
+        await expect(state(page)).to_contain_text("In the dataset")
+        saved = await ok(console, "GET", f"/v1/examples/{one}")
+        assert (saved["messages"][1]["content"], saved["unsaved_changes"]) == ("It is lost. Or not", False)
+
+        await page.get_by_role("button", name="Insert a message at the beginning").click()
+        await page.keyboard.type("Hello")
+        new = page.locator("[data-beginning] form")
+        await page.get_by_role("button", name="Teach this answer").click()
+        await page.get_by_role("button", name="SAVE").click()
+        await expect(new).to_have_attribute("data-unsent", re.compile("Not inserted yet"))
+        await expect(new.locator("textarea")).to_be_focused()
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator("[data-message]").first).to_contain_text("Hello")
+        await expect(page.locator("[data-message]").first).to_be_focused()
+        await expect(new).to_be_hidden()
+    assert await texts(console, one) == ["Hello", ASKED["content"], "It is lost. Or not"]
+
+
+async def test_a_key_that_is_held_deletes_one_message(console: Console) -> None:
+    one = await example(console, *(ASKED, LOST) * 4)
+    async with editing(console, one) as (page, _):
+        await page.locator("#m-m2").focus()
+        await page.keyboard.down("x")
+        await expect(page.locator("#m-m3")).to_be_focused()
+        for _ in range(3):
+            await page.keyboard.down("x")
+        await page.keyboard.up("x")
+        await settled(page)
+        await page.keyboard.press("x")
+        await expect(page.locator("#m-m4")).to_be_focused()
+        await expect(page.locator("[data-message]")).to_have_count(6)
+
+
 async def test_two_editors_meet_and_neither_loses_a_word(console: Console) -> None:
     one = await example(console, ASKED, LOST, ASKED, LOST)
     async with editing(console, one) as (page, _), editing(console, one, "editor") as (other, _):
@@ -263,12 +307,18 @@ async def test_what_is_typed_when_the_session_ends_is_sent_after_the_next_sign_i
         await away.get_by_role("button", name="Sign out").click()
         await expect(page.locator("#session-ended")).to_be_visible()
         await page.get_by_role("button", name="Later").click()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await page.evaluate("dispatchEvent(new Event('focus'))")  # nothing is asked by itself, and nobody
+        await settled(page)
+        assert asked == []
+        await expect(page.locator("#session-ended")).to_be_hidden()
         await page.locator("#m-m1 > .message > form textarea").focus()
         await page.keyboard.press("Control+Enter")
         await expect(page.locator("#session-ended")).to_be_visible()
-        async with context.expect_page() as opened:
-            await page.get_by_role("link", name="Sign in again").click()
-        again = await opened.value
+        await page.get_by_role("button", name="Later").click()
+        again = await context.new_page()
+        await again.goto(f"{console.url}/sign-in?go_on=/signed-in")
         await choose(again, "owner", TENANT)
         await expect(again.locator("h1")).to_have_text("You are signed in")
         await expect(page.locator("#m-m1 .tag")).to_have_text("edited")

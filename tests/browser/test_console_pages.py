@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
+from tests.browser.editor_world import AGENT, TENANT, example
 from tests.browser.world import Console, settled
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -25,6 +26,19 @@ PATHS = (
     "/models/shop",
     "/lineage/dialog/order-001",
 )
+OUT_OF_REACH = """() => [...document.querySelectorAll("button, a, input, select, textarea, summary")]
+    .filter((one) => one.checkVisibility({visibilityProperty: true}))
+    .filter((one) => !one.closest(".skip, .skip-to, dialog"))
+    .filter((one) => {
+        one.scrollIntoView({block: "center", inline: "center", behavior: "instant"});
+        const {left, top, right, bottom} = one.getClientRects()[0] ?? one.getBoundingClientRect();
+        const [x, y] = [(left + right) / 2, (Math.max(top, 0) + Math.min(bottom, innerHeight)) / 2];
+        const there = document.elementFromPoint(x, y);
+        const inSight = one.contains(there) || one.closest("label")?.contains(there);
+        return !inSight || left < -1 || right > innerWidth + 1;
+    })
+    .map((one) => one.outerHTML.slice(0, 160))"""
+"""What stays beside the page, or under something else, when one scrolls to it."""
 
 
 async def test_a_viewer_looks_and_changes_nothing(console: Console) -> None:
@@ -121,8 +135,29 @@ async def test_pages_are_accessible_and_fit(console: Console, options: dict[str,
         for path in PATHS:
             await page.goto(console.url + path)
             await settled(page)
+            if path == "/activity":
+                await expect(page.locator("nav [aria-current=page]")).to_be_in_viewport(ratio=1)
             assert await console.violations(page) == [], path
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+async def test_every_page_is_usable_at_twice_its_size(console: Console, language: str) -> None:
+    """1280 by 800 pixels at 200 %: nothing beside the page, and what one operates can be brought in sight."""
+    talk: list[dict[str, Any]] = [
+        {"role": "user", "content": "Where is my order?"},
+        {"role": "assistant", "content": "Call +7 921 555-35-35."},
+    ]
+    one = await example(console, *talk)
+    zoomed: dict[str, Any] = {"viewport": {"width": 640, "height": 400}, "device_scale_factor": 2}
+    of_bakers = ("/", f"/examples/{one}", f"/tuning/{AGENT}", f"/versions/{AGENT}", f"/chats/{AGENT}")
+    for who, tenant, paths in (("olga", "", (*PATHS, "/models?choose=1")), ("owner", TENANT, of_bakers)):
+        async with console.person(who, language, tenant, **zoomed) as (page, _):
+            for path in paths:
+                await page.goto(console.url + path)
+                await settled(page)
+                assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+                assert await page.evaluate(OUT_OF_REACH) == [], path
 
 
 async def test_a_service_that_is_down_is_said_in_its_place(console: Console) -> None:

@@ -82,6 +82,38 @@ async def test_personal_data_is_filtered_and_replaced_everywhere(console: Consol
         await expect(page.locator("#bulk")).to_contain_text("Отменено: 31 из 31")
 
 
+async def test_allowed_values_are_listed_and_taken_back(console: Console) -> None:
+    here = await garden(console, "violets")
+    await here.bring_in(PHONE, *talks(2))
+    value = {"text": "+7 916 123-45-67", "kind": "phone", "why": "<b>Our shop</b>"}
+    await here.data("POST", "/allowed-values", json=value)
+    found = "персональные данные"
+    async with here.person("editor", "ru") as (page, _):
+        await page.goto(here.url)
+        await expect(page.locator("#health .figures")).to_be_visible()
+        await expect(page.locator("#health .finding", has_text=found)).to_have_count(0)
+        await page.get_by_text("Разрешено: это не персональные данные").click()
+        await expect(page.locator("#allowed li")).to_contain_text("<b>Our shop</b>")
+        await settled(page)
+        assert await console.violations(page) == []
+        await page.get_by_role("button", name="Больше не разрешать: +7 916 123-45-67").press("Enter")
+        await expect(page.locator("#bulk")).to_contain_text("Снова считается персональными данными")
+        await expect(page.get_by_role("button", name="Отменить")).to_be_focused()
+        await expect(page.locator("#allowed li")).to_have_count(0)
+        await expect(page.locator("#health .finding", has_text=found)).to_have_count(1)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#bulk")).to_contain_text("Больше не считается")
+        await expect(page.locator("#health .finding", has_text=found)).to_have_count(0)
+        await expect(page.locator("#allowed summary .count")).to_have_text("1")
+        await page.set_viewport_size({"width": 360, "height": 740})
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    async with here.person("viewer") as (page, _):
+        await page.goto(here.url)
+        await page.get_by_text("Allowed as no personal data").click()
+        await expect(page.locator("#allowed li")).to_have_count(1)
+        assert await page.locator("#allowed button").count() == 0
+
+
 async def test_suggestions_are_decided_by_keyboard(console: Console) -> None:
     here = await garden(console, "roses")
     await suggest(here, 4)

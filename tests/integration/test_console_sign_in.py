@@ -64,7 +64,8 @@ async def test_in_by_the_issuer_and_out_again(surroundings: Surroundings, tmp_pa
             refused = await client.post("/sign-out", data=form, headers=headers)
             assert refused.status_code == 403, (headers, form)
         assert (await client.get("/")).status_code == 200
-        assert (await client.post("/sign-out", data={"page_token": token}, headers=origin)).status_code == 200
+        assert (await client.post("/sign-out", data={"page_token": token}, headers=origin)).status_code == 303
+        assert (await client.get("/signed-out")).status_code == 200  # in any language, and after a reload
         assert (await client.get("/")).status_code == 303
 
 

@@ -10,7 +10,9 @@ from console_svc.domain.json_place import line_of, steps
 from console_svc.domain.reading import exchanges, laid_out
 from console_svc.inbound.asking import segment
 from console_svc.inbound.dialog_requests import Wanted
+from console_svc.inbound.page import environment
 from console_svc.outbound.backends import Refusal
+from console_svc.usecases.cap_dialog import Capped, Dialog
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"a":"ё"}'}}
 
@@ -97,3 +99,18 @@ TOOLS = """[
 )
 def test_a_mistake_is_shown_at_its_line(place: str, line: int) -> None:
     assert line_of(TOOLS, steps(place)) == line
+
+
+@pytest.mark.parametrize(
+    ("is_late", "trigger", "says"),
+    [(False, "delay:500ms", "on its way"), (True, "delay:5s", "longer than usual")],
+)
+def test_a_dialog_that_does_not_arrive_is_looked_for_more_seldom_and_says_so(
+    *, is_late: bool, trigger: str, says: str
+) -> None:
+    shown = environment("en").get_template("cap.html").render(
+        dialog=Dialog("d1", "shop"), capped=Capped(pending="e1"), refused=None, looked=20, is_late=is_late
+    )  # fmt: skip
+    assert trigger in shown
+    assert "looked=20" in shown
+    assert says in shown

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from babel.messages.catalog import Catalog
@@ -12,6 +14,7 @@ from babel.messages.pofile import read_po
 
 from console_svc.domain.text import pieces
 from console_svc.inbound.page import HERE, environment, money, plainly
+from contracts.agents import AgentRouted
 
 METHODS = [("**.html", "jinja2"), ("**.py", "python")]
 OPTIONS = {"**.html": {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}}
@@ -35,6 +38,28 @@ def test_every_text_is_translated_and_no_translation_is_left_over() -> None:
     missing = {text: where for text, where in said.items() if text not in ours or not ours[text].string}
     assert missing == {}
     assert set(ours) - set(said) == set()
+
+
+def test_every_entry_of_an_audit_trail_has_words() -> None:
+    named = re.compile(r"""(?:action ?= ?|(?:_note|_record)\([\w, .]*)f?"(\w+[._][\w.{}]+)\"""")
+    found = {
+        action
+        for file in HERE.parent.parent.glob("*-svc/*_svc/**/*.py")
+        for action in named.findall(file.read_text())
+    }
+    assert {"example.{step}", "route.{entry.reason}", "test_dialog.asked_again", "webhook_removed"} <= found
+    reasons = get_args(AgentRouted.model_fields["reason"].annotation)
+    filled = {
+        "example.{step}": ("undo", "redo"),
+        "route.{entry.reason}": reasons,
+        "test_dialog.{said.role}_message": ("user", "tool"),
+        "run_{wish}_asked": ("cancel", "pause", "resume"),
+        "examples.{action}": ("save", "remove", "restore", "add_tags", "set_weights", "pseudonymise"),
+    }
+    words = (HERE / "templates" / "activity_rows.html").read_text()
+    for action in found:
+        for value in filled.get(action, ("",)):
+            assert f'"{re.sub("{.*}", value, action)}":' in words
 
 
 def test_translations_keep_what_is_filled_in_and_have_every_plural() -> None:

@@ -13,6 +13,7 @@
 
   // ---- a session that has ended: the page stays as it is, and so does what was typed
   const ended = () => {
+    body.dataset.sessionEnded = ""; // nothing is asked by itself until the next one
     const dialog = byId("session-ended");
     if (dialog && !dialog.open) dialog.showModal();
   };
@@ -30,6 +31,7 @@
     if (found.person !== body.dataset.person) return tell("other");
     body.dataset.pageToken = found.page_token;
     for (const field of document.querySelectorAll("input[name=page_token]")) field.value = found.page_token;
+    delete body.dataset.sessionEnded;
     byId("session-ended").close();
     dispatchEvent(new Event("session-again"));
     return tell("again");
@@ -46,7 +48,7 @@
     if (event.detail.ctx?.request.signal.reason === "timeout") tell("offline");
   });
   session.addEventListener("message", (event) => {
-    if (event.data === "signed in" && byId("session-ended")?.open) renew().catch(() => tell("offline"));
+    if (event.data === "signed in" && "sessionEnded" in body.dataset) renew().catch(() => tell("offline"));
     if (event.data === "ended" && body.dataset.pageToken) ended();
   });
   if (document.querySelector("[data-signed-in]")) session.postMessage("signed in");
@@ -78,6 +80,9 @@
   htmx.registerExtension("folding", {
     htmx_before_morph_attr: (place, { attrName }) => attrName !== "open" || !folded.has(place),
   });
+
+  // ---- on narrow screens the row of pages is longer than there is room
+  document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 
   // ---- times
   const formed = (parts) => new Intl.DateTimeFormat(document.documentElement.lang, parts);

@@ -1,7 +1,7 @@
 // The editor's sending: what could not be sent stays and goes again; what others change takes no word away.
 "use strict";
 (() => {
-  const { byId, editor, boxOf, fields, typedForms, isOpen, isDirty, asks, send, forget, waiting, after, settle, open, close, showBeside } = Editor;
+  const { byId, editor, boxOf, fields, typedForms, isOpen, isDirty, asks, send, forget, waiting, left, after, settle, open, close, showBeside } = Editor;
   let taken = null; // the draft that the last answer took
 
   // ---- sending
@@ -17,10 +17,12 @@
     const { ctx } = event.detail;
     const form = typedSource(ctx);
     if (form) held(form, true);
-    // SAVE means all that was typed: it does not go past words that were refused, or could not be sent
-    const stuck = ctx.sourceElement.querySelector?.("#cap-save") && typedForms().find((one) => isOpen(one) && (asks(one) || waiting.has(one)));
+    // SAVE means all that was typed: it does not go past words that were refused, not sent or not inserted
+    const stays = (one) => asks(one) || waiting.has(one) || (one.matches(".inserting") && isDirty(one));
+    const stuck = ctx.sourceElement.querySelector?.("#cap-save") && typedForms().find((one) => isOpen(one) && stays(one));
     if (stuck) {
       event.preventDefault();
+      if (stuck.matches(".inserting") && !waiting.has(stuck)) stuck.dataset.unsent = editor().dataset.notInserted;
       fields(stuck)[0].focus();
       return;
     }
@@ -91,7 +93,7 @@
 
   // ---- what others did is looked at when one comes back, and now and then
   const look = () => {
-    if (document.visibilityState !== "visible" || !navigator.onLine) return;
+    if (document.visibilityState !== "visible" || !navigator.onLine || "sessionEnded" in document.body.dataset) return;
     again();
     editor()?.dispatchEvent(new CustomEvent("look"));
   };
@@ -112,7 +114,8 @@
     for (const form of typedForms()) {
       if (isDirty(form) && !isOpen(form)) {
         open(form, null); // typed before a reload
-        form.dataset.unsent = editor().dataset.notSent;
+        form.dataset.unsent = editor().dataset.typedBefore;
+        left.add(form); // goes before the next click, as what one has just left does
       } else if (isOpen(form)) settle(boxOf(form));
     }
     if (after.save) {

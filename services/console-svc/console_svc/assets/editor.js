@@ -3,7 +3,7 @@
 const Editor = (() => {
   const byId = (id) => document.getElementById(id);
   const editor = () => byId("editor");
-  const boxOf = (form) => form.closest("[data-message]");
+  const boxOf = (form) => form.closest("[data-message], [data-beginning]");
   const viewOf = (form) => form.matches(".inserting") ? null : form.parentElement.querySelector(":scope > .view");
   const fields = (form) => [...form.querySelectorAll("textarea")];
   const typedForms = () => [...document.querySelectorAll("#editor form[data-typed]")];
@@ -13,6 +13,7 @@ const Editor = (() => {
   const chooses = (form) => form.querySelector(".refused .changes") !== null; // nothing goes by itself then
   const forget = (draft) => dispatchEvent(new CustomEvent("draft-forget", { detail: draft }));
   const waiting = new Set(); // forms whose sending failed
+  const left = new Set(); // forms that one has left: they go with the next click, if not before
   const after = { save: false }; // what follows the next answer
 
   // ---- typing: what is open is left alone when the copy is read again
@@ -142,7 +143,6 @@ const Editor = (() => {
 
   // one leaves a message once the pointer is up again: until then nothing may move away under it
   let isPressed = false;
-  const left = new Set();
   const leave = () => {
     for (const form of left) {
       if (chooses(form) || form.matches(".inserting") || form.contains(document.activeElement)) continue;
@@ -163,5 +163,5 @@ const Editor = (() => {
   }
   document.addEventListener("input", (event) => waiting.delete(event.target.form));
 
-  return { byId, editor, boxOf, fields, typedForms, isOpen, isDirty, asks, send, forget, waiting, after, settle, open, close, showBeside };
+  return { byId, editor, boxOf, fields, typedForms, isOpen, isDirty, asks, send, forget, waiting, left, after, settle, open, close, showBeside };
 })();

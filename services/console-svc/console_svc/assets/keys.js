@@ -14,7 +14,8 @@
     const within = active?.closest("[data-steps]") ?? (list.length ? null : document.querySelector("[data-steps]"));
     const rows = within ? [...within.querySelectorAll("[data-message]")] : list;
     if (!rows.length) return;
-    const at = rows.findIndex((row) => row.contains(active) || (!within && row.hasAttribute("aria-current")));
+    const held = rows.findIndex((row) => row.contains(active));
+    const at = held < 0 && !within ? rows.findIndex((row) => row.hasAttribute("aria-current")) : held;
     const row = rows[Math.min(Math.max(at + by, 0), rows.length - 1)];
     row.focus();
     row.scrollIntoView({ block: "nearest" });
@@ -35,6 +36,7 @@
       const here = event.target.closest("[data-keys]")?.querySelector(`[data-key-here="${CSS.escape(key)}"]`);
       const found = here ?? document.querySelector(`[data-key="${CSS.escape(key)}"]`);
       if (found) event.preventDefault(); // what it opens for typing must not begin with the key
+      if (event.repeat) return; // a key that is held deletes one message, not all
       if (document.activeElement === document.body) found?.focus({ preventScroll: true }); // as a click does
       found?.click();
     });

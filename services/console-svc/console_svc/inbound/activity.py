@@ -28,11 +28,13 @@ def add_pages(routes: APIRouter, activity: Activity) -> None:
     async def shown(request: Request, cursor: UUID | None = None) -> Response:
         """Show the newest entries, or a further page of them."""
         found = await activity.page(request.state.session, request.state.language, cursor, SIZE)
-        more = request.headers.get("hx-request") and cursor
+        is_further = bool(request.headers.get("hx-request") and cursor)
         entries = [entry | {"address": address(entry)} for entry in found.entries]
         refused = told(request, found.silent[0]) if found.silent else None
-        values: dict[str, Any] = {"entries": entries, "following": found.following, "refused": refused}
-        return page(request, "activity_rows.html" if more else "activity.html", **values)
+        return page(
+            request, "activity_rows.html" if is_further else "activity.html", entries=entries,
+            following=found.following, refused=refused, is_further=is_further,
+        )  # fmt: skip
 
 
 def address(entry: dict[str, Any]) -> str:

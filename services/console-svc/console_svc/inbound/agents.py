@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
-from console_svc.inbound.asking import Asking, part, segment
+from console_svc.inbound.asking import Asking, Part, part, segment
 from console_svc.inbound.page import page, say, told
 from console_svc.outbound.backends import Refusal
 
@@ -29,12 +29,15 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
     @routes.get("/agents/{agent_id}")
     async def agent(request: Request, agent_id: str) -> Response:
         """Show one agent."""
-        path = f"/v1/agents/{segment(agent_id)}"
-        one = await ask(request, "agents", "GET", path)
-        versions = await part(
-            request, ask(request, "agents", "GET", f"{path}/versions", params={"limit": VERSIONS})
-        )
-        return page(request, "agent.html", agent=one, versions=versions, **_keys(one))
+        one = await ask(request, "agents", "GET", f"/v1/agents/{segment(agent_id)}")
+        versions = await _versions(request, ask, agent_id)
+        return page(request, "agent.html", agent=one, agent_id=agent_id, versions=versions, **_keys(one))
+
+    @routes.get("/agents/{agent_id}/versions")
+    async def versions(request: Request, agent_id: str, cursor: Version) -> Response:
+        """Show the versions before one."""
+        found = await _versions(request, ask, agent_id, cursor)
+        return page(request, "agent_versions.html", agent_id=agent_id, versions=found)
 
     @routes.get("/agents/{agent_id}/serving")
     async def serving(request: Request, agent_id: str) -> Response:
@@ -52,6 +55,12 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
         return page(request, "agent_diff.html", found=found)
 
     _add_keys(routes, ask)
+
+
+async def _versions(request: Request, ask: Asking, agent_id: str, cursor: int | None = None) -> Part:
+    query = {"limit": VERSIONS} | ({"cursor": cursor} if cursor else {})
+    path = f"/v1/agents/{segment(agent_id)}/versions"
+    return await part(request, ask(request, "agents", "GET", path, params=query))
 
 
 def _add_keys(routes: APIRouter, ask: Asking) -> None:

@@ -23,6 +23,9 @@ BranchField = Annotated[str, Form(max_length=129)]
 BranchQuery = Annotated[str, Query(max_length=129)]
 """`=` and the branch's name, which may be empty; without it the active branch is meant."""
 Named = Annotated[str, Query(max_length=128)]
+Looked = Annotated[int, Query(ge=0, le=100_000)]
+LATE = 20
+"""Looks, half a second apart, after which a dialog is late and is looked for more seldom."""
 
 
 def add_pages(routes: APIRouter, curation: Curation, editing: Editing) -> None:
@@ -43,10 +46,12 @@ def add_pages(routes: APIRouter, curation: Curation, editing: Editing) -> None:
         agent_id: Named,
         example_id: UUID,
         branch: BranchQuery = "",
+        looked: Looked = 0,
     ) -> Response:
         """Look again for an example that was promised."""
         dialog = _dialog(dialog_id, agent_id, branch)
-        return await _opened(request, dialog, editing, curation.arrived(*_who(request), example_id))
+        there = curation.arrived(*_who(request), example_id)
+        return await _opened(request, dialog, editing, there, looked + 1)
 
     @routes.post("/cap")
     async def take(request: Request, dialog_id: Id, agent_id: Id, branch: BranchField = "") -> Response:
@@ -102,8 +107,13 @@ def _who(request: Request) -> tuple[Session, str]:
     return request.state.session, request.state.language
 
 
-async def _opened(request: Request, dialog: Dialog, editing: Editing, asked: Awaitable[Capped]) -> Response:
-    """Open the copy in the reader's place once it is there; until then, or if it is refused, show the cap."""
+async def _opened(
+    request: Request, dialog: Dialog, editing: Editing, asked: Awaitable[Capped], looked: int = 0
+) -> Response:
+    """Open the copy in the reader's place once it is there; until then, or if it is refused, show the cap.
+
+    `looked`: how often one has looked for it.
+    """
     try:
         capped = await asked
         if capped.example is not None:
@@ -114,7 +124,7 @@ async def _opened(request: Request, dialog: Dialog, editing: Editing, asked: Awa
             return drawn(request, example, example_id, Shown(), more_headers=headers)
     except Refusal as refusal:
         return await _shown(request, dialog, _refuse(refusal))
-    return await _shown(request, dialog, _answer(capped))
+    return await _shown(request, dialog, _answer(capped), looked=looked)
 
 
 async def _refuse(refusal: Refusal) -> Capped:
@@ -130,6 +140,7 @@ async def _shown(
     dialog: Dialog,
     asked: Awaitable[Capped],
     otherwise: Callable[[], Awaitable[Capped]] | None = None,
+    looked: int = 0,
 ) -> Response:
     """Show what became of it; or why not, beside what there is otherwise."""
     capped, refused, status = Capped(), None, 200
@@ -139,6 +150,11 @@ async def _shown(
         refused, status = told(request, refusal), refusal.status
         if refusal.code == "no_dataset":
             refused["detail"] = say(request, "This dialog's agent is not known yet.")
+        if refusal.more.get("findings"):
+            refused["action"] = say(request, "Open the copy and correct what is marked beside the messages.")
         if otherwise is not None:
             capped = (await part(request, otherwise())).value or capped
-    return page(request, "cap.html", status, dialog=dialog, capped=capped, refused=refused)
+    return page(
+        request, "cap.html", status, dialog=dialog, capped=capped, refused=refused, looked=looked,
+        is_late=looked >= LATE,
+    )  # fmt: skip

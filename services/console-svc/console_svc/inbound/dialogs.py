@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request
@@ -34,12 +34,11 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
     async def search(request: Request, wanted: WantedQuery) -> Response:
         """Show the list again, as somebody types or chooses."""
         found = await _found(request, ask, wanted)
-        path = urlsplit(request.headers.get("hx-current-url", "")).path
-        path = quote(path, safe="/%") if path.startswith("/dialogs/") else "/dialogs"
-        return page(
-            request, "dialogs_found.html", headers={"HX-Replace-Url": path + wanted.query()}, dialog_id="",
-            **found,
-        )  # fmt: skip
+        path, beside = _beside(request)
+        query = urlencode([*wanted.asked().items(), *beside])
+        headers = {"HX-Replace-Url": path + (f"?{query}" if query else "")}
+        dialog_id = unquote(path.removeprefix("/dialogs").removeprefix("/"))
+        return page(request, "dialogs_found.html", headers=headers, dialog_id=dialog_id, **found)
 
     @routes.get("/dialogs-more")
     async def more(
@@ -53,7 +52,7 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
     async def reader(request: Request, dialog_id: str, branch: Branch = None) -> Response:
         """Show one dialog in its place beside the list."""
         shown = Part(await _read(request, ask, dialog_id, branch))
-        return page(request, "reader.html", reader=shown)
+        return page(request, "reader.html", reader=shown, listed_at=_list_address(request))
 
     @routes.get("/dialogs/{dialog_id:path}")
     async def dialog(
@@ -70,19 +69,41 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
         except Refusal as refusal:
             status = refusal.status
             shown = await part(request, _again(refusal))
-        return page(request, "dialogs.html", status, reader=shown, dialog_id=dialog_id, copy=copy, **found)
+        return page(
+            request, "dialogs.html", status, reader=shown, dialog_id=dialog_id, copy=copy,
+            listed_at=f"/dialogs{wanted.query()}", **found,
+        )  # fmt: skip
 
     @routes.post("/mark")
     async def mark(
         request: Request,
         dialog_id: Annotated[str, Form(max_length=128)],
         rating: Annotated[Literal["good", "bad"], Form()],
+        was: Annotated[Literal["", "good", "bad"], Form()] = "",
     ) -> Response:
-        """Mark a dialog as good or bad."""
+        """Mark a dialog as good or bad; it stays as it `was` where that is refused."""
         path = f"/v1/dialogs/{segment(dialog_id)}/rating"
         marked = await part(request, ask(request, "dialogs", "PUT", path, json={"rating": rating}))
-        now = rating if marked.refused is None else None
-        return page(request, "marks.html", dialog_id=dialog_id, rating=now, refused=marked.refused)
+        now = rating if marked.refused is None else was
+        return page(request, "marked.html", dialog_id=dialog_id, rating=now, refused=marked.refused)
+
+
+def _beside(request: Request) -> tuple[str, list[tuple[str, str]]]:
+    """Return the path of the page that is open, and what its address says of what stands beside the list."""
+    here = urlsplit(request.headers.get("hx-current-url", ""))
+    if not here.path.startswith("/dialogs/"):
+        return "/dialogs", []
+    beside = [one for one in parse_qsl(here.query, keep_blank_values=True) if one[0] in {"branch", "copy"}]
+    return quote(here.path, safe="/%"), beside
+
+
+def _list_address(request: Request) -> str:
+    """Return the list as it was asked for on the page that is open."""
+    here = urlsplit(request.headers.get("hx-current-url", ""))
+    if not here.path.startswith("/dialogs"):
+        return "/dialogs"
+    query = urlencode([one for one in parse_qsl(here.query) if one[0] in Wanted.model_fields])
+    return f"/dialogs?{query}" if query else "/dialogs"
 
 
 async def _again(refusal: Refusal) -> None:

@@ -60,7 +60,7 @@ def who(request: Request) -> tuple[Session, str]:
 
 def draft(example_id: UUID | str, form: str, *ids: str) -> str:
     """Return under which name the browser keeps what is typed into a form until it was taken."""
-    return " ".join(["copy", str(example_id), form, *(quote(one, safe="") for one in ids)])
+    return " ".join(["copy", str(example_id), form, *(quote(one, safe="") for one in ids if one)])
 
 
 def stamp(example: dict[str, Any]) -> str:

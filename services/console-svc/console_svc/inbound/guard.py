@@ -34,7 +34,7 @@ ENDED, STALE = "X-Session-Ended", "X-Page-Token-Stale"
 """What an open page is told: there is no session any more; there is another one than when it was loaded."""
 TOKEN_HEADER, TOKEN_FIELD = "X-Page-Token", "page_token"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-OPEN = ("/sign-in", "/sign-out", "/static/", "/language", "/healthz")
+OPEN = ("/sign-in", "/sign-out", "/signed-out", "/static/", "/language", "/healthz")
 """What may be asked without a session; whoever signs out of one that has ended is told that it has."""
 Next = Callable[[Request], Awaitable[Response]]
 

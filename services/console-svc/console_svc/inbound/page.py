@@ -7,6 +7,7 @@ import json
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -128,5 +129,8 @@ def told(request: Request, refusal: Refusal) -> dict[str, str]:
             "detail": say(request, "This part of the page cannot be shown: its service gives no answer."),
             "action": say(request, "The rest works. Try again in a moment."),
         }
+    if refusal.status == HTTPStatus.NOT_FOUND:
+        detail = refusal.detail or say(request, "There is no such page.")
+        return {"detail": detail, "action": refusal.action or say(request, "Go back and try again.")}
     detail = refusal.detail or say(request, "The service refused without a reason.")
     return {"detail": detail, "action": refusal.action}

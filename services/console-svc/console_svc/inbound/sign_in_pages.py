@@ -68,10 +68,15 @@ def add_pages(routes: APIRouter, desk: Desk, hub: Hub, cookies: Cookies, hours: 
         if session is not None:
             await desk.leave(session)
             hub.end_session(session.tenant, hashed(session.id))
-        request.state.session = None
-        response = page(request, "signed_out.html")
+        response = RedirectResponse("/signed-out", 303)
         cookies.drop(response, cookies.session)
         return response
+
+    @routes.get("/signed-out")
+    async def signed_out(request: Request) -> Response:
+        """Say that the session has ended, or go on if there is another one by now."""
+        there_is_one = request.state.session is not None
+        return RedirectResponse("/", 303) if there_is_one else page(request, "signed_out.html")
 
     @routes.post("/language")
     async def language(

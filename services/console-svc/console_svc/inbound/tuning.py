@@ -8,7 +8,14 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from console_svc.inbound import near_duplicates, suggestions, training_start, tuning_bulk, tuning_examples
+from console_svc.inbound import (
+    allowed_values,
+    near_duplicates,
+    suggestions,
+    training_start,
+    tuning_bulk,
+    tuning_examples,
+)
 from console_svc.inbound.asking import Asking, Part, part, segment
 from console_svc.inbound.choosing import add_choice, remember
 from console_svc.inbound.datasets import dataset_of, path_of
@@ -24,7 +31,9 @@ ExamplesQuery = Annotated[Examples, Query()]
 def add_pages(routes: APIRouter, ask: Asking) -> None:
     """Add the page with all of its parts."""
     add_choice(routes, ask, "tuning")
-    for area in (tuning_examples, tuning_bulk, suggestions, near_duplicates, training_start):
+    for area in (
+        tuning_examples, tuning_bulk, allowed_values, suggestions, near_duplicates, training_start,
+    ):  # fmt: skip
         area.add_pages(routes, ask)
 
     @routes.get("/tuning/{agent_id}")

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from console_svc.inbound.asking import Asking, part
 from console_svc.inbound.datasets import path_of
-from console_svc.inbound.page import page, told
+from console_svc.inbound.page import page, say, told
 from console_svc.inbound.tuning_requests import Bulk
 from console_svc.outbound.backends import Refusal
 
@@ -64,6 +64,11 @@ async def shown_operation(request: Request, agent_id: str, asked: Any) -> Respon
 async def _bulk(
     request: Request, ask: Asking, agent_id: str, wanted: Bulk, *, dry_run: bool = False
 ) -> dict[str, Any]:
+    if wanted.needs_tags and not wanted.named_tags():
+        raise Refusal(
+            422, "no_tags", say(request, "No tag is written."),
+            say(request, "Write one under Tags, or several with commas between, then press again."),
+        )  # fmt: skip
     path = await path_of(request, ask, agent_id)
     done: dict[str, Any] = await ask(
         request, "datasets", "POST", f"{path}/examples/bulk", json=wanted.body(dry_run=dry_run),

@@ -9,6 +9,8 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Label = Annotated[str, Field(max_length=256)]
+Once = Annotated[str, Field(max_length=64, pattern="^[!-~]*$")]
+"""What tells one press of a button from the next, as it goes into a header."""
 
 
 def _nothing(value: object) -> object:
@@ -61,14 +63,23 @@ class Bulk(Examples):
     action: Action
     tags: Label = ""
     weight: Literal["", "0", "1"] = ""
-    key: Annotated[str, Field(max_length=64)] = ""
+    key: Once = ""
+
+    @property
+    def needs_tags(self) -> bool:
+        """Whether it is about tags."""
+        return self.action.endswith("_tags")
+
+    def named_tags(self) -> list[str]:
+        """Return the tags that were written, with commas between."""
+        return [tag for tag in (one.strip() for one in self.tags.split(",")) if tag]
 
     def body(self, *, dry_run: bool = False) -> dict[str, Any]:
         """Return the request as dataset-svc takes it."""
         body: dict[str, Any] = {"action": self.action, "dry_run": dry_run}
         body |= {"filter": self.filter()} if self.everything else {"ids": list(map(str, self.ids))}
-        if self.action.endswith("_tags"):
-            body["tags"] = [tag for tag in (one.strip() for one in self.tags.split(",")) if tag]
+        if self.needs_tags:
+            body["tags"] = self.named_tags()
         if self.action == "teach":
             body |= {"action": "set_weights", "weight": int(self.weight) if self.weight else None}
         return body

@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from console_svc.inbound.asking import Asking, part
 from console_svc.inbound.datasets import path_of
 from console_svc.inbound.page import page, told
-from console_svc.inbound.tuning_requests import Examples
+from console_svc.inbound.tuning_requests import Examples, Once
 from console_svc.outbound.backends import Refusal
 
 FAILURES = 50
@@ -52,7 +52,7 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
         form: Annotated[Format, Form(alias="format")] = "openai",
         mode: Annotated[Literal["all_or_nothing", "best_effort"], Form()] = "all_or_nothing",
         state: Annotated[Literal["", "draft", "saved"], Form()] = "",
-        key: Annotated[str, Form(max_length=64)] = "",
+        key: Annotated[Once, Form()] = "",
     ) -> Response:
         """Hand the file on, then show how far it is."""
         refused, one, status = None, None, 200

@@ -15,12 +15,13 @@ from console_svc.inbound.asking import Asking, Part, part, segment
 from console_svc.inbound.choosing import add_choice, remember
 from console_svc.inbound.datasets import dataset_of, path_of
 from console_svc.inbound.page import page, told
+from console_svc.inbound.tuning_requests import Once
 from console_svc.outbound.backends import Refusal
 
 PAGE, RUNS = 50, 200
 Number = Annotated[int, Path(ge=1, le=2**62)]
 Compared = Annotated[int, Query(ge=1, le=2**62)]
-Key = Annotated[str, Form(max_length=64)]
+Key = Annotated[Once, Form()]
 Cursor = Annotated[str, Query(max_length=64)]
 
 
@@ -36,6 +37,8 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
             part(request, ask(request, "agents", "GET", f"/v1/agents/{segment(agent_id)}")),
             part(request, dataset_of(request, ask, agent_id)),
         )
+        if agent.refused and dataset.refused:
+            await ask(request, "agents", "GET", f"/v1/agents/{segment(agent_id)}")  # 404 where there is none
         listed = Part(refused=dataset.refused)
         if dataset.value:
             listed = await part(request, _listed(request, ask, dataset.value["id"], cursor))

@@ -1,0 +1,57 @@
+"""What nobody types but somebody sends: every page and part answers it in words, and none fails."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.florist import TENANT, ended, make_agent, ok, teach, train
+from tests.browser.world import Console
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+AGENT = "odd-grower"
+NOBODY = "00000000-0000-7000-8000-000000000000"
+LONG = "ft:elsewhere-" + "x" * 90
+
+
+async def test_odd_requests_are_answered_in_words(console: Console) -> None:
+    await make_agent(console, AGENT, "sk-odd-grower-00000001")
+    tuning, versions, models = (f"/{page}/{AGENT}" for page in ("tuning", "versions", "models"))
+    asked: list[tuple[str, dict[str, str] | None, int, str]] = [
+        ("/versions/nope", None, 404, "There is no such agent"),
+        (f"/chats/{AGENT}/{NOBODY}", None, 404, "There is no such test dialog"),
+        ("/lineage/dialog/%2E%2E", None, 404, "There is no such page. Go back and try again."),
+        (f"{tuning}/bulk/count", {"action": "add_tags", "everything": "true"}, 200, "No tag is written"),
+        (f"{tuning}/bulk", {"action": "save", "ids": NOBODY, "key": "ключ"}, 422, "cannot be asked for"),
+        (f"{tuning}/bulk", {"action": "save", "ids": NOBODY, "key": "\0"}, 422, "cannot be asked for"),
+        (f"{versions}/freeze", {"key": "ключ"}, 422, "cannot be asked for"),
+        (f"{models}/compare?a={NOBODY}&b={NOBODY}", None, 200, "There is no such"),
+    ]
+    async with console.person("owner", tenant=TENANT) as (page, context):
+        token = await page.evaluate("document.body.dataset.pageToken")
+        headers = {"X-Page-Token": token, "Origin": console.url, "HX-Request": "true"}
+        for path, form, status, words in asked:
+            how: dict[str, Any] = {"method": "POST" if form else "GET", "form": form} if form else {}
+            answer = await context.request.fetch(console.url + path, headers=headers, **how)
+            said = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", await answer.text()))
+            assert (answer.status, words in said) == (status, True), (path, answer.status, said[-300:])
+
+
+async def test_a_model_made_elsewhere_is_compared_with_one_that_was_trained(console: Console) -> None:
+    await make_agent(console, AGENT, "sk-odd-grower-00000001")
+    run = await train(console, await teach(console, AGENT), suffix="here")
+    assert await ended(console, run) == "ready"
+    made = {"agent_id": AGENT, "provider": "openai", "model": LONG, "base_model": "gpt-4o-mini-2024-07-18"}
+    key = {"Idempotency-Key": "made-elsewhere"}
+    other = await ok(console, "training-svc", "POST", "/v1/models", json=made, headers=key)
+    async with console.person("owner", tenant=TENANT, viewport={"width": 360, "height": 740}) as (page, _):
+        await page.goto(f"{console.url}/models/{AGENT}/compare?a={run}&b={other['model_id']}")
+        await expect(page.locator(".sides thead")).to_contain_text(LONG)
+        await expect(page.locator(".sides")).to_contain_text("here")
+        nav = page.locator(".top nav [aria-current]")
+        await expect(nav).to_have_text("Trained models")
+        await expect(nav).to_be_in_viewport(ratio=0.9)
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
