@@ -82,6 +82,12 @@ class Owner:
         await expect(self.page.locator("[aria-current=step] strong")).to_contain_text(self.say(step))
         await self.reads()
 
+    async def is_answered(self) -> None:
+        """The one answer of a test chat stands there whole."""
+        await expect(self.page.locator(".message.assistant")).to_have_count(1)
+        await expect(self.page.locator("[data-asking]")).to_have_count(0)
+        await settled(self.page)
+
     async def ok(self, service: str, method: str, path: str, **more: Any) -> Any:
         return await self.console.loop.ok(service, method, path, tenant=self.tenant, **more)
 

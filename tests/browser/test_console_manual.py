@@ -102,14 +102,14 @@ async def _teaches_by_a_hint(one: Owner) -> None:
     await page.locator("#content").fill(one.text["asked"])
     await page.locator("[data-begins][data-htmx-powered]").wait_for()
     await page.keyboard.press("Enter")
-    await _answered(one)
+    await one.is_answered()
     await page.locator(".message.user .text").click()
     await expect(page.locator("#edit-form #content")).to_be_focused()
     await page.keyboard.press("End")
     await page.keyboard.type(one.text["hint"])
     await page.keyboard.press("Enter")
     await expect(page.locator(".message mark.hint")).to_have_text(one.text["hint"].strip())
-    await _answered(one)
+    await one.is_answered()
     await one.reads()
     await one.button("Into the dataset").click()
     await one.button("DONE").click()
@@ -119,12 +119,6 @@ async def _teaches_by_a_hint(one: Owner) -> None:
     await expect(page.locator("#messages mark.hint")).to_have_count(0)
     await one.button("DONE").click()
     await expect(page.locator("#cap .state")).to_contain_text(one.say("In the dataset"))
-
-
-async def _answered(one: Owner) -> None:
-    await expect(one.page.locator(".message.assistant")).to_have_count(1)
-    await expect(one.page.locator("[data-asking]")).to_have_count(0)
-    await settled(one.page)
 
 
 async def _brings_more_in(one: Owner) -> None:
