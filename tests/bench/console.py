@@ -1,88 +1,101 @@
 """What a page costs beyond the services that it asks: `python -m tests.bench.console`.
 
-The console's pages of dialogs (a list of 50 with its counts; one dialog beside it; the search as one types)
-and of an agent, asked 300 times each, one after another. Beside each, in turn, the same services' calls that
-the page makes, at the same time where the page makes them at the same time, over the same kind of client.
-`beyond_ms` is the difference of the quantiles: session, calls again, templates, the way there and back.
+The console's pages (a list of 50 dialogs with its counts; one dialog beside it; the search as one types; an
+agent, the editor, test chats, fine-tuning, models, versions), asked 300 times each, one after another. Beside
+each, in turn, the same services' calls that the page makes, at the same time where the page makes them at the
+same time, over the same kind of client. `beyond_ms` is the difference of the quantiles: session, calls again,
+templates, the way there and back.
 """
 
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from deploy.stack import assets
-from deploy.stack.settings import from_environment
-from tests.bench._stage import issuer_of, quantile, result, stage
-from tests.browser.world import fill
-from tests.e2e.world import Loop, loop_world
-from tests.harness import console_service
+from tests.bench._console import full_console
+from tests.bench._stage import quantile, result
+from tests.e2e.world import Loop
+from tests.harness import Running
 from tests.integration.test_console_sign_in import enter
 
 TIMES = 300
 Call = tuple[str, str]
 AGENTS = ("agent-svc", "/v1/agents?limit=200")
+SHOP = ("agent-svc", "/v1/agents/shop")
+ROUTE = ("agent-svc", "/v1/agents/shop/route")
+DATASET = ("dataset-svc", "/v1/datasets?agent_id=shop&limit=1")
+SUMMARY = ("dataset-svc", "/v1/datasets/{dataset}/summary")
+CHATS = ("agent-svc", "/v1/agents/shop/test-dialogs?limit=50")
+LIST = [("dialog-svc", "/v1/dialogs?limit=50"), ("dialog-svc", "/v1/dialogs/counts"), AGENTS]
+SEARCH = [("dialog-svc", f"/v1/dialogs{path}q=bouquet+17") for path in ("?limit=50&", "/counts?")]
 PAGES: dict[str, tuple[str, list[list[Call]]]] = {
     # page: its address, and the calls that it makes, those of one list at the same time
-    "list": (
-        "/dialogs",
-        [[("dialog-svc", "/v1/dialogs?limit=50"), ("dialog-svc", "/v1/dialogs/counts"), AGENTS]],
-    ),
-    "dialog": (
-        "/dialogs/late",
+    "list": ("/dialogs", [LIST]),
+    "dialog": ("/dialogs/late", [LIST, [("dialog-svc", "/v1/dialogs/late")]]),
+    "search": ("/dialogs-found?q=bouquet+17", [[*SEARCH, AGENTS]]),
+    "agent": ("/agents/shop", [[SHOP], [("agent-svc", "/v1/agents/shop/versions?limit=20")]]),
+    "editor": (
+        "/examples/{example}",
         [
-            [("dialog-svc", "/v1/dialogs?limit=50"), ("dialog-svc", "/v1/dialogs/counts"), AGENTS],
-            [("dialog-svc", "/v1/dialogs/late")],
+            [("dataset-svc", "/v1/examples/{example}?original=true")],
+            [("dataset-svc", "/v1/datasets/{dataset}/checks?example_id={example}&limit=1")],
         ],
     ),
-    "search": (
-        "/dialogs-found?q=bouquet+17",
+    "chats": ("/chats/shop", [[SHOP, CHATS], [("training-svc", "/v1/models?agent_id=shop&limit=100")]]),
+    "chat": (
+        "/chats/shop/{test_dialog}",
+        [[("agent-svc", "/v1/test-dialogs/{test_dialog}")], [SHOP, CHATS]],
+    ),
+    "tuning": (
+        "/tuning/shop",
         [
+            [SHOP, DATASET],
             [
-                ("dialog-svc", "/v1/dialogs?limit=50&q=bouquet+17"),
-                ("dialog-svc", "/v1/dialogs/counts?q=bouquet+17"),
-                AGENTS,
-            ]
+                ("dataset-svc", "/v1/datasets/{dataset}/checks?limit=1"),
+                ("dataset-svc", "/v1/datasets/{dataset}/examples?limit=50"),
+                SUMMARY,
+            ],
+            [SUMMARY, ("dataset-svc", "/v1/datasets/{dataset}/suggestions?limit=1")],
         ],
     ),
-    "agent": (
-        "/agents/shop",
-        [[("agent-svc", "/v1/agents/shop")], [("agent-svc", "/v1/agents/shop/versions?limit=20")]],
+    "models": (
+        "/models/shop",
+        [
+            [SHOP],
+            [
+                ROUTE,
+                ("agent-svc", "/v1/agents/shop/drift"),
+                ("agent-svc", "/v1/agents/shop/route/history?limit=20"),
+                ("training-svc", "/v1/runs?agent_id=shop&limit=20"),
+                ("training-svc", "/v1/models?agent_id=shop&limit=200"),
+                ROUTE,
+            ],
+        ],
+    ),
+    "versions": (
+        "/versions/shop",
+        [[SHOP, DATASET], [("dataset-svc", "/v1/datasets/{dataset}/versions?limit=50")]],
     ),
 }
 
 
 async def measure() -> None:
     """Measure all pages."""
-    assets.build(from_environment())
-    async with stage("console") as (_, surroundings):
-        with tempfile.TemporaryDirectory(dir=surroundings.objects.parent) as name:
-            folder = Path(name)
-            async with (
-                issuer_of(folder) as issuer,
-                loop_world(replace(surroundings, issuer=issuer), folder) as loop,
-            ):
-                await fill(loop)
-                result(**await _figures(loop, issuer))
+    async with full_console("console") as (loop, running, issuer):
+        result(**await _figures(loop, running, issuer))
 
 
-async def _figures(loop: Loop, issuer: str) -> dict[str, Any]:
-    addresses = {name: one.url for name, one in loop.services.items()}
-    async with (
-        console_service(loop.surroundings, loop.logs, addresses) as running,
-        httpx.AsyncClient(base_url=running.url) as client,
-    ):
+async def _figures(loop: Loop, running: Running, issuer: str) -> dict[str, Any]:
+    async with httpx.AsyncClient(base_url=running.url) as client:
         await enter(client, issuer, "olga")
         figures: dict[str, Any] = {}
         for name, (address, calls) in PAGES.items():
-            pages, services = await _in_turn(client, loop, address, calls)
+            asked = [[(one, path.format(**loop.ids)) for one, path in together] for together in calls]
+            pages, services = await _in_turn(client, loop, address.format(**loop.ids), asked)
             for share in (50, 95):
                 page, service = (quantile(each, share / 100) * 1000 for each in (pages, services))
                 figures[f"{name}_p{share}"] = {
