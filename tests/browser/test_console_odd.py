@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.browser.florist import TENANT, ended, make_agent, ok, teach, train
-from tests.browser.world import Console
+from tests.browser.world import Console, settled
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 AGENT = "odd-grower"
@@ -44,10 +44,29 @@ async def test_a_model_made_elsewhere_is_compared_with_one_that_was_trained(cons
     await make_agent(console, AGENT, "sk-odd-grower-00000001")
     run = await train(console, await teach(console, AGENT), suffix="here")
     assert await ended(console, run) == "ready"
-    made = {"agent_id": AGENT, "provider": "openai", "model": LONG, "base_model": "gpt-4o-mini-2024-07-18"}
-    key = {"Idempotency-Key": "made-elsewhere"}
-    other = await ok(console, "training-svc", "POST", "/v1/models", json=made, headers=key)
-    async with console.person("owner", tenant=TENANT, viewport={"width": 360, "height": 740}) as (page, _):
+    phone = {"width": 360, "height": 740}
+    async with console.person("owner", "ru", tenant=TENANT, viewport=phone) as (page, _):
+        await page.goto(f"{console.url}/models/{AGENT}")
+        await page.get_by_role("button", name="Добавить модель").press("Enter")
+        name = page.get_by_label("Её имя у провайдера")
+        await expect(name).to_be_focused()
+        await name.fill(LONG)
+        await page.get_by_label("Из чего сделана").fill("gpt-4o-mini-2024-07-18")
+        await settled(page)
+        assert await console.violations(page) == []
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#elsewhere")).to_contain_text("Теперь в списке")
+        await expect(page.locator("#elsewhere [data-focus]")).to_be_focused()
+        await expect(page.locator("#runs h2", has_text=LONG)).to_have_count(1)
+        await page.get_by_role("button", name="Добавить ещё одну").click()
+        await page.get_by_label("Её имя у провайдера").fill(LONG)
+        await page.get_by_role("button", name="Добавить в список").click()
+        await expect(page.locator("#elsewhere .refused")).to_contain_text("У агента уже есть эта модель")
+        await expect(page.get_by_label("Её имя у провайдера")).to_have_value(LONG)
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    models = (await ok(console, "training-svc", "GET", f"/v1/models?agent_id={AGENT}"))["items"]
+    (other,) = [one for one in models if one["kind"] == "registered"]
+    async with console.person("owner", tenant=TENANT, viewport=phone) as (page, _):
         await page.goto(f"{console.url}/models/{AGENT}/compare?a={run}&b={other['model_id']}")
         await expect(page.locator(".sides thead")).to_contain_text(LONG)
         await expect(page.locator(".sides")).to_contain_text("here")

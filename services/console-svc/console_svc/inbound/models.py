@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import Response
 
+from console_svc.inbound import made_elsewhere
 from console_svc.inbound.asking import Asking, part, segment
 from console_svc.inbound.choosing import add_choice, remember
 from console_svc.inbound.model_parts import Wish, list_page, named, serving_now
@@ -47,6 +48,7 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
         return page(request, "models_serving.html", agent_id=agent_id, **now)
 
     _add_switching(routes, ask)
+    made_elsewhere.add_pages(routes, ask)
 
 
 def _add_switching(routes: APIRouter, ask: Asking) -> None:
