@@ -18,7 +18,8 @@ READ = """() => {
     for (const one of document.querySelectorAll("body [title], body [aria-label], body [placeholder]"))
         for (const name of ["title", "aria-label", "placeholder"])
             if (!one.closest(theirs)) told.push(one.getAttribute(name) ?? "");
-    const names = [...document.querySelectorAll("bdi")].map((one) => one.textContent).filter(Boolean);
+    const names = [...document.querySelectorAll("bdi")].map((one) => one.textContent).filter(Boolean)
+        .sort((one, other) => other.length - one.length);
     return told.concat(names.reduce((title, name) => title.replaceAll(name, ""), document.title));
 }"""
 NAMES = re.compile(
