@@ -18,10 +18,12 @@ READ = """() => {
     for (const one of document.querySelectorAll("body [title], body [aria-label], body [placeholder]"))
         for (const name of ["title", "aria-label", "placeholder"])
             if (!one.closest(theirs)) told.push(one.getAttribute(name) ?? "");
-    return told.concat(document.title);
+    const names = [...document.querySelectorAll("bdi")].map((one) => one.textContent).filter(Boolean)
+        .sort((one, other) => other.length - one.length);
+    return told.concat(names.reduce((title, name) => title.replaceAll(name, ""), document.title));
 }"""
 NAMES = re.compile(
-    r"(?:ft:)?gpt-[\w.:-]+|\b(?:OpenAI|openai|Azure|Nebius|JSONL?|Mortarboard|mini|Ctrl|Shift|Enter|Escape|UTC)\b"
+    r"(?:ft:)?gpt-[\w.:-]+|\b(?:OpenAI|openai|Azure|Nebius|JSONL?|Mortarboard|mini|Ctrl|Shift|Enter|Escape|UTC|SHA)\b"
 )
 """What is written the same in every language."""
 OTHERS = {"ru": re.compile("[A-Za-z]{2,}"), "en": re.compile("[А-Яа-яЁё]{2,}")}
