@@ -232,6 +232,7 @@ async def test_two_models_answer_side_by_side(console: Console) -> None:
         await page.locator("#content").fill("Only you, please.")
         await page.keyboard.press("Enter")
         await answered(page, 3)
+        await expect(page.get_by_role("radio", name="the base model")).to_be_checked()
         await expect(page.locator(".talk-column").last.locator(".message.user .text")).to_have_text(
             "Only you, please."
         )

@@ -147,13 +147,16 @@ async def _speak(
         answer = await ask.stream(request, "agents", method, path, json=body, headers=headers)
     except Refusal as refusal:
         return await refused(request, ask, place, refusal, **form)
-    return StreamingResponse(_told(request, answer), media_type=EVENTS, headers={"X-Accel-Buffering": "no"})
+    return StreamingResponse(
+        _told(request, answer, form.get("column", "")), media_type=EVENTS, headers={"X-Accel-Buffering": "no"}
+    )
 
 
-async def _told(request: Request, answer: httpx.Response) -> AsyncIterator[bytes]:
+async def _told(request: Request, answer: httpx.Response, column: str) -> AsyncIterator[bytes]:
     """Pass on what agent-svc tells: the chat as a part of the page, an answer's pieces as they are.
 
-    Where its stream breaks ours ends, and the page reads the chat again.
+    Who was asked, by column, is asked next unless somebody chooses otherwise. Where its stream breaks
+    ours ends, and the page reads the chat again.
     """
     events, streaming = Events(), True
     try:
@@ -163,7 +166,7 @@ async def _told(request: Request, answer: httpx.Response) -> AsyncIterator[bytes
                     if name == "delta":
                         yield written(data, "answer-delta")
                         continue
-                    shown = talk(request, json.loads(data), streaming=streaming)
+                    shown = talk(request, json.loads(data), streaming=streaming, column=column)
                     yield written(bytes(shown.body).decode())
                     streaming = False
     except httpx.HTTPError:
