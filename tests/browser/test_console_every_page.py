@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from tests.browser.spoken import strangers
 from tests.browser.tuning_dialogs import take_dialog
 from tests.browser.tuning_world import Garden, garden, talks
 from tests.browser.world import Console, settled
@@ -82,7 +83,8 @@ async def pages(console: Console) -> Pages:
         "/", "/activity", "/agents", f"/agents/{NAME}", "/dialogs", "/dialogs/pansies-told",
         f"/examples/{example}", f"/chats/{NAME}", f"/chats/{NAME}/{chat['dialog_id']}", f"/tuning/{NAME}",
         f"/models/{NAME}", f"/models/{NAME}/runs/{run}", f"/lineage/run/{run}", f"/versions/{NAME}",
-        f"/versions/{NAME}/1",
+        f"/versions/{NAME}/1", f"/tuning/{NAME}?work=suggestions", f"/tuning/{NAME}?work=duplicates",
+        "/models?choose=1", "/lineage/dialog/pansies-told",
     )  # fmt: skip
     return Pages(here, run, paths)
 
@@ -139,11 +141,16 @@ async def test_every_first_visit_is_light(console: Console, pages: Pages) -> Non
             await fresh.close()
 
 
-async def test_every_page_is_gone_through_by_tab(console: Console, pages: Pages) -> None:
-    async with pages.here.person("owner") as (page, _):
+async def test_every_page_is_gone_through_by_tab_and_speaks_its_readers_language(
+    console: Console, pages: Pages
+) -> None:
+    async with pages.here.person("owner", "ru") as (page, _):
+        others: dict[str, list[str]] = {}
         for path in pages.paths:
             await page.goto(console.url + path)
             await walk(page)
+            others[path] = await strangers(page, "ru")
+        assert not any(others.values()), {path: told for path, told in others.items() if told}
 
 
 async def test_lists_and_changes_are_worked_by_keyboard(console: Console, pages: Pages) -> None:
