@@ -75,7 +75,6 @@ async def _write(message: Locator, text: str) -> None:
 
 
 SCENES = (
-    Scene("start", lambda _: "/"),
     Scene("agents", lambda _: "/agents"),
     Scene("agent", lambda _: f"/agents/{MAIN}", height=1200),
     Scene("dialogs", lambda _: "/dialogs/seed-ru"),
@@ -88,6 +87,7 @@ SCENES = (
     Scene("suggestions", lambda _: f"/tuning/{MAIN}?work=suggestions", open_first, height=1000),
     Scene("duplicates", lambda _: f"/tuning/{MAIN}?work=duplicates"),
     Scene("tuning-down", lambda _: f"/tuning/{MAIN}", at="lonely"),
+    Scene("start", lambda _: "/"),
     Scene("models", lambda _: f"/models/{MAIN}", height=1000),
     Scene("run-training", lambda filled: f"/models/{SLOW}/runs/{filled.runs['training']}", height=1000),
     Scene("run-ready", lambda filled: f"/models/{MAIN}/runs/{filled.runs['ready']}", height=1200),
