@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,16 +24,21 @@ from chassis.envelope import encode_headers, new_headers
 from contracts.event import Event
 from contracts.topics import message_key
 from deploy.stack.services import BY_NAME, Surroundings, console_addresses
+from deploy.stack.settings import OWN_PORTS, free_ports
 
 ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
 
 
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Tests that run at a time have ports of their own, so that none takes another's before it is listened on."""
+PORTS = OWN_PORTS[WORKER % 8 :: 8]
+
+
 def free_port() -> int:
     """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    (port,) = free_ports(1, PORTS)
+    return port
 
 
 async def until(condition: Callable[[], Awaitable[T]], within: float = 60.0, what: str = "") -> T:

@@ -1,8 +1,9 @@
 """What the local stack can be told, all from the environment (prefix MORTARBOARD_)."""
 
 import os
+import random
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,6 +26,8 @@ DEFAULT_PORTS = {
     "training-svc-ops": 18203,
     "agent-svc-ops": 18204,
 }
+OWN_PORTS = range(20_000, 32_000)
+"""Where ports for tests are looked for: below what systems give to outgoing connections."""
 MODES = ("local", "external")
 DATA_NAMES = ("data", "demo", "screenshots")
 """Folders of data below the run folder: of `up`, the demo, and of what is photographed."""
@@ -100,12 +103,24 @@ def from_environment(env: Mapping[str, str] = os.environ) -> StackSettings:
     return settings
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on, all different."""
-    sockets = [socket.socket() for _ in range(count)]
+def free_ports(count: int, among: Sequence[int] = OWN_PORTS) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on, all different, chosen at random.
+
+    Not of those that the system gives to outgoing connections: one of these could take a port while a
+    service that is to listen there again restarts.
+    """
+    sockets: list[socket.socket] = []
     try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
+        for port in random.sample(among, len(among)):
+            if len(sockets) == count:
+                break
+            one = socket.socket()
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                one.close()
+            else:
+                sockets.append(one)
         return [one.getsockname()[1] for one in sockets]
     finally:
         for one in sockets:
