@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import expect
 
 from deploy.stack.prepared import Prepared
 from deploy.stack.services import Surroundings
@@ -16,6 +17,8 @@ from tests.browser.world import Console, console_world
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 PREFIX, DATABASE = f"browser-{WORKER}.", f"test_browser_{WORKER}"
+
+expect.set_options(timeout=15_000)  # on a machine where everything else is tested at the same time
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -38,7 +41,9 @@ async def console(servers: Prepared, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest_asyncio.fixture(loop_scope="session", autouse=True)
 async def no_complaint(console: Console) -> AsyncIterator[None]:
-    """No test may end with a report of the content policy or an error of a script."""
+    """No test may end with a report of the content policy, an error of a script, or one of the console."""
+    before = console.failures()
     yield
     complaints, console.complaints = console.complaints, []
     assert complaints == []
+    assert console.failures() == before

@@ -84,6 +84,11 @@ class Console:
             ),
         )
 
+    def failures(self) -> int:
+        """How many errors of its own the console has logged."""
+        log = self.running.log.read_text()
+        return log.count("Exception in ASGI") + log.count('"page_failed"')
+
     async def violations(self, page: Page) -> list[str]:
         """What axe finds wrong with a page, as it is now."""
         found = await page.evaluate(f"async () => {{ {self.axe}; return await axe.run() }}")

@@ -10,6 +10,7 @@ from console_svc.domain.json_place import line_of, steps
 from console_svc.domain.reading import exchanges, laid_out
 from console_svc.inbound.asking import segment
 from console_svc.inbound.dialog_requests import Wanted
+from console_svc.inbound.json_text import Mistake
 from console_svc.inbound.page import environment
 from console_svc.outbound.backends import Refusal
 from console_svc.usecases.cap_dialog import Capped, Dialog
@@ -114,3 +115,10 @@ def test_a_dialog_that_does_not_arrive_is_looked_for_more_seldom_and_says_so(
     assert trigger in shown
     assert "looked=20" in shown
     assert says in shown
+
+
+def test_a_refusal_bears_what_context_managers_do_to_errors() -> None:
+    for error in (Refusal(404, "not_found", ""), Mistake(1, "")):
+        error.__traceback__ = None
+        error.__cause__ = ValueError()
+        assert len({error, error}) == 1

@@ -13,7 +13,7 @@ from console_svc.domain.json_place import line_of
 from console_svc.inbound.page import say
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Mistake(Exception):  # noqa: N818 -- the reader's, not ours
     """What is wrong with what was typed, and in which line."""
 

@@ -16,7 +16,7 @@ STREAM = 330.0
 """Seconds that a model may be silent: agent-svc gives an answer up before."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Refusal(Exception):  # noqa: N818 -- an answer, if not the one that was hoped for
     """A service said no, in the reader's language; status 503 when it gave no answer at all."""
 
