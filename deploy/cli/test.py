@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from xml.etree import ElementTree
@@ -20,6 +21,8 @@ ON_THEIR_OWN = ("bench", "mutations")
 """Not part of `all`: figures, and the protections taken away one by one."""
 PARALLEL = {"contracts": 4, "integration": 4, "browser": 2, "e2e": 2, "api": 4, "chaos": 2}
 """How many tests of a part run at a time; most of them wait."""
+IN_ALL = {"browser": ("test_console_manual.py", "test_console_every_page.py", "test_console_pages.py")}
+"""Of a part that takes long, what `all` runs: the owner's whole way, and what holds for every page."""
 BY_FILE = ("browser", "e2e")
 """Parts whose tests of a file look at the same things, so that they stay with one worker."""
 
@@ -37,7 +40,8 @@ def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         folder = stack.enter_context(session_folder(settings))
         for part in chosen:
-            totals += section(part, settings, folder, arguments.rest)
+            files = IN_ALL.get(part, ()) if arguments.part == "all" else ()
+            totals += section(part, settings, folder, arguments.rest, files)
     print(closing_line(totals, time.monotonic() - began), flush=True)
     return 1 if totals["failed"] or totals["error"] else 0
 
@@ -49,8 +53,10 @@ def parts() -> list[str]:
     return [*(name for name in FIRST if name in found), *sorted(found - set(FIRST))]
 
 
-def section(part: str, settings: StackSettings, folder: Path, rest: list[str]) -> Counter[str]:
-    """Run one part under a heading; return its counts."""
+def section(
+    part: str, settings: StackSettings, folder: Path, rest: list[str], files: Sequence[str] = ()
+) -> Counter[str]:
+    """Run one part, or some of its files, under a heading; return its counts."""
     print(f"\n===== {part} =====", flush=True)
     began = time.monotonic()
     if part == "check":
@@ -61,12 +67,12 @@ def section(part: str, settings: StackSettings, folder: Path, rest: list[str]) -
         ).returncode
         counts = Counter(passed=int(not status), failed=int(bool(status)))
     else:
-        counts = _pytest(part, folder, rest)
+        counts = _pytest(part, folder, rest, files)
     print(f"----- {part}: {time.monotonic() - began:.1f} s", flush=True)
     return counts
 
 
-def _pytest(part: str, folder: Path, rest: list[str]) -> Counter[str]:
+def _pytest(part: str, folder: Path, rest: list[str], files: Sequence[str]) -> Counter[str]:
     report = folder / f"{part}.xml"
     workers = ["-n", str(PARALLEL[part])] if part in PARALLEL else []
     workers += ["--dist", "loadfile"] if part in BY_FILE else []
@@ -75,7 +81,7 @@ def _pytest(part: str, folder: Path, rest: list[str]) -> Counter[str]:
         "-P",
         "-m",
         "pytest",
-        f"tests/{part}",
+        *([f"tests/{part}/{name}" for name in files] or [f"tests/{part}"]),
         "-q",
         f"--junit-xml={report}",
         *workers,

@@ -3,7 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
-from deploy.cli.test import closing_line, counted, parts
+from deploy.cli.test import IN_ALL, closing_line, counted, parts
+from deploy.stack.settings import ROOT
 
 REPORT = """<testsuites><testsuite errors="1" failures="2" skipped="3" tests="10"/></testsuites>"""
 
@@ -23,3 +24,6 @@ def test_quick_parts_run_first_and_figures_not_at_all() -> None:
     found = parts()
     assert found[0] == "unit"
     assert "bench" not in found
+    for part, files in IN_ALL.items():
+        assert part in found
+        assert all((ROOT / "tests" / part / name).exists() for name in files)
