@@ -24,7 +24,7 @@ from chassis.envelope import encode_headers, new_headers
 from contracts.event import Event
 from contracts.topics import message_key
 from deploy.stack.services import BY_NAME, Surroundings, console_addresses
-from deploy.stack.settings import OWN_PORTS, free_ports
+from deploy.stack.settings import OWN_PORTS, free_ports, shuffled
 
 ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 """Tests that run at a time have ports of their own, so that none takes another's before it is listened on."""
-PORTS = OWN_PORTS[WORKER % 8 :: 8]
+PORTS = shuffled(OWN_PORTS[:10_000][WORKER % 8 :: 8])
 
 
 def free_port() -> int:

@@ -1,9 +1,10 @@
 """What the local stack can be told, all from the environment (prefix MORTARBOARD_)."""
 
+import itertools
 import os
 import random
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,7 +28,8 @@ DEFAULT_PORTS = {
     "agent-svc-ops": 18204,
 }
 OWN_PORTS = range(20_000, 32_000)
-"""Where ports for tests are looked for: below what systems give to outgoing connections."""
+"""For what is started on any port, below those that systems give to outgoing connections; the first 10,000
+are for tests that run at the same time."""
 MODES = ("local", "external")
 DATA_NAMES = ("data", "demo", "screenshots")
 """Folders of data below the run folder: of `up`, the demo, and of what is photographed."""
@@ -103,20 +105,26 @@ def from_environment(env: Mapping[str, str] = os.environ) -> StackSettings:
     return settings
 
 
-def free_ports(count: int, among: Sequence[int] = OWN_PORTS) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on, all different, chosen at random.
+def shuffled(ports: Sequence[int]) -> Iterator[int]:
+    """Return these ports again and again, in an order of chance: none twice until all had their turn."""
+    return itertools.cycle(random.sample(ports, len(ports)))
+
+
+_OWN = shuffled(OWN_PORTS[10_000:])
+
+
+def free_ports(count: int, among: Iterator[int] = _OWN) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on, all different and none that this process was given before.
 
     Not of those that the system gives to outgoing connections: one of these could take a port while a
     service that is to listen there again restarts.
     """
     sockets: list[socket.socket] = []
     try:
-        for port in random.sample(among, len(among)):
-            if len(sockets) == count:
-                break
+        while len(sockets) < count:
             one = socket.socket()
             try:
-                one.bind(("127.0.0.1", port))
+                one.bind(("127.0.0.1", next(among)))
             except OSError:
                 one.close()
             else:

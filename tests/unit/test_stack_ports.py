@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from deploy.stack.ports import PortsTakenError, refuse_taken
-from deploy.stack.settings import free_ports
+from deploy.stack.settings import OWN_PORTS, free_ports
 
 
 def test_a_taken_port_is_named_with_its_setting() -> None:
@@ -35,3 +35,9 @@ def test_the_same_port_twice_is_refused() -> None:
 
 def test_free_ports_pass() -> None:
     refuse_taken(dict(zip("abc", free_ports(3), strict=True)))
+
+
+def test_no_port_is_given_twice() -> None:
+    given = [port for _ in range(200) for port in free_ports(2)]
+    assert len(set(given)) == len(given)
+    assert set(given) <= set(OWN_PORTS)
