@@ -42,9 +42,14 @@ def remember(response: Response, agent_id: str) -> Response:
     return response
 
 
+def chosen_last(request: Request) -> str:
+    """Return the agent of the page that was seen last, as far as the browser tells; maybe nobody's."""
+    return unquote(request.cookies.get(COOKIE, ""))[:128]
+
+
 async def _known(request: Request, ask: Asking) -> str:
     """Return the agent that was chosen last, if it is still there and this tenant's; else nothing."""
-    agent_id = unquote(request.cookies.get(COOKIE, ""))[:128]
+    agent_id = chosen_last(request)
     if not agent_id:
         return ""
     try:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from console_svc.domain.way import FEWEST, Known, way
 from console_svc.inbound.asking import Asking, Part, part, segment
-from console_svc.inbound.choosing import COOKIE
+from console_svc.inbound.choosing import chosen_last
 from console_svc.inbound.page import page
 
 RANK = ("yes", "unverified", "no")
@@ -26,7 +25,7 @@ def add_pages(routes: APIRouter, ask: Asking) -> None:
         """Show each step of the way, done or not, for the agent chosen last, else the first."""
         listed = await part(request, ask(request, "agents", "GET", "/v1/agents", params={"limit": 200}))
         agents = listed.value["items"] if listed.value else []
-        chosen = unquote(request.cookies.get(COOKIE, ""))
+        chosen = chosen_last(request)
         known = [one for one in agents if one["agent_id"] == chosen] or agents[:1]
         if not known:
             return page(request, "home.html", agent=None, listed=listed, steps={}, known=Known())
