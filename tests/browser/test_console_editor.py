@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.editor_world import CALL, TENANT, bad_dialog, editing, example, goes_on, ok, texts
-from tests.browser.world import HOSTILE, Console, choose, settled
+from tests.browser.world import HOSTILE, Console, choose, in_each_look, settled
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ASKED: dict[str, Any] = {"role": "user", "content": "Where is my order? It is number 17."}
@@ -405,15 +405,7 @@ async def test_a_viewer_reads_and_another_tenant_finds_nothing(console: Console)
             assert "It is lost." not in await page.content()
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"language": "ru"},
-        {"language": "en", "color_scheme": "dark"},
-        {"language": "ru", "viewport": {"width": 360, "height": 740}},
-    ],
-    ids=["russian", "english-dark", "phone"],
-)
+@in_each_look
 async def test_the_editor_is_accessible_and_fits(console: Console, options: dict[str, Any]) -> None:
     said = {"role": "assistant", "content": "Call +7 921 555-35-35, as you hinted <|end|>."}
     one = await example(console, *TALK, ASKED, said)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.world import Console, settled
+from tests.browser.world import Console, in_each_look, settled
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 PATHS = (
@@ -107,15 +107,7 @@ async def test_what_was_typed_outlives_the_session(console: Console) -> None:
         await expect(page.locator("#provider-keys .done")).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"language": "ru"},
-        {"language": "en", "color_scheme": "dark"},
-        {"language": "ru", "viewport": {"width": 360, "height": 740}},
-    ],
-    ids=["russian", "english-dark", "phone"],
-)
+@in_each_look
 async def test_pages_are_accessible_and_fit(console: Console, options: dict[str, Any]) -> None:
     async with console.person("olga", **options) as (page, _):
         for path in PATHS:

@@ -11,7 +11,7 @@ from playwright.async_api import expect
 
 from tests.browser.tuning_dialogs import suggest
 from tests.browser.tuning_world import NEAR, PHONE, Garden, fits, garden, talks
-from tests.browser.world import Console
+from tests.browser.world import Console, in_each_look
 from tests.harness import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -163,15 +163,7 @@ async def test_a_viewer_looks_and_a_silent_service_leaves_the_rest(
         await service.ready()
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"language": "ru"},
-        {"language": "en", "color_scheme": "dark"},
-        {"language": "ru", "viewport": {"width": 360, "height": 740}},
-    ],
-    ids=["russian", "english-dark", "phone"],
-)
+@in_each_look
 async def test_the_page_is_accessible_and_fits(
     console: Console, places: dict[str, Garden], options: dict[str, Any]
 ) -> None:

@@ -13,7 +13,7 @@ from playwright.async_api import expect
 
 from tests.browser.tuning_dialogs import take_dialog
 from tests.browser.tuning_world import fits, garden, talks
-from tests.browser.world import MODEL, PROMPT, Console
+from tests.browser.world import MODEL, PROMPT, Console, in_each_look
 from tests.harness import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -129,15 +129,7 @@ async def test_a_withdrawn_version_is_built_again(console: Console) -> None:
     assert (await here.data("GET", "/versions/2"))["examples"] == 12
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"language": "ru"},
-        {"language": "en", "color_scheme": "dark"},
-        {"language": "ru", "viewport": {"width": 360, "height": 740}},
-    ],
-    ids=["russian", "english-dark", "phone"],
-)
+@in_each_look
 async def test_pages_of_versions_are_accessible_and_fit(console: Console, options: dict[str, Any]) -> None:
     here = await garden(console, "jasmine")
     if not (await here.data("GET", "/versions"))["items"]:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.async_api import Browser, BrowserContext, Page
 
 from contracts.chat import ChatMessage, DialogEnded, DialogRatedInChat, MessagePosted
@@ -38,6 +39,18 @@ FUNCTION = {
 MODEL = "gpt-4o-mini-2024-07-18"
 DIALOGS = 62
 PROMPT = "You answer for a flower shop. Be brief and kind; never promise a day of delivery."
+
+
+in_each_look = pytest.mark.parametrize(
+    "options",
+    [
+        {"language": "ru"},
+        {"language": "en", "color_scheme": "dark"},
+        {"language": "ru", "viewport": {"width": 360, "height": 740}},
+    ],
+    ids=["russian", "english-dark", "phone"],
+)
+"""For tests that look at a page in both languages, light and dark, wide and narrow."""
 
 
 @dataclass
