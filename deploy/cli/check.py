@@ -34,7 +34,7 @@ def run(settings: StackSettings, _: argparse.Namespace | None = None) -> int:
     with ThreadPoolExecutor(2) as pool:
         for outcome in pool.map(_timed, *zip(*checks(settings), strict=True)):
             print(
-                f"  {'ok  ' if outcome.passed else 'FAIL'} {outcome.name:28} {outcome.seconds:5.1f} s",
+                f"  {'ok  ' if outcome.passed else 'FAIL'} {outcome.name:30} {outcome.seconds:5.1f} s",
                 flush=True,
             )
             if not outcome.passed:
@@ -55,6 +55,11 @@ def checks(settings: StackSettings) -> list[tuple[str, Callable[[], tuple[bool, 
             "generated files are current",
             lambda: _command(python, "-P", "-m", "contracts.generate", "--check"),
         ),
+        (
+            "images: lists are current",
+            lambda: _command(python, "-P", "-m", "deploy.images.closure", "--check"),
+        ),
+        ("images: Dockerfiles (hadolint)", _hadolint),
         ("migrations: numbers, changes", _migrations),
         ("migrations (squawk)", lambda: _squawk(settings)),
     ]
@@ -89,6 +94,10 @@ def _command(program: str, *arguments: str, cwd: Path = ROOT) -> tuple[bool, str
         check=False,
     )
     return done.returncode == 0, done.stdout
+
+
+def _hadolint() -> tuple[bool, str]:
+    return _command("hadolint", *map(str, sorted((ROOT / "deploy" / "images").rglob("Dockerfile"))))
 
 
 def _migrations() -> tuple[bool, str]:
