@@ -21,6 +21,7 @@ from typing import Literal
 import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from opentelemetry.trace import SpanKind
 
 from chassis import observability as seen
 from chassis.database import Database, connect
@@ -174,12 +175,18 @@ class Relay:
         sender = await self._ready_producer()
         if time.monotonic() - self._last_answer > LOCK_TRUST:
             raise LeaseLostError("the lock's connection gave no answer in time; the window is dropped")
-        if self._transactional:
-            async with asyncio.timeout(SEND_DEADLINE), sender.transaction():
-                await self._send(sender, rows)
-        else:
+        with seen.batch_span(
+            f"send {self._lane}",
+            SpanKind.PRODUCER,
+            [row["headers"].get("traceparent", "") for row in rows],
+            seen.messaging("send", ",".join(sorted({row["topic"] for row in rows})), len(rows)),
+        ):
             async with asyncio.timeout(SEND_DEADLINE):
-                await self._send(sender, rows)
+                if self._transactional:
+                    async with sender.transaction():
+                        await self._send(sender, rows)
+                else:
+                    await self._send(sender, rows)
         await connection.execute(
             "DELETE FROM outbox WHERE id = ANY($1)", [row["id"] for row in rows], timeout=5
         )

@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, Protocol
 
 import uvicorn
@@ -300,6 +301,7 @@ def main(settings_type: type[Settings], compose: Callable[[Surroundings], Parts]
         return
     seen.configure_logs(settings.service, settings.log_level)
     seen.configure_traces(settings.service, settings.otlp_endpoint)
+    seen.build.info({"service": settings.service, "version": version(f"mortarboard-{settings.service}")})
     import uvloop
 
     service = Service(settings, compose)
