@@ -85,7 +85,7 @@ class ConsumerLoop:
         self._spec = consumer
         self._name = f"consume-{consumer.topic}"
         self._group = f"{settings.group}.{consumer.topic}"
-        self._open: dict[TopicPartition, int] = {}
+        self._settled: dict[TopicPartition, int] = {}
         self._stopping = asyncio.Event()
         self._assignment = Assignment()
         self._backoff = 0.0
@@ -137,7 +137,7 @@ class ConsumerLoop:
                 batch = await (ahead or self._read(kafka))
                 full = len(batch.records) >= self._settings.batch_records
                 ahead = asyncio.create_task(self._read(kafka)) if full else None
-                self._measure_lag(kafka, batch)
+                self._measure_lag(kafka, await self._read_to(kafka, batch))
                 if batch.records and not await self._settle(kafka, batch):
                     if ahead:
                         self._seek(kafka, (await ahead).first_open() | batch.first_open())
@@ -181,7 +181,7 @@ class ConsumerLoop:
         self._backoff = 0.0
         for records in batch.found.values():
             seen.consumed.labels(self._spec.topic, "taken").inc(len(records))
-        self._measure_lag(kafka, batch, settled=True)
+        self._measure_lag(kafka, {place: found[-1].offset + 1 for place, found in batch.found.items()})
         return True
 
     def _nack(self, kafka: AIOKafkaConsumer, batch: Batch, error: BaseException) -> None:
@@ -299,15 +299,28 @@ class ConsumerLoop:
             await tombstones.note_heard(connection, "client", [client])
         return True
 
-    def _measure_lag(self, kafka: AIOKafkaConsumer, batch: Batch, *, settled: bool = False) -> None:
+    async def _read_to(self, kafka: AIOKafkaConsumer, batch: Batch) -> dict[TopicPartition, int]:
+        """Return the first offset that is not settled, of each partition that was read.
+
+        Behind the last record lie the marks of its transaction, which only the position passes.
+        """
+        if batch.records:
+            return {place: records[0].offset for place, records in batch.found.items()}
+        found = {}
+        for place in kafka.assignment():
+            with contextlib.suppress(TimeoutError, IllegalStateError, KafkaError):
+                async with asyncio.timeout(0.05):  # it is there, or the broker has to be asked
+                    found[place] = await kafka.position(place)
+        return found
+
+    def _measure_lag(self, kafka: AIOKafkaConsumer, settled: Mapping[TopicPartition, int]) -> None:
         """Say how far each partition is behind, also while its records are refused again and again."""
-        for place, records in batch.found.items():
-            self._open[place] = records[-1].offset + 1 if settled else records[0].offset
+        self._settled |= settled
         ours = kafka.assignment()
-        for place, offset in list(self._open.items()):
+        for place, offset in list(self._settled.items()):
             labels = (self._spec.topic, str(place.partition))
             if place not in ours:
-                del self._open[place]
+                del self._settled[place]
                 with contextlib.suppress(KeyError):
                     seen.consumer_lag.remove(*labels)
                 continue

@@ -301,7 +301,7 @@ def main(settings_type: type[Settings], compose: Callable[[Surroundings], Parts]
         return
     seen.configure_logs(settings.service, settings.log_level)
     seen.configure_traces(settings.service, settings.otlp_endpoint)
-    seen.build.info({"service": settings.service, "version": version(f"mortarboard-{settings.service}")})
+    seen.build.info({"version": version(f"mortarboard-{settings.service}")})
     import uvloop
 
     service = Service(settings, compose)
