@@ -11,6 +11,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from chassis.settings import Settings
+from contracts.access import consumer_group
 
 SEND_DEADLINE = 15.0
 ANSWER_DEADLINE = 5.0
@@ -51,7 +52,7 @@ def group_consumer(settings: Settings, topic: str, listener: ConsumerRebalanceLi
         bootstrap_servers=settings.kafka_bootstrap,
         client_id=settings.service,
         # one group a topic: a slow topic then never holds up the rebalance of another
-        group_id=f"{settings.group}.{topic}",
+        group_id=settings.topic_prefix + consumer_group(settings.service, topic),
         group_instance_id=f"{settings.instance}.{topic}" if settings.instance else None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
