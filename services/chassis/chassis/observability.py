@@ -47,6 +47,8 @@ http_seconds = Histogram(
     "mortarboard_http_seconds", "HTTP requests", ["method", "route", "status"], buckets=SECONDS
 )
 
+kafka_up = Gauge("mortarboard_kafka_up", "1 while the broker lets this process in")
+
 tracer = trace.get_tracer("mortarboard")
 
 
