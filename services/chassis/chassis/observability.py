@@ -60,6 +60,8 @@ provider_seconds = Histogram(
     buckets=SECONDS,
 )
 
+kafka_up = Gauge("mortarboard_kafka_up", "1 while the broker lets this process in")
+
 tracer = trace.get_tracer("mortarboard")
 
 

@@ -30,6 +30,7 @@ from chassis.errors import LeaseLostError, describe
 from chassis.health import Health
 from chassis.kafka import SEND_DEADLINE, broker_answers, producer
 from chassis.settings import Settings
+from contracts.access import relay_id
 
 Lane = Literal["log", "compacted"]
 WINDOW = 200
@@ -216,8 +217,8 @@ class Relay:
 
     async def _ready_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
-            fence = f"{self._settings.group}-{self._name}" if self._transactional else None
-            candidate = producer(self._settings, transactional_id=fence)
+            fence = self._settings.topic_prefix + relay_id(self._settings.service, self._lane)
+            candidate = producer(self._settings, transactional_id=fence if self._transactional else None)
             try:
                 await asyncio.wait_for(candidate.start(), SEND_DEADLINE)
             except BaseException:
