@@ -60,6 +60,7 @@ def checks(settings: StackSettings) -> list[tuple[str, Callable[[], tuple[bool, 
             lambda: _command(python, "-P", "-m", "deploy.images.closure", "--check"),
         ),
         ("images: Dockerfiles (hadolint)", _hadolint),
+        ("topics and access are current", lambda: _command(python, "-P", "-m", "deploy.topics", "--check")),
         ("migrations: numbers, changes", _migrations),
         ("migrations (squawk)", lambda: _squawk(settings)),
     ]
