@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 from aiokafka.errors import KafkaError
 
+from deploy.ctl import objects
 from deploy.stack.databases import ROLES, Databases
 from deploy.stack.processes import ProcessError
 from deploy.stack.topics import TopicsError, create_topics
@@ -25,11 +26,19 @@ def main() -> None:
     commands.add_parser("topics").add_argument("action", choices=["apply"])
     commands.add_parser("roles").add_argument("action", choices=["apply"])
     commands.add_parser("migrate")
+    commands.add_parser("objects").add_argument("action", choices=["check"])
     asked = whole.parse_args()
-    work = {"topics": topics, "roles": roles, "migrate": migrate}[asked.command]
+    work = {"topics": topics, "roles": roles, "migrate": migrate, "objects": objects.check}[asked.command]
     try:
         asyncio.run(work())
-    except (KafkaError, OSError, TopicsError, ProcessError, asyncpg.PostgresError) as error:
+    except (
+        objects.StorageError,
+        KafkaError,
+        OSError,
+        TopicsError,
+        ProcessError,
+        asyncpg.PostgresError,
+    ) as error:
         sys.exit(f"mortarboardctl: {type(error).__name__}: {error}")
 
 
