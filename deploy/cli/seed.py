@@ -7,10 +7,10 @@ import time
 
 from deploy.demo.backend import chat_backend
 from deploy.demo.owner import RefusedError, signed_in
+from deploy.demo.places import Places
 from deploy.demo.show import Show
 from deploy.seed.states import Say, States
 from deploy.stack.foreground import say
-from deploy.stack.services import SERVICES
 from deploy.stack.settings import StackSettings
 from deploy.stack.state import State
 
@@ -35,9 +35,10 @@ def run(settings: StackSettings, _: argparse.Namespace) -> int:
 
 
 async def _fill(settings: StackSettings, told: Say) -> None:
-    names = ("issuer", *(service.name for service in SERVICES))
-    urls = {name: f"http://127.0.0.1:{settings.ports[name]}" for name in names}
-    bootstrap = settings.kafka_bootstrap or f"127.0.0.1:{settings.ports['kafka']}"
-    async with signed_in(urls, TENANT, Show()) as owner, chat_backend(bootstrap, TENANT) as backend:
+    places = Places.running(settings)
+    async with (
+        signed_in(places.urls, TENANT, Show()) as owner,
+        chat_backend(places.kafka, TENANT) as backend,
+    ):
         owner.quiet = True
         await States(owner, backend, told).fill()

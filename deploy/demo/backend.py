@@ -9,6 +9,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pydantic import ValidationError
 
 from chassis.envelope import Received, decode, encode_headers, new_headers
+from chassis.kafka_security import security
+from chassis.kafka_settings import KafkaSettings
 from contracts.agents import AgentRouted
 from contracts.chat import ChatMessage, DialogEnded, DialogRatedInChat, MessagePosted
 from contracts.dialogs import DialogCompleted
@@ -31,17 +33,20 @@ class SilenceError(Exception):
 class ChatBackend:
     """A chat backend of one tenant."""
 
-    def __init__(self, kafka_bootstrap: str, tenant: str) -> None:
+    def __init__(self, kafka: KafkaSettings, tenant: str) -> None:
         self._tenant = tenant
+        safely = security(kafka)
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=kafka_bootstrap,
+            bootstrap_servers=kafka.kafka_bootstrap,
+            **safely,
             enable_idempotence=True,
             linger_ms=5,
             max_request_size=LARGEST,
         )
         self._consumer = AIOKafkaConsumer(
             *(event.TOPIC for event in HEARD),
-            bootstrap_servers=kafka_bootstrap,
+            bootstrap_servers=kafka.kafka_bootstrap,
+            **safely,
             isolation_level="read_committed",
             max_partition_fetch_bytes=LARGEST,
         )
@@ -96,9 +101,9 @@ class ChatBackend:
 
 
 @asynccontextmanager
-async def chat_backend(kafka_bootstrap: str, tenant: str) -> AsyncIterator[ChatBackend]:
+async def chat_backend(kafka: KafkaSettings, tenant: str) -> AsyncIterator[ChatBackend]:
     """A connected chat backend."""
-    backend = ChatBackend(kafka_bootstrap, tenant)
+    backend = ChatBackend(kafka, tenant)
     try:
         await backend.start()
         yield backend
