@@ -9,17 +9,20 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from deploy.stack import files
-from deploy.stack.prepared import Prepared, prepare
+from deploy.stack.prepared import TEMPLATE, Prepared, prepare
 from deploy.stack.processes import Process, port_answers
 from deploy.stack.servers import Servers
-from deploy.stack.settings import ROOT, free_ports
+from deploy.stack.settings import ROOT, free_ports, from_environment
 
 READY, FAILED = "servers.json", "failed.json"
 MEMORY = Path("/dev/shm")  # noqa: S108 -- a folder of our own below it, for nobody else to read
@@ -69,17 +72,32 @@ async def keep(folder: Path) -> None:
         env={**os.environ, "MORTARBOARD_DEV": "1"},
         cwd=ROOT,
     )
-    memory = in_memory(folder)
     issuer.start()
     try:
-        async with Servers.on_free_ports(folder, memory) as servers:
-            prepared = await prepare(servers.bootstrap, servers.admin_url, f"http://127.0.0.1:{port}", folder)
+        async with _servers(folder) as (bootstrap, admin_url):
+            template = f"{TEMPLATE}_{secrets.token_hex(4)}"  # others may use the same server
+            prepared = await prepare(bootstrap, admin_url, f"http://127.0.0.1:{port}", folder, template)
             await issuer.ready(lambda: port_answers(port), 30)
             prepared.write(folder / READY)
             while not owner_gone(folder):  # noqa: ASYNC110 -- another process lets go of the lock
                 await asyncio.sleep(0.2)
+            await prepared.databases.drop(template)
     finally:
         await issuer.stop(2)
+
+
+@asynccontextmanager
+async def _servers(folder: Path) -> AsyncIterator[tuple[str, str]]:
+    """Addresses of Kafka and of PostgreSQL's superuser: servers of our own, or those that were named."""
+    told = from_environment()
+    if told.mode == "external":
+        yield told.kafka_bootstrap, told.postgres_admin_url
+        return
+    memory = in_memory(folder)
+    try:
+        async with Servers.on_free_ports(folder, memory) as servers:
+            yield servers.bootstrap, servers.admin_url
+    finally:
         if memory:
             shutil.rmtree(memory, ignore_errors=True)
 

@@ -38,11 +38,13 @@ class Prepared:
         return cls(**json.loads(path.read_text()))
 
 
-async def prepare(bootstrap: str, admin_url: str, issuer: str, run: Path) -> Prepared:
+async def prepare(
+    bootstrap: str, admin_url: str, issuer: str, run: Path, template: str = TEMPLATE
+) -> Prepared:
     """Make the roles and the migrated template database that tests are given copies of."""
     own = Secrets.kept_in(run / "data" / "secrets.json")
-    prepared = Prepared(bootstrap, admin_url, dict(own.passwords), own.master_key, issuer)
+    prepared = Prepared(bootstrap, admin_url, dict(own.passwords), own.master_key, issuer, template)
     await prepared.databases.create_roles()
-    await prepared.databases.create(TEMPLATE)
-    await prepared.databases.migrate(TEMPLATE, run / "logs")
+    await prepared.databases.create(template)
+    await prepared.databases.migrate(template, run / "logs")
     return prepared

@@ -10,11 +10,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from deploy.stack.kafka import Kafka
 from deploy.stack.postgres import Postgres
 from deploy.stack.settings import StackSettings, free_ports, from_environment
+
+if TYPE_CHECKING:
+    from deploy.containers.servers import ContainedKafka, ContainedPostgres
 
 
 def silent(_: str) -> None:
@@ -25,6 +28,11 @@ class Servers:
     """A running Kafka and PostgreSQL; everything they write is below one folder."""
 
     def __init__(self, settings: StackSettings, say: Callable[[str], None] = silent) -> None:
+        self.kafka: Kafka | ContainedKafka
+        self.postgres: Postgres | ContainedPostgres
+        if settings.mode == "containers":
+            self.kafka, self.postgres = _contained(settings)
+            return
         self.kafka = Kafka(settings, say)
         self.postgres = Postgres(
             data=settings.data / "postgres", logs=settings.logs, port=settings.ports["postgres"]
@@ -32,10 +40,15 @@ class Servers:
 
     @classmethod
     def on_free_ports(cls, run: Path, data: Path | None = None) -> Self:
-        """Servers of one's own below the folder `run`, on free ports; they keep their data in `data`."""
+        """Servers of one's own below the folder `run`, on free ports; they keep their data in `data`.
+
+        In containers where the environment says so: then their data are theirs, in memory if `data` is given.
+        """
         kafka, controller, postgres = free_ports(3)
         ports = {"kafka": kafka, "kafka-controller": controller, "postgres": postgres}
-        settings = StackSettings(run=run, cache=from_environment().cache, ports=ports)
+        told = from_environment()
+        mode = "containers" if told.mode == "containers" else "local"  # others' servers are not ours to end
+        settings = StackSettings(run=run, cache=told.cache, ports=ports, mode=mode)
         return cls(replace(settings, data_name=str(data)) if data else settings)
 
     @property
@@ -90,6 +103,7 @@ class Servers:
         except BaseException:
             self.kill_kafka()
             self.kill_postgres()
+            await self._remove()
             raise
         return self
 
@@ -97,3 +111,16 @@ class Servers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+        await self._remove()
+
+    async def _remove(self) -> None:
+        """Let go of containers; processes are gone when they are stopped."""
+        for server in (self.kafka, self.postgres):
+            if not isinstance(server, Kafka | Postgres):
+                await server.remove()
+
+
+def _contained(settings: StackSettings) -> "tuple[ContainedKafka, ContainedPostgres]":
+    from deploy.containers.servers import contained  # a library that other stacks do without
+
+    return contained(settings.ports, in_memory=Path(settings.data_name).is_absolute())
