@@ -1,0 +1,1 @@
+"""mortarboardctl: what operators do to any cluster."""
