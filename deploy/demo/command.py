@@ -85,7 +85,7 @@ async def _perform(stack: Stack, tenant: str, script: Script, show: Show, result
     urls = {name: stack.url(name) for name in ("issuer", *(service.name for service in SERVICES))}
     async with (
         signed_in(urls, tenant, show) as owner,
-        chat_backend(stack.surroundings.kafka_bootstrap, tenant) as backend,
+        chat_backend(stack.surroundings.broker, tenant) as backend,
     ):
         await Play(script, owner, backend, show, result).all()
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from deploy.simulator.poses import pose_path
 from deploy.stack import files
+from deploy.stack.broker import Broker
 from deploy.stack.databases import ROLES, Databases
+from deploy.stack.secure import ADMIN, Secure
 from deploy.stack.settings import ROOT, StackSettings
 
 CATALOGUE = ROOT / "deploy" / "catalogue.yaml"
@@ -81,6 +83,12 @@ class Surroundings:
     master_key: str = field(repr=False)
     catalogue: Path | None = None
     topic_prefix: str = ""
+    secure: Secure | None = None
+    """Certificates and Kafka passwords where servers ask for them."""
+
+    def broker(self, user: str = ADMIN) -> Broker:
+        """How to reach Kafka as one of its users."""
+        return self.secure.kafka(self.kafka_bootstrap, user) if self.secure else self.kafka_bootstrap
 
     def environment(self, name: str, *, http_port: int, ops_port: int, instance: str = "1") -> dict[str, str]:
         """The settings of one instance of a service, as environment variables."""
@@ -103,7 +111,8 @@ class Surroundings:
             env["MASTER_KEY"] = self.master_key
         if service.catalogue and self.catalogue:
             env["CATALOGUE"] = str(self.catalogue)
-        return {f"MORTARBOARD_{key}": value for key, value in env.items()}
+        safe = self.secure.kafka_environment(name) if self.secure else {}
+        return safe | {f"MORTARBOARD_{key}": value for key, value in env.items()}
 
 
 def console_addresses(public_url: str, url: Callable[[str], str]) -> dict[str, str]:
