@@ -35,10 +35,14 @@ def main() -> int:
     """Write the files, or tell which are not current; returns the exit status."""
     made = files()
     old = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
-    left = {*FOLDER.glob("grafana/boards/*.json"), *CHART.glob("boards/*"), *CHART.glob("rules/*")} - set(made)
+    left = {*FOLDER.glob("grafana/boards/*.json"), *CHART.glob("boards/*"), *CHART.glob("rules/*")} - set(
+        made
+    )
     if "--check" in sys.argv[1:]:
         for path in (*old, *left):
-            print(f"{path.relative_to(FOLDER.parent)}: not current; run `python -m deploy.monitoring.generate`")
+            print(
+                f"{path.relative_to(FOLDER.parent)}: not current; run `python -m deploy.monitoring.generate`"
+            )
         return int(bool(old or left))
     for path in old:
         path.parent.mkdir(exist_ok=True)
