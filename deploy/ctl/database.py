@@ -1,4 +1,4 @@
-"""`mortarboardctl roles apply` and `migrate`: what an administrator of PostgreSQL does before services run."""
+"""`mortarboardctl roles apply` and `migrate`: what PostgreSQL needs before services run."""
 
 import argparse
 import asyncio
