@@ -43,9 +43,6 @@
 {{- with $values.objects.region }}
 - {name: MORTARBOARD_OBJECTS_REGION, value: {{ . | quote }}}
 {{- end }}
-{{- if $values.objects.allowHttp }}
-- {name: MORTARBOARD_OBJECTS_ALLOW_HTTP, value: "1"}
-{{- end }}
 {{- if $values.objects.keys }}
 - {name: MORTARBOARD_OBJECTS_ACCESS_KEY_FILE, value: {{ $folder }}/objects-access-key}
 - {name: MORTARBOARD_OBJECTS_SECRET_KEY_FILE, value: {{ $folder }}/objects-secret-key}
