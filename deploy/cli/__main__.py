@@ -88,6 +88,7 @@ def _stack_commands(add: Adder) -> None:
     up = add("up", "start the stack and stay in the foreground until Ctrl-C", "up", "up")
     up.add_argument("--detach", action="store_true", help="return when all is ready, leave it running")
     up.add_argument("--fresh", action="store_true", help="forget the data of earlier runs first")
+    up.add_argument("--secure", action="store_true", help="TLS, passwords and rights on Kafka and PostgreSQL")
     down = add("down", "stop the stack, or what a killed launcher left of it", "up", "down")
     down.add_argument("--wipe", action="store_true", help="also remove its data")
     seed = add("seed", "fill the running stack with data to look at", "seed")

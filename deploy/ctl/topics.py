@@ -99,8 +99,10 @@ async def apply(
     for one in changes:
         if one.kind == "set":
             await set_config(client, one.name, one.values)
-        elif one.acl:
-            await (add_acl if one.kind == "give" else remove_acl)(client, one.acl)
+    given = [add_acl(client, one.acl) for one in changes if one.kind == "give" and one.acl]
+    taken = [remove_acl(client, one.acl) for one in changes if one.kind == "take" and one.acl]
+    await asyncio.gather(*given)
+    await asyncio.gather(*taken)
     await _seen(client, changes)
 
 

@@ -37,6 +37,7 @@ def main(arguments: list[str]) -> int:
         result.error = str(error)
         return _close(1, result, show, once=asked.once)
     settings = replace(from_environment(), data_name=DATA)
+    settings = settings.secured() if asked.secure else settings
     # servers that are somebody else's are not fresh: a tenant of its own is
     tenant = "acme" if settings.mode == "local" else f"demo-{secrets.token_hex(4)}"
     began = time.monotonic()
@@ -70,6 +71,9 @@ def parser() -> argparse.ArgumentParser:
         "The stack stays up until Ctrl-C; its data are made afresh each time.",
     )
     whole.add_argument("--once", action="store_true", help="stop when done; the last line is one JSON object")
+    whole.add_argument(
+        "--secure", action="store_true", help="with TLS, passwords and rights on Kafka and PostgreSQL"
+    )
     whole.add_argument(
         "--dialogs",
         type=Path,

@@ -47,6 +47,20 @@ class Secure:
         """What makes an address of PostgreSQL one by TLS."""
         return {"sslmode": "verify-full", "sslrootcert": str(self.ca)}
 
+    def postgres_settings(self) -> dict[str, str]:
+        """The database server's own, as its command line has them."""
+        return {
+            "ssl": "on",
+            "ssl_cert_file": str(self.folder / "postgres.crt"),
+            "ssl_key_file": str(self.folder / "postgres.key"),
+            "ssl_ca_file": str(self.ca),
+            "ssl_min_protocol_version": "TLSv1.3",
+        }
+
+    def address_file(self, database: str, role: str) -> Path:
+        """Where the address of a database for a role is, password included."""
+        return self.folder / f"{database}.{role}.url"
+
     def password_file(self, user: str) -> Path:
         """Where a Kafka user's password is."""
         return self.folder / f"{user}.password"
