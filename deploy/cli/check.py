@@ -34,7 +34,7 @@ def run(settings: StackSettings, _: argparse.Namespace | None = None) -> int:
     with ThreadPoolExecutor(2) as pool:
         for outcome in pool.map(_timed, *zip(*checks(settings), strict=True)):
             print(
-                f"  {'ok  ' if outcome.passed else 'FAIL'} {outcome.name:28} {outcome.seconds:5.1f} s",
+                f"  {'ok  ' if outcome.passed else 'FAIL'} {outcome.name:30} {outcome.seconds:5.1f} s",
                 flush=True,
             )
             if not outcome.passed:
@@ -55,6 +55,7 @@ def checks(settings: StackSettings) -> list[tuple[str, Callable[[], tuple[bool, 
             "generated files are current",
             lambda: _command(python, "-P", "-m", "contracts.generate", "--check"),
         ),
+        ("topics and access are current", lambda: _command(python, "-P", "-m", "deploy.topics", "--check")),
         ("migrations: numbers, changes", _migrations),
         ("migrations (squawk)", lambda: _squawk(settings)),
     ]

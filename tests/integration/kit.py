@@ -56,8 +56,8 @@ async def kit(surroundings: Surroundings, **changes: Any) -> AsyncIterator[Kit]:
     values = {name.removeprefix("MORTARBOARD_").lower(): value for name, value in environment.items()}
     settings = KitSettings.model_validate(values | changes)
     database = Database(
-        settings.database_url.get_secret_value(),
-        settings.database_http_url.get_secret_value(),
+        settings.database_url_now(),
+        settings.database_http_url_now(),
         settings.schema_name,
         source="/mortarboard/dialog-svc",
     )

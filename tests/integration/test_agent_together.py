@@ -49,8 +49,8 @@ async def database_of(world: AgentWorld) -> AsyncIterator[Database]:
     """The service's database, in this process."""
     settings = settings_of(world)
     database = Database(
-        settings.database_url.get_secret_value(),
-        settings.database_http_url.get_secret_value(),
+        settings.database_url_now(),
+        settings.database_http_url_now(),
         settings.schema_name,
         source="/mortarboard/agent-svc",
     )

@@ -274,8 +274,8 @@ def calendar(world: World) -> Any:
             {name.removeprefix("MORTARBOARD_").lower(): value for name, value in environment.items()}
         )
         database = Database(
-            settings.database_url.get_secret_value(),
-            settings.database_http_url.get_secret_value(),
+            settings.database_url_now(),
+            settings.database_http_url_now(),
             settings.schema_name,
             source="/mortarboard/agent-svc",
         )

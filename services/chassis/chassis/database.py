@@ -11,6 +11,7 @@ import asyncpg
 import orjson
 
 from chassis.outbox import Outgoing, prepare, store
+from chassis.secret import Read
 from contracts.event import Event
 
 Connection = asyncpg.pool.PoolConnectionProxy | asyncpg.Connection
@@ -61,31 +62,45 @@ async def connect(url: str, schema: str, **settings: str) -> asyncpg.Connection:
     return connection
 
 
+def _read(url: str | Read) -> Read:
+    return (lambda: url) if isinstance(url, str) else url
+
+
 class Database:
     """The worker pool (rows of all tenants) and the HTTP pool (row-level security by tenant)."""
 
-    def __init__(self, url: str, http_url: str, schema: str, source: str, size: int = 8) -> None:
-        self.url = url
+    def __init__(
+        self, url: str | Read, http_url: str | Read, schema: str, source: str, size: int = 8
+    ) -> None:
+        self._url = _read(url)
         self.schema = schema
         self.channel = f"{schema}_outbox"
         self.on_commit: list[Callable[[], None]] = []
-        self._http_url = http_url
+        self._http_url = _read(http_url)
         self._source = source
         self._size = size
         self._worker: asyncpg.Pool | None = None
         self._http: asyncpg.Pool | None = None
 
+    @property
+    def url(self) -> str:
+        """The workers' address as it is now; raises OSError when its file cannot be read."""
+        return self._url()
+
     async def open(self, *, worker: bool = True, http: bool = True) -> None:
         """Open the pools that this process needs; raises what asyncpg raises when it cannot connect."""
         share = self._size // 2 if worker and http else self._size
         if worker:
-            self._worker = await self._pool(self.url, share)
+            self._worker = await self._pool(self._url, share)
         if http:
             self._http = await self._pool(self._http_url, share)
 
-    async def _pool(self, url: str, size: int) -> asyncpg.Pool:
+    async def _pool(self, url: Read, size: int) -> asyncpg.Pool:
+        async def connect_now(*_: object, **settings: Any) -> asyncpg.Connection:
+            return await asyncpg.connect(url(), **settings)
+
         return await asyncpg.create_pool(
-            url,
+            connect=connect_now,  # with password and certificates of this moment
             min_size=1,
             max_size=size,
             init=_prepare_connection,

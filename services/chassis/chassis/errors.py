@@ -83,6 +83,7 @@ def not_found(kind: Text, identifier_field: str = "id") -> Problem:
 
 TRANSIENT_POSTGRES: tuple[type[BaseException], ...] = (
     asyncpg.PostgresConnectionError,
+    asyncpg.InvalidAuthorizationSpecificationError,  # a password that is being changed
     asyncpg.InterfaceError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,

@@ -12,7 +12,9 @@ class Health:
     """What the probes answer.
 
     Alive is red only for what a restart cures: a loop without a heartbeat, a wedged producer.
-    Ready is red when a request could not be served: no Postgres, or not yet caught up.
+    Ready is red when a request could not be served: no Postgres, or not yet caught up. What else is missing
+    is named without turning it red, but for a stranger that never let this process in: a deployment with a
+    wrong password or certificate should stop there, and a running one should not when a password expires.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -20,6 +22,9 @@ class Health:
         self._beats: dict[str, tuple[float, float]] = {}
         self._wedged: dict[str, str] = {}
         self._not_ready: set[str] = set()
+        self._let_in: set[str] = set()
+        self._missing: dict[str, str] = {}
+        self._refused: dict[str, str] = {}
         self._checks: dict[str, Callable[[], Awaitable[None]]] = {}
 
     def beat(self, loop: str, stale_after: float = STALE_AFTER) -> None:
@@ -50,6 +55,24 @@ class Health:
         """Ask `probe` at each readiness question; it raises when a request could not be served."""
         self._checks[name] = probe
 
+    def reached(self, server: str) -> None:
+        """Note that `server` let this process in."""
+        self._let_in.add(server)
+        self._missing.pop(server, None)
+        self._refused.pop(server, None)
+
+    def missed(self, server: str, why: str, *, refused: bool) -> None:
+        """Note that `server` gives no answer, or refuses this process."""
+        self._missing[server] = why
+        if refused and server not in self._let_in:
+            self._refused[server] = why
+        else:
+            self._refused.pop(server, None)
+
+    def missing(self) -> dict[str, str]:
+        """Return what this process would like to reach and cannot, by server; empty is good."""
+        return dict(self._missing)
+
     def alive(self) -> dict[str, str]:
         """Return what only a restart cures, by part; empty is good."""
         now = self._clock()
@@ -62,7 +85,7 @@ class Health:
 
     async def ready(self) -> dict[str, str]:
         """Return why no request should come here now, by part; empty is good."""
-        reasons = dict.fromkeys(sorted(self._not_ready), "starting")
+        reasons = dict.fromkeys(sorted(self._not_ready), "starting") | self._refused
         for name, probe in self._checks.items():
             try:
                 await probe()

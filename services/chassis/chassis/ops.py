@@ -25,8 +25,9 @@ def ops_app(health: Health, public: FastAPI | None, retention: Retention | None 
         return JSONResponse({"ok": not problems, "problems": problems}, 503 if problems else 200)
 
     async def readyz(_: Request) -> Response:
-        problems = await health.ready()
-        return JSONResponse({"ok": not problems, "problems": problems}, 503 if problems else 200)
+        problems, missing = await health.ready(), health.missing()
+        answer = {"ok": not problems, "problems": problems, "missing": missing}
+        return JSONResponse(answer, 503 if problems else 200)
 
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -21,6 +21,7 @@ from typing import Literal
 import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from opentelemetry.trace import SpanKind
 
 from chassis import observability as seen
 from chassis import published
@@ -30,6 +31,7 @@ from chassis.errors import LeaseLostError, describe
 from chassis.health import Health
 from chassis.kafka import SEND_DEADLINE, broker_answers, producer
 from chassis.settings import Settings
+from contracts.access import relay_id
 
 Lane = Literal["log", "compacted"]
 WINDOW = 200
@@ -175,12 +177,18 @@ class Relay:
         sender = await self._ready_producer()
         if time.monotonic() - self._last_answer > LOCK_TRUST:
             raise LeaseLostError("the lock's connection gave no answer in time; the window is dropped")
-        if self._transactional:
-            async with asyncio.timeout(SEND_DEADLINE), sender.transaction():
-                await self._send(sender, rows)
-        else:
+        with seen.batch_span(
+            f"send {self._lane}",
+            SpanKind.PRODUCER,
+            [row["headers"].get("traceparent", "") for row in rows],
+            seen.messaging("send", ",".join(sorted({row["topic"] for row in rows})), len(rows)),
+        ):
             async with asyncio.timeout(SEND_DEADLINE):
-                await self._send(sender, rows)
+                if self._transactional:
+                    async with sender.transaction():
+                        await self._send(sender, rows)
+                else:
+                    await self._send(sender, rows)
         ids = [row["id"] for row in rows]
         if self._settings.events_kept_days:
             await published.take_over(connection, self._lane, self._settings.service, ids)
@@ -212,8 +220,8 @@ class Relay:
 
     async def _ready_producer(self) -> AIOKafkaProducer:
         if self._producer is None:
-            fence = f"{self._settings.group}-{self._name}" if self._transactional else None
-            candidate = producer(self._settings, transactional_id=fence)
+            fence = self._settings.topic_prefix + relay_id(self._settings.service, self._lane)
+            candidate = producer(self._settings, transactional_id=fence if self._transactional else None)
             try:
                 await asyncio.wait_for(candidate.start(), SEND_DEADLINE)
             except BaseException:

@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, Protocol
 
 import uvicorn
@@ -29,6 +30,7 @@ from chassis.direct import Direct, DirectEndpoint
 from chassis.errors import describe, where
 from chassis.health import Health
 from chassis.http import Limits, http_app
+from chassis.kafka_watch import KafkaWatch
 from chassis.leases import Worker, WorkerLoop
 from chassis.objects import ObjectStore
 from chassis.ops import ops_app
@@ -93,8 +95,8 @@ class Service:
         self.settings = settings
         self.health = Health()
         self.database = Database(
-            settings.database_url.get_secret_value(),
-            settings.database_http_url.get_secret_value(),
+            settings.database_url_now,
+            settings.database_http_url_now,
             settings.schema_name,
             source=f"/mortarboard/{settings.service}",
             size=settings.pool_size,
@@ -145,7 +147,7 @@ class Service:
                 self.surroundings.wakers[worker.name] = loop.wake
                 loops.append(loop)
         loops += [BroadcastLoop(settings, health, broadcast) for broadcast in self.parts.broadcasts]
-        return loops
+        return [*loops, KafkaWatch(settings, health)] if loops else loops
 
     def _relays(self) -> list[Relay]:
         lanes: Iterable[Lane] = sorted(
@@ -308,6 +310,7 @@ def main(settings_type: type[Settings], compose: Callable[[Surroundings], Parts]
         return
     seen.configure_logs(settings.service, settings.log_level)
     seen.configure_traces(settings.service, settings.otlp_endpoint)
+    seen.build.info({"version": version(f"mortarboard-{settings.service}")})
     import uvloop
 
     service = Service(settings, compose)

@@ -5,28 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import NoDecode
 
+from chassis.kafka_settings import KafkaSettings
 from chassis.keyring import Keyring, parse_keys
+from chassis.secret import Read, one_of, reader
 
 PARTS = ("http", "consumers", "workers")
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """What a service needs to know of its surroundings. Times in seconds, sizes in bytes."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="MORTARBOARD_", frozen=True, extra="ignore", hide_input_in_errors=True
-    )
 
     service: ClassVar[str] = "service"
     schema_name: ClassVar[str] = "service"
 
-    kafka_bootstrap: str = "127.0.0.1:19092"
-    topic_prefix: str = Field("", description="prepended to every topic, group and transactional id")
-    database_url: SecretStr = Field(..., description="role of consumers and workers")
-    database_http_url: SecretStr = Field(..., description="role of HTTP, under row-level security")
+    database_url_file: Path | None = None
+    database_url: SecretStr | None = Field(
+        None,
+        validate_default=True,
+        description="role of consumers and workers; whole, with its TLS parameters",
+    )
+    database_http_url_file: Path | None = None
+    database_http_url: SecretStr | None = Field(
+        None, validate_default=True, description="role of HTTP, under row-level security"
+    )
     objects_url: str = Field(..., description="file:///folder or s3://bucket")
     http_host: str = "127.0.0.1"
     http_port: int = 0
@@ -36,7 +40,6 @@ class Settings(BaseSettings):
     parts: Annotated[tuple[str, ...], NoDecode] = PARTS
     instance: str = Field("", description="slot or pod name: a replacement takes over its partitions at once")
     log_level: str = "info"
-    dev: bool = Field(default=False, description="development: the key set may be fetched by plain http")
     pool_size: int = Field(8, ge=2, le=10)
 
     batch_records: int = Field(1000, ge=1)
@@ -51,6 +54,14 @@ class Settings(BaseSettings):
         3.0, ge=0, description="how long published events are kept to rebuild a lost topic; 0: not at all"
     )
     otlp_endpoint: str = Field("", description="OpenTelemetry collector; empty: no traces")
+
+    @field_validator("database_url", "database_http_url")
+    @classmethod
+    def told_once(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        """Ask for each address once, as a value or as a file."""
+        name = str(info.field_name)
+        one_of(name.upper(), value, info.data.get(f"{name}_file"))
+        return value
 
     @field_validator("parts", mode="before")
     @classmethod
@@ -67,6 +78,16 @@ class Settings(BaseSettings):
         if not self.dev and not self.jwks_url.startswith("https://"):
             raise ValueError("MORTARBOARD_JWKS_URL must use https unless MORTARBOARD_DEV=1")
         return self
+
+    @property
+    def database_url_now(self) -> Read:
+        """How to read the address of the workers' role."""
+        return reader(self.database_url, self.database_url_file)
+
+    @property
+    def database_http_url_now(self) -> Read:
+        """How to read the address of the HTTP role."""
+        return reader(self.database_http_url, self.database_http_url_file)
 
     def topic(self, name: str) -> str:
         """Return the topic's name on this broker."""

@@ -1,10 +1,12 @@
 """Settings of console-svc."""
 
+from pathlib import Path
 from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
+from chassis.secret import Read, reader
 from chassis.settings import KeyedSettings
 
 LOCAL = {"127.0.0.1", "localhost"}
@@ -23,7 +25,13 @@ class ConsoleSettings(KeyedSettings):
     agent_url: str = Field(..., description="agent-svc's address")
     client_id: str = Field("console", description="as which client the issuer knows the console")
     client_secret: SecretStr | None = Field(None, description="the client's secret; none for a public client")
+    client_secret_file: Path | None = None
     session_hours: float = Field(12.0, gt=0, description="how long a session lasts without a new sign-in")
+
+    @property
+    def client_secret_now(self) -> Read:
+        """How to read the client's secret; empty for a public client."""
+        return reader(self.client_secret, self.client_secret_file)
 
     @property
     def is_secure(self) -> bool:

@@ -61,10 +61,10 @@ class Identity:
         return f"{self._settings.public_url.rstrip('/')}/sign-in/back"
 
     def _client(self) -> AsyncOAuth2Client:
-        secret = self._settings.client_secret
+        secret = self._settings.client_secret_now()
         return AsyncOAuth2Client(
             self._settings.client_id,
-            secret.get_secret_value() if secret else None,
+            secret or None,
             scope=SCOPE,
             redirect_uri=self._back,
             code_challenge_method="S256",
