@@ -17,8 +17,8 @@ from deploy.stack.session import session_folder
 from deploy.stack.settings import ROOT, StackSettings
 
 FIRST = ("unit", "contracts", "integration", "browser", "e2e")
-ON_THEIR_OWN = ("bench", "mutations")
-"""Not part of `all`: figures, and the protections taken away one by one."""
+ON_THEIR_OWN = ("bench", "mutations", "kube")
+"""Not part of `all`: figures, the protections taken away one by one, and what needs a cluster."""
 PARALLEL = {"contracts": 4, "integration": 4, "browser": 2, "e2e": 2, "api": 4, "chaos": 2}
 """How many tests of a part run at a time; most of them wait."""
 IN_ALL = {"browser": ("test_console_manual.py", "test_console_every_page.py", "test_console_pages.py")}
