@@ -80,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
     _stack_commands(add)
     _work_commands(add)
     _broker_commands(add)
+    _container_commands(add)
     return whole
 
 
@@ -116,10 +117,22 @@ def _work_commands(add: Adder) -> None:
     add("assets", "build what the console's pages load, when any of it changed", "assets")
     lock = add("lock", "make requirements.lock again from the pyproject.toml files", "lock")
     lock.add_argument("--upgrade", action="store_true", help="take newer versions")
+    lock.add_argument("--images", action="store_true", help="make the lists of what each image holds again")
     migrations = add("migrations", "list the migrations: released, new or changed", "migrations")
     migrations.add_argument(
         "--release", action="store_true", help="record the new ones: they may not change again"
     )
+
+
+def _container_commands(add: Adder) -> None:
+    images = add("images", "build the images, on the Docker engine that answers", "images")
+    images.add_argument("target", nargs="*", help="only these; without it: all")
+    images.add_argument(
+        "--standins", action="store_true", help="on bases made of packages, where no image registry answers"
+    )
+    compose = add("compose", "docker compose for deploy/compose.yaml; `compose prepare` first", "compose")
+    compose.add_argument("rest", nargs=argparse.REMAINDER, help="prepare, or what docker compose is to do")
+    add("engine", "keep a Docker engine of our own until Ctrl-C (root, Debian's docker.io)", "images", "keep")
 
 
 def _broker_commands(add: Adder) -> None:

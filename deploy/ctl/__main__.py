@@ -1,6 +1,7 @@
 """`mortarboardctl COMMAND`, which is `python -m deploy.ctl`: reads the arguments and hands over."""
 
 import argparse
+import asyncio
 import logging
 import os
 import sys
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from chassis.kafka_settings import KafkaSettings
 from chassis.objects import ObjectStore
-from deploy.ctl import dlt, topics, users
+from deploy.ctl import database, dlt, objects, topics, users
 from deploy.ctl.users import PasswordsError
 from deploy.ctl.wire import RefusedError
 
@@ -19,9 +20,10 @@ EPILOG = """\
 settings (environment, prefix MORTARBOARD_): those of every service.
   KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_CA_FILE, KAFKA_USERNAME, KAFKA_PASSWORD_FILE …   the broker
   TOPIC_PREFIX   put before every topic, group and transactional id
+  POSTGRES_ADMIN_URL_FILE, ROLE_PASSWORDS   a file with the administrator's URL; a folder, a file a role
   OBJECTS_URL    where the bodies of large dead letters are
 """
-EXPECTED = (PasswordsError, RefusedError)
+EXPECTED = (PasswordsError, RefusedError, objects.StorageError)
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -38,6 +40,11 @@ def _dlt(asked: argparse.Namespace) -> int:
 
 def _users(asked: argparse.Namespace) -> int:
     return users.run(KafkaSettings(), asked)
+
+
+def _objects(_: argparse.Namespace) -> int:
+    asyncio.run(objects.check())
+    return 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,6 +68,9 @@ def parser() -> argparse.ArgumentParser:
         add("topics", "topics and rights: what is missing, and make it so", _topics, "plan", "apply")
     )
     users.arguments(add("users", "Kafka's SCRAM users, with passwords from files", _users, "apply"))
+    add("roles", "PostgreSQL's roles, database and schemas", database.run, "apply").set_defaults(what="roles")
+    add("migrate", "bring every schema up to date", database.run).set_defaults(what="migrate")
+    add("objects", "object storage: write, read and delete a test object", _objects, "check")
     dlt.arguments(add("dlt", "dead letters: list them, show them, replay them", _dlt))
     return whole
 

@@ -38,9 +38,9 @@ async def test_a_batch_is_a_span_linked_to_its_events_across_services(
                 return collector.spans("dialog-svc") and collector.spans("dataset-svc")
 
             await until(both_told)
-    intake = [span for span in collector.spans("dialog-svc") if span.name == "chat.events process"]
+    intake = [span for span in collector.spans("dialog-svc") if span.name == "process chat.events"]
     assert {link_of(link) for span in intake for link in span.links} == {(TRACE, SPAN)}
     _, trace, span_id, _ = dict(completed.headers)["traceparent"].decode().split("-")
     assert (trace, span_id) in {(span.trace_id.hex(), span.span_id.hex()) for span in intake}
-    following = [span for span in collector.spans("dataset-svc") if span.name == "dialog.completed process"]
+    following = [span for span in collector.spans("dataset-svc") if span.name == "process dialog.completed"]
     assert (trace, span_id) in {link_of(link) for span in following for link in span.links}

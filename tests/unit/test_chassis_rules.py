@@ -16,6 +16,7 @@ from aiokafka import ConsumerRecord
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 from pydantic import ValidationError
 
 from chassis import observability
@@ -170,7 +171,10 @@ def test_a_span_tells_the_kind_of_an_error_and_never_its_text(monkeypatch: pytes
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(observability, "tracer", provider.get_tracer("test"))
-    with pytest.raises(ValueError, match="secret-text"), observability.batch_span("chat.events process", []):
+    with (
+        pytest.raises(ValueError, match="secret-text"),
+        observability.batch_span("process chat.events", SpanKind.CONSUMER, [], {}),
+    ):
         raise ValueError("secret-text")
     (span,) = exporter.get_finished_spans()
     assert span.status.description == "ValueError"

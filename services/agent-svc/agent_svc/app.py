@@ -8,6 +8,7 @@ from typing import cast
 from agent_svc.domain.breaker import Breaker
 from agent_svc.domain.limits import Limit, Limits
 from agent_svc.inbound import events, gateway_schedules, http, schedules
+from agent_svc.inbound.figures import counts
 from agent_svc.inbound.gateway import Gateway
 from agent_svc.inbound.recorder import Recorder
 from agent_svc.outbound.chat import Models
@@ -20,6 +21,7 @@ from agent_svc.usecases.fail_over import Failures
 from agent_svc.usecases.probe_targets import Prober
 from agent_svc.usecases.retire_models import Retirements
 from chassis.catalogue import Catalogue
+from chassis.census import census
 from chassis.service import Parts, Service, Surroundings
 from chassis.vault import Vault
 
@@ -49,6 +51,7 @@ def compose(surroundings: Surroundings) -> Parts:
         workers=[
             *gateway_schedules.workers(database, prober, retirements, settings.probe_every),
             *schedules.workers(checks, settings),
+            census(database, counts(catalogue)),
         ],
         closing=[recorder.drain, asker.drain, failures.drain, models.close, provider.close],
     )

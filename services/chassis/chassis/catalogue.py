@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -27,6 +27,15 @@ catalogue_broken = Gauge(
     "mortarboard_catalogue_broken", "1 while the catalogue's file is broken and an older state is used"
 )
 catalogue_read = Gauge("mortarboard_catalogue_read_seconds", "When the catalogue in use was read (Unix time)")
+
+training_closes = Gauge(
+    "mortarboard_training_closes_timestamp_seconds", "When a provider ends training for all", ["provider"]
+)
+base_model_shutdown = Gauge(
+    "mortarboard_base_model_shutdown_timestamp_seconds",
+    "When a provider ends a base model",
+    ["provider", "base_model"],
+)
 
 
 class CatalogueError(Permanent):
@@ -148,6 +157,7 @@ class Catalogue:
         found = parse_catalogue(text, str(self._path))
         catalogue_broken.set(0)
         catalogue_read.set_to_current_time()
+        _tell_ends(found)
         return found
 
     def _refresh(self) -> None:
@@ -227,6 +237,22 @@ class Catalogue:
             for one in self.now.providers
             if one.protocol != "file" and one.id in trains and not one.closed(on)
         ]
+
+
+def _tell_ends(catalogue: CatalogueFile) -> None:
+    """Let the metrics say which days the catalogue names: operators warn long before."""
+    training_closes.clear()
+    base_model_shutdown.clear()
+    for provider in catalogue.providers:
+        if provider.training_closes:
+            training_closes.labels(provider.id).set(_seconds(provider.training_closes))
+    for model in catalogue.base_models:
+        if model.shutdown:
+            base_model_shutdown.labels(model.provider, model.id).set(_seconds(model.shutdown))
+
+
+def _seconds(day: date) -> float:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
 
 
 def is_address_of(provider: ProviderEntry, url: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
+from opentelemetry.trace import SpanKind
 
 from chassis import observability as seen
 from chassis import tombstones
@@ -27,6 +28,7 @@ from chassis.health import Health
 from chassis.inbox import newer_only, take_new
 from chassis.kafka import group_consumer
 from chassis.settings import Settings
+from chassis.topic_ids import Place
 from contracts.event import Event
 from contracts.topics import TOPICS
 
@@ -83,8 +85,11 @@ class ConsumerLoop:
         self._letters = letters
         self._spec = consumer
         self._name = f"consume-{consumer.topic}"
+        self._group = f"{settings.group}.{consumer.topic}"
+        self._settled: dict[TopicPartition, int] = {}
         self._stopping = asyncio.Event()
         self._assignment = Assignment()
+        self._place = Place(settings.topic(consumer.topic))
         self._backoff = 0.0
 
     def stop(self) -> None:
@@ -134,9 +139,10 @@ class ConsumerLoop:
                 batch = await (ahead or self._read(kafka))
                 full = len(batch.records) >= self._settings.batch_records
                 ahead = asyncio.create_task(self._read(kafka)) if full else None
+                self._measure_lag(kafka, await self._read_to(kafka, batch))
                 if batch.records and not await self._settle(kafka, batch):
                     if ahead:
-                        self._seek(kafka, (await ahead).first_open() | batch.first_open())
+                        self._seek(kafka, await ahead, batch)
                         ahead = None
                     if self._backoff:
                         await self._wait(self._backoff)
@@ -147,8 +153,13 @@ class ConsumerLoop:
 
     async def _read(self, kafka: AIOKafkaConsumer) -> Batch:
         """Read what is there, waiting for it a moment, and decode it."""
+        generation = self._assignment.generation
+        if not await self._place.check(kafka, generation):
+            await asyncio.sleep(0.5)
+            return Batch({}, generation)
+        topic_id = self._place.id
         found = await kafka.getmany(timeout_ms=500, max_records=self._settings.batch_records)
-        batch = Batch(found, self._assignment.generation)
+        batch = Batch(found, generation, topic_id)
         for number, record in enumerate(batch.records, 1):
             batch.take(record, self._spec.events, self._settings.max_body)
             if number % DECODE_SLICE == 0:
@@ -160,7 +171,7 @@ class ConsumerLoop:
         async with self._assignment.busy:
             if batch.generation != self._assignment.generation:
                 # read under an assignment that is gone: read again what is still ours
-                self._seek(kafka, batch.first_open())
+                self._seek(kafka, batch)
                 return False
             try:
                 async with asyncio.timeout(self._settings.batch_deadline):
@@ -175,7 +186,9 @@ class ConsumerLoop:
                 self._nack(kafka, batch, error)
                 return False
         self._backoff = 0.0
-        self._measure(kafka, batch)
+        for records in batch.found.values():
+            seen.consumed.labels(self._spec.topic, "taken").inc(len(records))
+        self._measure_lag(kafka, {place: found[-1].offset + 1 for place, found in batch.found.items()})
         return True
 
     def _nack(self, kafka: AIOKafkaConsumer, batch: Batch, error: BaseException) -> None:
@@ -188,9 +201,13 @@ class ConsumerLoop:
             at=where(error),
             seconds=self._backoff,
         )
-        self._seek(kafka, batch.first_open())
+        self._seek(kafka, batch)
 
-    def _seek(self, kafka: AIOKafkaConsumer, places: dict[TopicPartition, int]) -> None:
+    def _seek(self, kafka: AIOKafkaConsumer, *batches: Batch) -> None:
+        """Go back to what is open in these batches, the last of which counts; not into another topic."""
+        places: dict[TopicPartition, int] = {}
+        for batch in batches:
+            places |= batch.first_open() if batch.topic_id == self._place.id else {}
         for place, offset in places.items():
             # a partition that went to another member meanwhile is that member's now
             with contextlib.suppress(IllegalStateError, AssertionError):
@@ -198,7 +215,12 @@ class ConsumerLoop:
 
     async def _handle(self, batch: Batch) -> None:
         with (
-            seen.batch_span(f"{self._spec.topic} process", [one.traceparent for one in batch.good]),
+            seen.batch_span(
+                f"process {self._spec.topic}",
+                SpanKind.CONSUMER,
+                [one.traceparent for one in batch.good],
+                seen.messaging("process", self._spec.topic, len(batch.records), self._group),
+            ),
             seen.batch_seconds.labels(self._spec.topic).time(),
         ):
             try:
@@ -220,6 +242,7 @@ class ConsumerLoop:
         async with self._database.transaction() as transaction:
             guarded = [one for one in events if type(one.event) not in self._spec.idempotent]
             fresh = await take_new(transaction.connection, self._settings.service, guarded)
+            repeated = len(guarded) - len(fresh)
             if self._spec.is_state:
                 fresh = await newer_only(transaction.connection, fresh)
             chosen = set(map(id, fresh))
@@ -233,6 +256,8 @@ class ConsumerLoop:
                         raise
                     # one leaking out of a handler would kill the loop while the process stays up
                     raise Transient("a handler was cancelled from inside") from error
+        if repeated:
+            seen.consumed.labels(self._spec.topic, "repeated").inc(repeated)
         if todo:
             # of a batch, the event that waited longest speaks for all
             oldest = datetime.now(UTC) - min(one.time for one in todo)
@@ -285,12 +310,33 @@ class ConsumerLoop:
             await tombstones.note_heard(connection, "client", [client])
         return True
 
-    def _measure(self, kafka: AIOKafkaConsumer, batch: Batch) -> None:
-        for place, records in batch.found.items():
-            seen.consumed.labels(self._spec.topic, "taken").inc(len(records))
+    async def _read_to(self, kafka: AIOKafkaConsumer, batch: Batch) -> dict[TopicPartition, int]:
+        """Return the first offset that is not settled, of each partition that was read.
+
+        Behind the last record lie the marks of its transaction, which only the position passes.
+        """
+        if batch.records:
+            return {place: records[0].offset for place, records in batch.found.items()}
+        found = {}
+        for place in kafka.assignment():
+            with contextlib.suppress(TimeoutError, IllegalStateError, KafkaError):
+                async with asyncio.timeout(0.05):  # it is there, or the broker has to be asked
+                    found[place] = await kafka.position(place)
+        return found
+
+    def _measure_lag(self, kafka: AIOKafkaConsumer, settled: Mapping[TopicPartition, int]) -> None:
+        """Say how far each partition is behind, also while its records are refused again and again."""
+        self._settled |= settled
+        ours = kafka.assignment()
+        for place, offset in list(self._settled.items()):
+            labels = (self._spec.topic, str(place.partition))
+            if place not in ours:
+                del self._settled[place]
+                with contextlib.suppress(KeyError):
+                    seen.consumer_lag.remove(*labels)
+                continue
             with contextlib.suppress(IllegalStateError, AssertionError):
-                behind = (kafka.highwater(place) or 0) - records[-1].offset - 1
-                seen.consumer_lag.labels(self._spec.topic, str(place.partition)).set(max(behind, 0))
+                seen.consumer_lag.labels(*labels).set(max((kafka.highwater(place) or 0) - offset, 0))
 
     async def _wait(self, seconds: float) -> None:
         self._health.beat(self._name)

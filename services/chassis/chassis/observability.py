@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Iterator, MutableMapping
+import time
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import structlog
 from opentelemetry import trace
-from opentelemetry.trace import Link, SpanContext, StatusCode, TraceFlags
-from prometheus_client import Counter, Gauge, Histogram
+from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags
+from prometheus_client import Counter, Gauge, Histogram, Info
 
 SECRET = re.compile(r"\b(sk-[A-Za-z0-9_\-]{4})[A-Za-z0-9_\-]+|\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-.]+")
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
+build = Info("mortarboard_build", "What runs here")
 consumed = Counter("mortarboard_consumed_total", "Records taken, by result", ["topic", "result"])
 batch_seconds = Histogram(
     "mortarboard_batch_seconds", "One batch, begin to commit", ["topic"], buckets=SECONDS
@@ -45,6 +47,17 @@ expired_bytes = Counter(
 )
 http_seconds = Histogram(
     "mortarboard_http_seconds", "HTTP requests", ["method", "route", "status"], buckets=SECONDS
+)
+provider_calls = Counter(
+    "mortarboard_provider_calls_total",
+    "Calls to providers, by how they ended",
+    ["provider", "operation", "outcome"],
+)
+provider_seconds = Histogram(
+    "mortarboard_provider_seconds",
+    "Calls to providers, until their answer begins",
+    ["provider", "operation"],
+    buckets=SECONDS,
 )
 
 kafka_up = Gauge("mortarboard_kafka_up", "1 while the broker lets this process in")
@@ -134,18 +147,53 @@ def _link(traceparent: str) -> Link | None:
     return Link(context) if context.is_valid else None
 
 
+def messaging(operation: str, topic: str, count: int, group: str = "") -> dict[str, str | int]:
+    """Return a span's attributes by OpenTelemetry's conventions for messaging; ids and keys are left out."""
+    attributes: dict[str, str | int] = {
+        "messaging.system": "kafka",
+        "messaging.operation.name": operation,
+        "messaging.operation.type": operation,
+        "messaging.destination.name": topic,
+        "messaging.batch.message_count": count,
+    }
+    return attributes | ({"messaging.consumer.group.name": group} if group else {})
+
+
 @contextmanager
-def batch_span(name: str, traceparents: list[str]) -> Iterator[None]:
+def batch_span(
+    name: str, kind: SpanKind, traceparents: Sequence[str], attributes: Mapping[str, str | int]
+) -> Iterator[None]:
     """One span for a batch, linked to the events in it. Of an error it holds the kind, never the text."""
     links = [link for link in map(_link, dict.fromkeys(filter(None, traceparents))) if link]
     with tracer.start_as_current_span(
-        name, links=links[:100], record_exception=False, set_status_on_exception=False
+        name,
+        kind=kind,
+        links=links[:100],
+        attributes=attributes,
+        record_exception=False,
+        set_status_on_exception=False,
     ) as span:
         try:
             yield
         except BaseException as error:
             span.set_status(StatusCode.ERROR, type(error).__name__)
             raise
+
+
+@contextmanager
+def provider_call(
+    provider: str, operation: str, outcome_of: Callable[[BaseException], str]
+) -> Iterator[None]:
+    """Count and time a call to a provider; `outcome_of` names an error: one of a few words."""
+    began, outcome = time.perf_counter(), "ok"
+    try:
+        yield
+    except BaseException as error:
+        outcome = outcome_of(error)
+        raise
+    finally:
+        provider_calls.labels(provider, operation, outcome).inc()
+        provider_seconds.labels(provider, operation).observe(time.perf_counter() - began)
 
 
 def flush_traces() -> None:

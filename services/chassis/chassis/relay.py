@@ -1,4 +1,4 @@
-"""The relay: publishes the outbox in order, one active instance a lane, and deletes what is published.
+"""The relay: publishes the outbox in order, one active instance a lane, and moves out what is published.
 
 Two lanes. "log" goes through an idempotent producer. "compacted" sends each window in a Kafka
 transaction: a relay that was paused and lost its lock is then fenced by the broker, for otherwise
@@ -21,8 +21,10 @@ from typing import Literal
 import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from opentelemetry.trace import SpanKind
 
 from chassis import observability as seen
+from chassis import published
 from chassis.database import Database, connect
 from chassis.envelope import encode_headers
 from chassis.errors import LeaseLostError, describe
@@ -175,15 +177,23 @@ class Relay:
         sender = await self._ready_producer()
         if time.monotonic() - self._last_answer > LOCK_TRUST:
             raise LeaseLostError("the lock's connection gave no answer in time; the window is dropped")
-        if self._transactional:
-            async with asyncio.timeout(SEND_DEADLINE), sender.transaction():
-                await self._send(sender, rows)
-        else:
+        with seen.batch_span(
+            f"send {self._lane}",
+            SpanKind.PRODUCER,
+            [row["headers"].get("traceparent", "") for row in rows],
+            seen.messaging("send", ",".join(sorted({row["topic"] for row in rows})), len(rows)),
+        ):
             async with asyncio.timeout(SEND_DEADLINE):
-                await self._send(sender, rows)
-        await connection.execute(
-            "DELETE FROM outbox WHERE id = ANY($1)", [row["id"] for row in rows], timeout=5
-        )
+                if self._transactional:
+                    async with sender.transaction():
+                        await self._send(sender, rows)
+                else:
+                    await self._send(sender, rows)
+        ids = [row["id"] for row in rows]
+        if self._settings.events_kept_days:
+            await published.take_over(connection, self._lane, self._settings.service, ids)
+        else:
+            await connection.execute("DELETE FROM outbox WHERE id = ANY($1)", ids, timeout=5)
         for row in rows:
             seen.published.labels(row["topic"]).inc()
 

@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, Protocol
 
 import uvicorn
@@ -19,7 +20,7 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp
 
 from chassis import observability as seen
-from chassis import retention
+from chassis import published, retention
 from chassis.auth import Authenticator
 from chassis.broadcast import Broadcast, BroadcastLoop
 from chassis.consumer import Consumer, ConsumerLoop
@@ -100,7 +101,7 @@ class Service:
             source=f"/mortarboard/{settings.service}",
             size=settings.pool_size,
         )
-        self.objects = ObjectStore(settings.objects_url)
+        self.objects = ObjectStore.of(settings)
         self.letters = DeadLetters(settings, self.objects)
         self.surroundings = Surroundings(settings, self.database, self.objects, self.health)
         self.parts = compose(self.surroundings)
@@ -164,6 +165,9 @@ class Service:
         async def maintain() -> bool:
             async with self.database.transaction() as transaction:
                 await transaction.connection.execute("SELECT maintain_inbox(interval '120 days')")
+                await published.maintain(
+                    transaction.connection, self.settings.service, self.settings.events_kept_days
+                )
                 await transaction.connection.execute(
                     "DELETE FROM idempotency_keys WHERE created_at < now() - interval '7 days'"
                 )
@@ -174,7 +178,12 @@ class Service:
 
     async def retention(self) -> list[dict[str, Any]]:
         """Return what is kept for a time only, kind by kind."""
-        kinds = (retention.kept_audit(self.settings.keep_audit_days), *self.parts.kept)
+        settings = self.settings
+        kinds = (
+            retention.kept_audit(settings.keep_audit_days),
+            *retention.kept_published(settings.service, settings.events_kept_days),
+            *self.parts.kept,
+        )
         async with self.database.transaction() as transaction:
             return await retention.report(transaction.connection, kinds)
 
@@ -301,6 +310,7 @@ def main(settings_type: type[Settings], compose: Callable[[Surroundings], Parts]
         return
     seen.configure_logs(settings.service, settings.log_level)
     seen.configure_traces(settings.service, settings.otlp_endpoint)
+    seen.build.info({"version": version(f"mortarboard-{settings.service}")})
     import uvloop
 
     service = Service(settings, compose)

@@ -10,12 +10,13 @@ from pydantic_settings import NoDecode
 
 from chassis.kafka_settings import KafkaSettings
 from chassis.keyring import Keyring, parse_keys
+from chassis.objects_settings import ObjectsSettings
 from chassis.secret import Read, one_of, reader
 
 PARTS = ("http", "consumers", "workers")
 
 
-class Settings(KafkaSettings):
+class Settings(ObjectsSettings, KafkaSettings):
     """What a service needs to know of its surroundings. Times in seconds, sizes in bytes."""
 
     service: ClassVar[str] = "service"
@@ -31,7 +32,6 @@ class Settings(KafkaSettings):
     database_http_url: SecretStr | None = Field(
         None, validate_default=True, description="role of HTTP, under row-level security"
     )
-    objects_url: str = Field(..., description="file:///folder or s3://bucket")
     http_host: str = "127.0.0.1"
     http_port: int = 0
     ops_port: int = 0
@@ -50,6 +50,9 @@ class Settings(KafkaSettings):
     stop_grace: float = 30.0
     max_body: int = Field(1_048_576, description="largest event body, and largest HTTP body")
     keep_audit_days: float = Field(365.0, ge=0, description="how long the audit trail is kept; 0: for ever")
+    events_kept_days: float = Field(
+        3.0, ge=0, description="how long published events are kept to rebuild a lost topic; 0: not at all"
+    )
     otlp_endpoint: str = Field("", description="OpenTelemetry collector; empty: no traces")
 
     @field_validator("database_url", "database_http_url")

@@ -6,11 +6,13 @@ from functools import partial
 from typing import cast
 
 from chassis.catalogue import Catalogue
+from chassis.census import census
 from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
 from chassis.vault import Vault
 from training_svc.inbound import http
 from training_svc.inbound.events import consumers
+from training_svc.inbound.figures import COUNTS
 from training_svc.outbound.accounts import Accounts
 from training_svc.settings import TrainingSettings
 from training_svc.usecases.drive_run import Driver
@@ -70,7 +72,7 @@ def compose(surroundings: Surroundings) -> Parts:
         ),
         scopes=SCOPES,
         consumers=consumers(StartRun(catalogue, surroundings.objects)),
-        workers=[*crew, tidy_files, tidy, reports],
+        workers=[*crew, tidy_files, tidy, reports, census(surroundings.database, COUNTS)],
         closing=[accounts.close],
     )
 

@@ -37,6 +37,16 @@ class ProviderRefusalError(Permanent):
         return "rejected"
 
 
+OUTCOMES: dict[Kind, str] = {"gone": "missing", "rejected": "refused"}
+
+
+def outcome_of(error: BaseException) -> str:
+    """Return one word for how asking a provider ended, as metrics name it."""
+    if not isinstance(error, ProviderRefusalError):
+        return "unavailable"
+    return OUTCOMES.get(error.kind, error.kind)
+
+
 def refusal_problem(refusal: ProviderRefusalError) -> Problem:
     """Return what the caller sees of a provider's refusal."""
     if refusal.kind == "key_refused":

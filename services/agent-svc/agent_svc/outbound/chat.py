@@ -20,8 +20,9 @@ import orjson
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from agent_svc.domain.gateway_errors import ProviderRefusalError
+from agent_svc.domain.gateway_errors import ProviderRefusalError, outcome_of
 from chassis.catalogue import Catalogue, filled_address
+from chassis.observability import provider_call
 from chassis.untrusted import UnsafeAddressError, check_url
 
 CONNECT = 5.0
@@ -38,6 +39,7 @@ SECONDS = re.compile(r"^[0-9]{1,6}(\.[0-9]{1,6})?$")
 class Target:
     """Where and with which headers to ask a provider."""
 
+    provider: str
     base_url: str
     chat_path: str
     query: Mapping[str, str]
@@ -61,7 +63,9 @@ def target_at(
         check_url(base_url, allow_private=entry.allow_private)
     except UnsafeAddressError:
         return None
-    return Target(base_url, entry.chat_path, entry.query, entry.auth.headers(secret), entry.allow_private)
+    return Target(
+        entry.id, base_url, entry.chat_path, entry.query, entry.auth.headers(secret), entry.allow_private
+    )
 
 
 class Answer:
@@ -148,17 +152,18 @@ class Models:
         Raises ProviderRefusalError; until then nothing has been passed on, and another may be asked instead.
         """
         session = self._session(allow_private=target.allow_private)
-        try:
-            response = await session.post(
-                self._url(target),
-                data=body,
-                headers={**target.headers, "Content-Type": "application/json"},
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=patience) if patience else self._timeout,
-            )
-            return await self._begun(response, streamed=streamed)
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            raise ProviderRefusalError(0) from None
+        with provider_call(target.provider, "chat", outcome_of):
+            try:
+                response = await session.post(
+                    self._url(target),
+                    data=body,
+                    headers={**target.headers, "Content-Type": "application/json"},
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=patience) if patience else self._timeout,
+                )
+                return await self._begun(response, streamed=streamed)
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                raise ProviderRefusalError(0) from None
 
     async def end_of(self, target: Target, model: str, patience: float = 10.0) -> date | None:
         """Return the day on which the provider ends a model, None when it names none.

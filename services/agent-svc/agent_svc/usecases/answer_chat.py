@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from prometheus_client import Counter
 
 from agent_svc.domain.agent import Agent
 from agent_svc.domain.errors import no_agent, no_key, no_provider
@@ -29,6 +30,11 @@ from chassis.observability import log
 from chassis.vault import SealBrokenError, SecretId, Vault
 
 MOST_AGENTS = 512
+answered_by = Counter(
+    "mortarboard_gateway_answers_total",
+    "Chat requests by who answered: the first model, its fallback, or nobody",
+    ["provider", "by"],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +216,15 @@ async def answer_chat(
             if refusal.status == UNAUTHORIZED and (key := plan.keys.get(place.provider)) is not None:
                 failures.unauthorized(tenant, key.key_id, key.version)
             if refusal.kind not in RECOVERABLE:
+                answered_by.labels(place.provider, "nobody").inc()
                 raise
             if place == plan.who.first:
                 failures.failed(tenant, agent_id, place, refusal)
             continue
+        answered_by.labels(place.provider, "first" if place == plan.who.first else "fallback").inc()
         if answer.ended:
             failures.answered(tenant, agent_id, place)
         return Answered(answer, place, instead)
+    answered_by.labels(plan.who.first.provider, "nobody").inc()
     assert instead is not None  # noqa: S101 -- at least the first was asked
     raise instead

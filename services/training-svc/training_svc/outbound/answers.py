@@ -11,7 +11,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from training_svc.domain.errors import KeyRefusedError, NoAnswerError, ProviderError
+from training_svc.domain.errors import (
+    BusyError,
+    KeyRefusedError,
+    MissingError,
+    NoAnswerError,
+    ProviderError,
+    RefusedError,
+)
 from training_svc.domain.job import Job, JobEvent, event_code
 from training_svc.domain.refusals import classify
 
@@ -119,6 +126,19 @@ def _refusal(error: APIStatusError) -> ProviderError:
         param=text(error.param),
         retry_after=_retry_after(error.response.headers),
     )
+
+
+OUTCOMES: dict[type[BaseException], str] = {
+    KeyRefusedError: "key_refused",
+    BusyError: "busy",
+    MissingError: "missing",
+    RefusedError: "refused",
+}
+
+
+def outcome_of(error: BaseException) -> str:
+    """Return one word for how a call ended, as metrics name it."""
+    return OUTCOMES.get(type(error), "unavailable")
 
 
 @asynccontextmanager

@@ -10,14 +10,25 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
+from chassis.observability import provider_call
 from contracts.catalogue import Limits, ProviderEntry
 from training_svc.domain.errors import BusyError, MissingError, RefusedError
 from training_svc.domain.job import Job, JobEvent, belongs
 from training_svc.domain.run import Run, TrainingFile
-from training_svc.outbound.answers import answered, cut, figures, number, read_event, read_job, text
+from training_svc.outbound.answers import (
+    answered,
+    cut,
+    figures,
+    number,
+    outcome_of,
+    read_event,
+    read_job,
+    text,
+)
 from training_svc.outbound.parts import upload_parts
 
 if TYPE_CHECKING:
@@ -54,12 +65,20 @@ class Provider:
         self._timeout = timeout
         self._upload_timeout = upload_timeout
         self.can = entry.capabilities
+        self._id = entry.id
         self._limits = limits
+
+    @asynccontextmanager
+    async def _call(self, operation: str, seconds: float | None = None) -> AsyncIterator[None]:
+        """Count a call and let it take so long in all; what goes wrong becomes an error of ours."""
+        with provider_call(self._id, operation, outcome_of):
+            async with answered(seconds or self._timeout):
+                yield
 
     async def files(self, prefix: str) -> list[ProviderFile]:
         """Return the training files whose name begins with `prefix`."""
         found = []
-        async with answered(self._timeout):
+        async with self._call("list_files"):
             async for file in self._client.files.list(purpose="fine-tune"):
                 if str(file.filename).startswith(prefix):
                     found.append(ProviderFile(file.id, file.filename))
@@ -76,7 +95,7 @@ class Provider:
 
     async def upload(self, name: str, content: IO[bytes]) -> str:
         """Upload a training file and return its id."""
-        async with answered(self._upload_timeout):
+        async with self._call("upload", self._upload_timeout):
             answer = await self._client.files.create(
                 file=(name, content), purpose="fine-tune", timeout=self._upload_timeout
             )
@@ -84,16 +103,17 @@ class Provider:
 
     async def upload_in_parts(self, name: str, file: TrainingFile, chunks: AsyncIterator[bytes]) -> str:
         """Upload a large file part by part, with flat memory; raises RefusedError when it is damaged."""
-        return await upload_parts(
-            self._client, name, file, chunks, size=self._limits.part_bytes, seconds=self._upload_timeout
-        )
+        with provider_call(self._id, "upload_in_parts", outcome_of):
+            return await upload_parts(
+                self._client, name, file, chunks, size=self._limits.part_bytes, seconds=self._upload_timeout
+            )
 
     async def settled(self, file_ids: set[str]) -> None:
         """Raise BusyError while a file is not processed yet, where a job must wait for that."""
         if not self.can.files_settle:
             return
         for file_id in sorted(file_ids):
-            async with answered(self._timeout):
+            async with self._call("look_at_file"):
                 status = str((await self._client.files.retrieve(file_id)).status)
             if status in SETTLES:
                 raise BusyError("files_settling", SETTLE_PAUSE)
@@ -103,7 +123,7 @@ class Provider:
     async def delete_file(self, file_id: str) -> None:
         """Delete a file; one that is gone already is no error."""
         try:
-            async with answered(self._timeout):
+            async with self._call("delete_file"):
                 await self._client.files.delete(file_id)
         except MissingError:
             return
@@ -114,7 +134,7 @@ class Provider:
         wanted: dict[str, Any] = {}
         if self.can.metadata == "filtered":
             wanted["metadata"] = {"run_id": run.request.run_id}
-        async with answered(self._timeout):
+        async with self._call("list_jobs"):
             async for answer in self._client.fine_tuning.jobs.list(limit=100, **wanted):
                 seen += 1
                 job = read_job(answer)
@@ -132,7 +152,7 @@ class Provider:
         more |= self._hyperparameters(request.method, request.hyperparameters)
         if self.can.metadata != "dropped":
             more["metadata"] = {"run_id": request.run_id}
-        async with answered(self._timeout):
+        async with self._call("create_job"):
             answer = await self._client.fine_tuning.jobs.create(
                 model=request.base_model,
                 training_file=run.training_file_id or "",
@@ -147,7 +167,7 @@ class Provider:
 
     async def job(self, job_id: str) -> Job:
         """Return a job as it is now."""
-        async with answered(self._timeout):
+        async with self._call("look_at_job"):
             return read_job(await self._client.fine_tuning.jobs.retrieve(job_id))
 
     async def listed_jobs(self, wanted: Collection[str]) -> dict[str, Job]:
@@ -156,7 +176,7 @@ class Provider:
         Newest first, and no further than looking at each job by itself would be cheaper.
         """
         found: dict[str, Job] = {}
-        async with answered(self._timeout):
+        async with self._call("list_jobs"):
             page = await self._client.fine_tuning.jobs.list(limit=100)
             for _ in range(len(wanted)):
                 found |= {one.id: read_job(one) for one in page.data if one.id in wanted}
@@ -168,7 +188,7 @@ class Provider:
     async def cancel(self, job_id: str) -> None:
         """Cancel a job; one that has ended already is no error."""
         try:
-            async with answered(self._timeout):
+            async with self._call("cancel"):
                 await self._client.fine_tuning.jobs.cancel(job_id)
         except (RefusedError, MissingError):
             return
@@ -183,7 +203,7 @@ class Provider:
 
     async def _control(self, call: Any, job_id: str) -> bool:
         try:
-            async with answered(self._timeout):
+            async with self._call("control"):
                 await call(job_id)
         except (RefusedError, MissingError):
             return False
@@ -192,7 +212,7 @@ class Provider:
     async def events(self, job_id: str, known: str | None) -> list[JobEvent]:
         """Return the lines of the job's diary that are newer than the line `known`, newest first."""
         found: list[JobEvent] = []
-        async with answered(self._timeout):
+        async with self._call("events"):
             async for answer in self._client.fine_tuning.jobs.list_events(job_id, limit=100):
                 if answer.id == known or len(found) >= MOST_EVENTS:
                     break
@@ -203,7 +223,7 @@ class Provider:
         """Return the job's checkpoints: model, step and figures; None where there are none to ask for."""
         if not self.can.checkpoints:
             return None
-        async with answered(self._timeout):
+        async with self._call("checkpoints"):
             page = await self._client.fine_tuning.jobs.checkpoints.list(job_id, limit=10)
             return [
                 {
@@ -219,7 +239,7 @@ class Provider:
         """Return the text of the job's result file, which some servers send in base64; empty without one."""
         if not self.can.result_files or not job.result_files:
             return b""
-        async with answered(self._timeout):
+        async with self._call("result_file"):
             answer = await self._client.files.content(job.result_files[0])
             content: bytes = answer.content[:MOST_RESULT_BYTES]
         if b"," in content:
