@@ -12,7 +12,7 @@ import asyncpg
 from deploy.stack.databases import ROLES, Databases
 from deploy.stack.processes import ProcessError
 
-DATABASE = "mortarboard"
+DATABASE, NAME = "mortarboard", "MORTARBOARD_DATABASE_NAME"
 ADMIN, PASSWORDS = "MORTARBOARD_POSTGRES_ADMIN_URL_FILE", "MORTARBOARD_ROLE_PASSWORDS"
 
 
@@ -31,17 +31,18 @@ def run(asked: argparse.Namespace) -> int:
 
 
 async def _roles() -> None:
-    databases = _known()
-    await databases.create_roles()
-    if not await databases.exists(DATABASE):
-        await databases.create(DATABASE)
-    print(f"{len(ROLES)} roles and database {DATABASE} are there")
+    await _known().apply(_name())
+    print(f"{len(ROLES)} roles and database {_name()} are there, with the passwords of today")
 
 
 async def _migrate() -> None:
     with tempfile.TemporaryDirectory() as logs:
-        await _known().migrate(DATABASE, Path(logs))
+        await _known().migrate(_name(), Path(logs))
     print("every schema is up to date")
+
+
+def _name() -> str:
+    return os.environ.get(NAME) or DATABASE
 
 
 def _known() -> Databases:
