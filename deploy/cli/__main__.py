@@ -80,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
     _stack_commands(add)
     _work_commands(add)
     _broker_commands(add)
+    _container_commands(add)
     return whole
 
 
@@ -87,6 +88,7 @@ def _stack_commands(add: Adder) -> None:
     up = add("up", "start the stack and stay in the foreground until Ctrl-C", "up", "up")
     up.add_argument("--detach", action="store_true", help="return when all is ready, leave it running")
     up.add_argument("--fresh", action="store_true", help="forget the data of earlier runs first")
+    up.add_argument("--secure", action="store_true", help="TLS, passwords and rights on Kafka and PostgreSQL")
     down = add("down", "stop the stack, or what a killed launcher left of it", "up", "down")
     down.add_argument("--wipe", action="store_true", help="also remove its data")
     seed = add("seed", "fill the running stack with data to look at", "seed")
@@ -115,18 +117,35 @@ def _work_commands(add: Adder) -> None:
     add("assets", "build what the console's pages load, when any of it changed", "assets")
     lock = add("lock", "make requirements.lock again from the pyproject.toml files", "lock")
     lock.add_argument("--upgrade", action="store_true", help="take newer versions")
+    lock.add_argument("--images", action="store_true", help="make the lists of what each image holds again")
     migrations = add("migrations", "list the migrations: released, new or changed", "migrations")
     migrations.add_argument(
         "--release", action="store_true", help="record the new ones: they may not change again"
     )
 
 
+def _container_commands(add: Adder) -> None:
+    images = add("images", "build the images, on the Docker engine that answers", "images")
+    images.add_argument("target", nargs="*", help="only these; without it: all")
+    images.add_argument(
+        "--standins", action="store_true", help="on bases made of packages, where no image registry answers"
+    )
+    compose = add("compose", "docker compose for deploy/compose.yaml; `compose prepare` first", "compose")
+    compose.add_argument("rest", nargs=argparse.REMAINDER, help="prepare, or what docker compose is to do")
+    add("engine", "keep a Docker engine of our own until Ctrl-C (root, Debian's docker.io)", "images", "keep")
+
+
 def _broker_commands(add: Adder) -> None:
-    add("topics", "declared topics as the broker has them", "topics")
-    dlt = add("dlt", "dead letters: list them, show them, replay them", "dlt")
-    dlt.add_argument("action", choices=("list", "show", "replay"))
-    dlt.add_argument("topic", nargs="?", help="a dead-letter topic, or a topic for all of its groups")
-    dlt.add_argument("--again", action="store_true", help="replay also what was replayed before")
+    """mortarboardctl's commands, whose options load only when one of them is asked for."""
+    topics = add(
+        "topics", "declared topics as the broker has them; plan and apply show and make them", "topics"
+    )
+    letters = add("dlt", "dead letters: list them, show them, replay them", "dlt")
+    if "topics" in sys.argv[1:2]:
+        topics.add_argument("action", nargs="?", choices=("list", "plan", "apply"), default="list")
+        importlib.import_module("deploy.ctl.topics").arguments(topics)
+    if "dlt" in sys.argv[1:2]:
+        importlib.import_module("deploy.ctl.dlt").arguments(letters)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,15 @@ def checks(settings: StackSettings) -> list[tuple[str, Callable[[], tuple[bool, 
             "generated files are current",
             lambda: _command(python, "-P", "-m", "contracts.generate", "--check"),
         ),
+        (
+            "images: lists are current",
+            lambda: _command(python, "-P", "-m", "deploy.images.closure", "--check"),
+        ),
+        ("images: Dockerfiles (hadolint)", _hadolint),
+        (
+            "boards and rules are current",
+            lambda: _command(python, "-P", "-m", "deploy.monitoring.generate", "--check"),
+        ),
         ("topics and access are current", lambda: _command(python, "-P", "-m", "deploy.topics", "--check")),
         ("migrations: numbers, changes", _migrations),
         ("migrations (squawk)", lambda: _squawk(settings)),
@@ -90,6 +99,10 @@ def _command(program: str, *arguments: str, cwd: Path = ROOT) -> tuple[bool, str
         check=False,
     )
     return done.returncode == 0, done.stdout
+
+
+def _hadolint() -> tuple[bool, str]:
+    return _command("hadolint", *map(str, sorted((ROOT / "deploy" / "images").rglob("Dockerfile"))))
 
 
 def _migrations() -> tuple[bool, str]:

@@ -3,6 +3,7 @@
 import argparse
 import os
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -10,7 +11,14 @@ from deploy.stack.settings import ROOT, StackSettings
 
 
 def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
-    """Make requirements.lock: every platform, hashes, Python from 3.11, without the members themselves."""
+    """Make requirements.lock: every platform, hashes, Python from 3.11, without the members themselves.
+
+    Or, with --images, the lists of what each image holds of it, from what is installed here.
+    """
+    if arguments.images:
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "deploy.images.closure"], cwd=ROOT, check=False
+        ).returncode
     members = [ROOT / "contracts", *sorted(path.parent for path in ROOT.glob("services/*/pyproject.toml"))]
     names = [tomllib.loads((member / "pyproject.toml").read_text())["project"]["name"] for member in members]
     command = [
@@ -23,6 +31,7 @@ def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
     status = subprocess.run(command, cwd=ROOT, env=os.environ, check=False).returncode
     if not status:
         print("requirements.lock is made; the next ./dev command installs it")
+        print("when a member's libraries changed, then also: ./dev lock --images")
     return status
 
 

@@ -36,7 +36,7 @@ def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
         urls = {name: stack.url(name) for name in ("issuer", *(service.name for service in SERVICES))}
         async with (
             signed_in(urls, TENANT, Show()) as owner,
-            chat_backend(stack.surroundings.kafka_bootstrap, TENANT) as backend,
+            chat_backend(stack.surroundings.broker, TENANT) as backend,
         ):
             owner.quiet = True
             filled = await States(owner, backend, say).fill()

@@ -4,7 +4,9 @@ import argparse
 import asyncio
 import sys
 import time
+from functools import partial
 
+from deploy.cli.broker import broker_of
 from deploy.demo.backend import chat_backend
 from deploy.demo.owner import RefusedError, signed_in
 from deploy.demo.show import Show
@@ -37,7 +39,7 @@ def run(settings: StackSettings, _: argparse.Namespace) -> int:
 async def _fill(settings: StackSettings, told: Say) -> None:
     names = ("issuer", *(service.name for service in SERVICES))
     urls = {name: f"http://127.0.0.1:{settings.ports[name]}" for name in names}
-    bootstrap = settings.kafka_bootstrap or f"127.0.0.1:{settings.ports['kafka']}"
-    async with signed_in(urls, TENANT, Show()) as owner, chat_backend(bootstrap, TENANT) as backend:
+    kafka = partial(broker_of, settings)
+    async with signed_in(urls, TENANT, Show()) as owner, chat_backend(kafka, TENANT) as backend:
         owner.quiet = True
         await States(owner, backend, told).fill()

@@ -1,1 +1,1 @@
-"""`mortarboardctl`: what operators do to a running installation, from settings in the environment."""
+"""mortarboardctl: what operators do to a broker and a database, `python -m deploy.ctl --help`."""

@@ -16,6 +16,8 @@ from contracts.event import Event
 from contracts.topics import TOPICS, message_key
 from contracts.training import TrainingStatus
 from deploy.demo.dialogs import Dialog, DialogsError
+from deploy.stack.broker import Broker, reached
+from deploy.stack.secure import ADMIN
 
 SOURCE = "/chat-backend"
 HEARD = (DialogCompleted, TrainingStatus, AgentRouted)
@@ -31,17 +33,18 @@ class SilenceError(Exception):
 class ChatBackend:
     """A chat backend of one tenant."""
 
-    def __init__(self, kafka_bootstrap: str, tenant: str) -> None:
+    def __init__(self, backend: Broker, watching: Broker, tenant: str) -> None:
+        """`backend` has a chat backend's rights; `watching` also hears what services tell each other."""
         self._tenant = tenant
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=kafka_bootstrap,
+            **reached(backend),
             enable_idempotence=True,
             linger_ms=5,
             max_request_size=LARGEST,
         )
         self._consumer = AIOKafkaConsumer(
             *(event.TOPIC for event in HEARD),
-            bootstrap_servers=kafka_bootstrap,
+            **reached(watching),
             isolation_level="read_committed",
             max_partition_fetch_bytes=LARGEST,
         )
@@ -96,9 +99,9 @@ class ChatBackend:
 
 
 @asynccontextmanager
-async def chat_backend(kafka_bootstrap: str, tenant: str) -> AsyncIterator[ChatBackend]:
-    """A connected chat backend."""
-    backend = ChatBackend(kafka_bootstrap, tenant)
+async def chat_backend(kafka: Callable[[str], Broker], tenant: str) -> AsyncIterator[ChatBackend]:
+    """A connected chat backend; `kafka` tells how a user reaches the broker."""
+    backend = ChatBackend(kafka("chat-backend"), kafka(ADMIN), tenant)
     try:
         await backend.start()
         yield backend

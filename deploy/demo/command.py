@@ -37,6 +37,7 @@ def main(arguments: list[str]) -> int:
         result.error = str(error)
         return _close(1, result, show, once=asked.once)
     settings = replace(from_environment(), data_name=DATA)
+    settings = settings.secured() if asked.secure else settings
     # servers that are somebody else's are not fresh: a tenant of its own is
     tenant = "acme" if settings.mode == "local" else f"demo-{secrets.token_hex(4)}"
     began = time.monotonic()
@@ -71,6 +72,9 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--once", action="store_true", help="stop when done; the last line is one JSON object")
     whole.add_argument(
+        "--secure", action="store_true", help="with TLS, passwords and rights on Kafka and PostgreSQL"
+    )
+    whole.add_argument(
         "--dialogs",
         type=Path,
         default=OWN,
@@ -85,7 +89,7 @@ async def _perform(stack: Stack, tenant: str, script: Script, show: Show, result
     urls = {name: stack.url(name) for name in ("issuer", *(service.name for service in SERVICES))}
     async with (
         signed_in(urls, tenant, show) as owner,
-        chat_backend(stack.surroundings.kafka_bootstrap, tenant) as backend,
+        chat_backend(stack.surroundings.broker, tenant) as backend,
     ):
         await Play(script, owner, backend, show, result).all()
 

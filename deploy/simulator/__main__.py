@@ -1,4 +1,4 @@
-"""`python -m deploy.simulator --port N --state DIR [--speed X] [--admin]`."""
+"""`python -m deploy.simulator --port N --state DIR [--speed X] [--admin] [--listen-on-every-interface]`."""
 
 import argparse
 import os
@@ -27,9 +27,15 @@ def main() -> None:
         default=os.environ.get("MORTARBOARD_SIMULATOR_ADMIN") == "1",
         help="open /_admin (faults, ledger); never where strangers can reach it",
     )
+    parser.add_argument(
+        "--listen-on-every-interface",
+        action="store_true",
+        help="for a container; publish its port on 127.0.0.1",
+    )
     given = parser.parse_args()
     app = create_app(given.state, speed=given.speed, with_admin=given.admin)
-    make_server(app, given.port).run()
+    host = "0.0.0.0" if given.listen_on_every_interface else "127.0.0.1"  # noqa: S104 -- asked for in words
+    make_server(app, given.port, host).run()
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ class Databases:
         url = self.url(
             database,
             f"{schema}_owner",
-            sslmode="disable",
+            **({} if "sslmode=" in self.admin_url else {"sslmode": "disable"}),
             search_path=f"{schema},public",
             lock_timeout="5000",
         )

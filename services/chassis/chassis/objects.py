@@ -9,14 +9,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
 import obstore
-from obstore.store import LocalStore, from_url
+from obstore.store import LocalStore, S3Store, from_url
 
 from chassis.errors import Permanent
+from chassis.objects_settings import S3, ObjectsSettings
+from chassis.secret import Read
+
+if TYPE_CHECKING:  # these exist for the types' sake only
+    from obstore.store import ClientConfig, S3Config, S3Credential
+    from obstore.store import ObjectStore as ObstoreStore
+
+KEYS_READ_EVERY = timedelta(minutes=1)
 
 
 class ForeignUriError(Permanent):
@@ -40,6 +49,21 @@ class Stored:
     bytes: int
 
 
+class Keys:
+    """Gives obstore the S3 keys as they are now: it asks again when they are a minute old."""
+
+    def __init__(self, access_key: Read, secret_key: Read) -> None:
+        self._access_key, self._secret_key = access_key, secret_key
+
+    def __call__(self) -> S3Credential:
+        """Return the keys, and until when they are taken as they are."""
+        return {
+            "access_key_id": self._access_key(),
+            "secret_access_key": self._secret_key(),
+            "expires_at": datetime.now(UTC) + KEYS_READ_EVERY,
+        }
+
+
 def tenant_prefix(tenant: str) -> str:
     """Return the prefix under which everything of `tenant` lies."""
     return f"tenants/{quote(tenant, safe='').replace('.', '%2E')}/"
@@ -48,13 +72,27 @@ def tenant_prefix(tenant: str) -> str:
 class ObjectStore:
     """Reads and writes objects; keys use `/`, never `..`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, s3: S3Config | None = None, keys: Keys | None = None) -> None:
         if url.startswith("file://"):
             folder = Path(url.removeprefix("file://"))
             folder.mkdir(parents=True, exist_ok=True)
-            self._store = LocalStore(folder, mkdir=True)
+            self._store: ObstoreStore = LocalStore(folder, mkdir=True)
+        elif url.startswith(S3):
+            plain: ClientConfig = {"allow_http": (s3 or {}).get("endpoint", "").startswith("http://")}
+            self._store = S3Store.from_url(url, config=s3, credential_provider=keys, client_options=plain)
         else:
-            self._store = from_url(url)  # type: ignore[assignment]
+            self._store = from_url(url)
+
+    @classmethod
+    def of(cls, settings: ObjectsSettings) -> Self:
+        """Return the storage that the settings name."""
+        s3: S3Config = {}
+        if settings.objects_endpoint:
+            s3["endpoint"] = settings.objects_endpoint
+        if settings.objects_region:
+            s3["region"] = settings.objects_region
+        keys = Keys(*settings.objects_keys_now) if settings.objects_keys_given else None
+        return cls(settings.objects_url, s3, keys)
 
     async def put(self, key: str, body: bytes) -> Stored:
         """Write a small object whole."""
@@ -71,6 +109,13 @@ class ObjectStore:
                 size += len(chunk)
                 await writer.write(chunk)
         return Stored(key, digest.hexdigest(), size)
+
+    async def get(self, key: str) -> bytes:
+        """Return an object of the service's own, that no tenant named; raises MissingObjectError."""
+        try:
+            return bytes(await (await obstore.get_async(self._store, key)).bytes_async())
+        except FileNotFoundError:
+            raise MissingObjectError("the object is gone") from None
 
     def check(self, uri: str, tenant: str) -> str:
         """Return `uri` if it lies under the tenant's prefix; raises ForeignUriError otherwise."""

@@ -101,7 +101,7 @@ class Service:
             source=f"/mortarboard/{settings.service}",
             size=settings.pool_size,
         )
-        self.objects = ObjectStore(settings.objects_url)
+        self.objects = ObjectStore.of(settings)
         self.letters = DeadLetters(settings, self.objects)
         self.surroundings = Surroundings(settings, self.database, self.objects, self.health)
         self.parts = compose(self.surroundings)

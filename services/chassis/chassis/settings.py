@@ -10,12 +10,13 @@ from pydantic_settings import NoDecode
 
 from chassis.kafka_settings import KafkaSettings
 from chassis.keyring import Keyring, parse_keys
+from chassis.objects_settings import ObjectsSettings
 from chassis.secret import Read, one_of, reader
 
 PARTS = ("http", "consumers", "workers")
 
 
-class Settings(KafkaSettings):
+class Settings(ObjectsSettings, KafkaSettings):
     """What a service needs to know of its surroundings. Times in seconds, sizes in bytes."""
 
     service: ClassVar[str] = "service"
@@ -31,7 +32,6 @@ class Settings(KafkaSettings):
     database_http_url: SecretStr | None = Field(
         None, validate_default=True, description="role of HTTP, under row-level security"
     )
-    objects_url: str = Field(..., description="file:///folder or s3://bucket")
     http_host: str = "127.0.0.1"
     http_port: int = 0
     ops_port: int = 0

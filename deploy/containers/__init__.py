@@ -1,0 +1,1 @@
+"""Containers on this machine: an engine, the tools, and stand-ins where no image registry answers."""

@@ -1,0 +1,176 @@
+"""A Docker engine: the one that answers, or one of our own for as long as it is needed.
+
+with engine(settings) as docker:
+    docker.run("images")
+
+An engine of our own needs root and Debian's docker.io and iptables; all it has is below the run folder.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.stack import files
+from deploy.stack.processes import Process
+from deploy.stack.settings import StackSettings
+
+START_WITHIN_S, STOP_WITHIN_S = 60.0, 60.0
+LONGEST_SOCKET = 100
+"""A socket's path has no more room in the kernel."""
+BUILDX_SINCE = 23
+"""The first client that builds through its plugin buildx; older ones speak to the engine's BuildKit."""
+
+
+class EngineError(Exception):
+    """No engine can be had, or a command failed; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Docker:
+    """A client of an engine that answers."""
+
+    host: str
+    """The engine's address, as in DOCKER_HOST."""
+    client: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which programs find this engine."""
+        return {**os.environ, "DOCKER_HOST": self.host, "DOCKER_BUILDKIT": "1"}
+
+    def run(self, *arguments: str | Path) -> str:
+        """Run the client; return what it printed. Raises EngineError with its words."""
+        command = [self.client, *map(str, arguments)]
+        done = subprocess.run(command, env=self.environment, capture_output=True, check=False)
+        if done.returncode:
+            words = (done.stdout[-2000:] + done.stderr[-4000:]).decode(errors="replace")
+            raise EngineError(f"{' '.join(command)}: status {done.returncode}\n{words}")
+        return done.stdout.decode(errors="replace")
+
+    def has(self, image: str) -> bool:
+        """Whether the engine has an image."""
+        try:
+            self.run("image", "inspect", image)
+        except EngineError:
+            return False
+        return True
+
+
+@contextmanager
+def engine(settings: StackSettings) -> Iterator[Docker]:
+    """Give the engine that answers, or start one and end it afterwards; raises EngineError."""
+    host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    if answers(host):
+        yield Docker(host, builder())
+        return
+    if os.environ.get("DOCKER_HOST"):
+        raise EngineError(f"no engine answers at DOCKER_HOST={host}")
+    with files.locked(settings.run / "engine" / "lock"), _own(settings) as docker:
+        yield docker
+
+
+@contextmanager
+def _own(settings: StackSettings) -> Iterator[Docker]:
+    folder = settings.run / "engine"
+    socket = folder / "docker.sock"
+    _refuse(socket)
+    for stale in (folder / "docker.pid", socket):
+        stale.unlink(missing_ok=True)
+    host = f"unix://{socket}"
+    command: list[str | Path] = [
+        "dockerd", "--data-root", folder / "data", "--exec-root", folder / "exec", "--host", host,
+        "--pidfile", folder / "docker.pid", "--log-level", "warn",
+    ]  # fmt: skip
+    daemon = Process(
+        "dockerd",
+        command,
+        log=folder / "dockerd.log",
+        env=_daemon_environment(),
+        cwd=folder,
+        grace=STOP_WITHIN_S,
+    )
+    daemon.start()
+    try:
+        _wait(daemon, host)
+        yield Docker(host, builder())
+    finally:
+        _end(daemon)
+
+
+def _daemon_environment() -> dict[str, str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")}
+    return {**env, "PATH": f"{env.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
+
+
+def _refuse(socket: Path) -> None:
+    """Raise EngineError where an engine of our own cannot be started."""
+    missing = [
+        name for name in ("dockerd", "iptables") if not shutil.which(name, path=_daemon_environment()["PATH"])
+    ]
+    if missing or os.geteuid() != 0:
+        raise EngineError(
+            "no Docker engine answers (DOCKER_HOST, or the usual socket). As root one is started here, with "
+            f"Debian's packages docker.io and iptables; missing: {', '.join(missing) or 'root'}"
+        )
+    if len(str(socket)) > LONGEST_SOCKET:
+        raise EngineError(
+            f"{socket} is too long a path for a socket: set MORTARBOARD_RUN to a shorter folder"
+        )
+
+
+def _wait(daemon: Process, host: str) -> None:
+    deadline = time.monotonic() + START_WITHIN_S
+    while not answers(host):
+        if not daemon.running or time.monotonic() > deadline:
+            raise EngineError(f"dockerd did not start\n{daemon.tail()}")
+        time.sleep(0.1)
+
+
+def _end(daemon: Process) -> None:
+    daemon.send(signal.SIGTERM)
+    deadline = time.monotonic() + STOP_WITHIN_S
+    while daemon.running and time.monotonic() < deadline:
+        time.sleep(0.1)
+    daemon.kill()
+
+
+def answers(host: str) -> bool:
+    """Whether an engine answers there."""
+    client = shutil.which("docker")
+    if not client:
+        return False
+    env = {**os.environ, "DOCKER_HOST": host}
+    asked = [client, "version", "--format", "{{.Server.Version}}"]
+    return not subprocess.run(asked, env=env, capture_output=True, check=False).returncode
+
+
+def builder() -> str:
+    """Return the client on PATH that can build with BuildKit; raises EngineError when there is none."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    clients = dict.fromkeys(
+        path for one in [*folders, "/usr/bin"] if (path := shutil.which("docker", path=one))
+    )
+    for client in clients:
+        if _version(client) < BUILDX_SINCE or _has_buildx(client):
+            return client
+    raise EngineError(
+        "no docker client here can build with BuildKit: install the plugin buildx "
+        f"(found: {', '.join(clients) or 'no client'})"
+    )
+
+
+def _version(client: str) -> int:
+    asked = [client, "version", "--format", "{{.Client.Version}}"]
+    env = {**os.environ, "DOCKER_HOST": "unix:///nowhere"}
+    said = subprocess.run(asked, env=env, capture_output=True, text=True, check=False).stdout
+    return int(said.strip().partition(".")[0] or BUILDX_SINCE)
+
+
+def _has_buildx(client: str) -> bool:
+    return not subprocess.run([client, "buildx", "version"], capture_output=True, check=False).returncode

@@ -1,0 +1,68 @@
+"""Builds our images: `./dev images`."""
+
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from deploy.containers.engine import Docker
+from deploy.containers.standins import BASE, BUILD
+from deploy.stack.settings import ROOT
+
+DOCKERFILE = ROOT / "deploy" / "images" / "Dockerfile"
+SERVICES = ("dialog-svc", "dataset-svc", "training-svc", "agent-svc", "console-svc")
+TARGETS = (*SERVICES, "mortarboardctl", "devtools")
+VERSION = "0.1.0"
+NAMESPACE = "mortarboard"
+MIRRORS = {
+    "pip": (
+        "PIP_CONFIG_FILE",
+        "/etc/pip.conf",
+        "/etc/xdg/pip/pip.conf",
+        "~/.config/pip/pip.conf",
+        "~/.pip/pip.conf",
+    ),
+    "npmrc": ("NPM_CONFIG_USERCONFIG", "~/.npmrc"),
+    "ca": ("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"),
+}
+"""How this machine reaches package registries, as build secrets: a variable that names a file, or files."""
+
+
+def name(target: str, version: str = VERSION) -> str:
+    """The full name of an image."""
+    return f"{NAMESPACE}/{target}:{version}"
+
+
+def build(
+    docker: Docker,
+    env: Mapping[str, str],
+    targets: tuple[str, ...] = TARGETS,
+    *,
+    standins: bool = False,
+    say: Callable[[str], None],
+) -> None:
+    """Build images one after the other, on the official base or on its stand-in; raises EngineError."""
+    bases = {"BASE": BASE, "BUILD_BASE": BUILD} if standins else {}
+    arguments = {"VERSION": VERSION, "REVISION": revision(), **bases}
+    options = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
+    for target in targets:
+        say(f"· building {name(target)}")
+        docker.run(
+            "build", "--quiet", "--file", DOCKERFILE, "--target", target, "--tag", name(target),
+            *options, *_secrets(env), ROOT,
+        )  # fmt: skip
+
+
+def revision() -> str:
+    """The commit that is built, with `-changed` when the folder differs from it."""
+    said = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=40", "--dirty=-changed", "--exclude=*"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return said.stdout.strip() or "unknown"
+
+
+def _secrets(env: Mapping[str, str]) -> Iterator[str]:
+    for secret, (variable, *places) in MIRRORS.items():
+        paths = (Path(one).expanduser() for one in (env.get(variable, ""), *places) if one)
+        if found := next((path for path in paths if path.is_file()), None):
+            yield from ("--secret", f"id={secret},src={found}")

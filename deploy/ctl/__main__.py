@@ -1,0 +1,96 @@
+"""`mortarboardctl COMMAND`, which is `python -m deploy.ctl`: reads the arguments and hands over."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+from aiokafka.errors import KafkaError
+from pydantic import ValidationError
+
+from chassis.kafka_settings import KafkaSettings
+from chassis.objects import ObjectStore
+from deploy.ctl import database, dlt, objects, topics, users
+from deploy.ctl.users import PasswordsError
+from deploy.ctl.wire import RefusedError
+
+EPILOG = """\
+settings (environment, prefix MORTARBOARD_): those of every service.
+  KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_CA_FILE, KAFKA_USERNAME, KAFKA_PASSWORD_FILE …   the broker
+  TOPIC_PREFIX   put before every topic, group and transactional id
+  POSTGRES_ADMIN_URL_FILE, ROLE_PASSWORDS   a file with the administrator's URL; a folder, a file a role
+  OBJECTS_URL    where the bodies of large dead letters are
+"""
+EXPECTED = (PasswordsError, RefusedError, objects.StorageError)
+Command = Callable[[argparse.Namespace], int]
+
+
+def _topics(asked: argparse.Namespace) -> int:
+    settings = KafkaSettings()
+    return topics.run(settings, settings.topic_prefix, asked)
+
+
+def _dlt(asked: argparse.Namespace) -> int:
+    settings = KafkaSettings()
+    objects = ObjectStore(os.environ.get("MORTARBOARD_OBJECTS_URL", "memory:///"))
+    return dlt.run(settings, settings.topic_prefix, objects, asked)
+
+
+def _users(asked: argparse.Namespace) -> int:
+    return users.run(KafkaSettings(), asked)
+
+
+def _objects(_: argparse.Namespace) -> int:
+    asyncio.run(objects.check())
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands; each module adds its own options."""
+    whole = argparse.ArgumentParser(
+        prog="mortarboardctl",
+        description="What operators do to Mortarboard's broker and databases.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str, run: Command, *actions: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        if actions:
+            command.add_argument("action", choices=actions)
+        return command
+
+    topics.arguments(
+        add("topics", "topics and rights: what is missing, and make it so", _topics, "plan", "apply")
+    )
+    users.arguments(add("users", "Kafka's SCRAM users, with passwords from files", _users, "apply"))
+    add("roles", "PostgreSQL's roles, database and schemas", database.run, "apply").set_defaults(what="roles")
+    add("migrate", "bring every schema up to date", database.run).set_defaults(what="migrate")
+    add("objects", "object storage: write, read and delete a test object", _objects, "check")
+    dlt.arguments(add("dlt", "dead letters: list them, show them, replay them", _dlt))
+    return whole
+
+
+def main() -> int:
+    """Run one command; its exit status is ours."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    asked = parser().parse_args()
+    try:
+        return int(asked.run(asked))
+    except ValidationError as error:
+        for row in error.errors(include_input=False, include_context=False, include_url=False):
+            print(f"mortarboardctl: {'.'.join(map(str, row['loc']))} {row['msg']}", file=sys.stderr)
+        return 1
+    except KafkaError as error:
+        print(f"mortarboardctl: the broker does not answer ({error})", file=sys.stderr)
+    except EXPECTED as error:
+        print(f"mortarboardctl: {error}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

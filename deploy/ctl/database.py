@@ -1,0 +1,54 @@
+"""`mortarboardctl roles apply` and `migrate`: what PostgreSQL needs before services run."""
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import asyncpg
+
+from deploy.stack.databases import ROLES, Databases
+from deploy.stack.processes import ProcessError
+
+DATABASE = "mortarboard"
+ADMIN, PASSWORDS = "MORTARBOARD_POSTGRES_ADMIN_URL_FILE", "MORTARBOARD_ROLE_PASSWORDS"
+
+
+class DatabaseSetupError(Exception):
+    """A setting is missing, or PostgreSQL refused."""
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Apply the roles, or migrate; the exit status."""
+    try:
+        asyncio.run(_roles() if asked.what == "roles" else _migrate())
+    except (OSError, ProcessError, asyncpg.PostgresError, DatabaseSetupError) as error:
+        print(f"mortarboardctl: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _roles() -> None:
+    databases = _known()
+    await databases.create_roles()
+    if not await databases.exists(DATABASE):
+        await databases.create(DATABASE)
+    print(f"{len(ROLES)} roles and database {DATABASE} are there")
+
+
+async def _migrate() -> None:
+    with tempfile.TemporaryDirectory() as logs:
+        await _known().migrate(DATABASE, Path(logs))
+    print("every schema is up to date")
+
+
+def _known() -> Databases:
+    """The server as its administrator, with the roles' passwords, a file each."""
+    for name in (ADMIN, PASSWORDS):
+        if not os.environ.get(name):
+            raise DatabaseSetupError(f"{name} is not set")
+    folder = Path(os.environ[PASSWORDS])
+    passwords = {role: (folder / role).read_text().strip() for role in ROLES}
+    return Databases(Path(os.environ[ADMIN]).read_text().strip(), passwords)

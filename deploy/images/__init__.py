@@ -1,0 +1,1 @@
+"""The images of the services and of the operators' tools."""
