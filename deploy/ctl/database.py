@@ -23,7 +23,7 @@ class DatabaseSetupError(Exception):
 def run(asked: argparse.Namespace) -> int:
     """Apply the roles, or migrate; the exit status."""
     try:
-        asyncio.run(_roles() if asked.what == "roles" else _migrate())
+        asyncio.run(_roles() if asked.what == "roles" else _migrate(contract=asked.contract))
     except (OSError, ProcessError, asyncpg.PostgresError, DatabaseSetupError) as error:
         print(f"mortarboardctl: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
@@ -31,20 +31,20 @@ def run(asked: argparse.Namespace) -> int:
 
 
 async def _roles() -> None:
-    databases = _known()
+    databases = known()
     await databases.create_roles()
     if not await databases.exists(DATABASE):
         await databases.create(DATABASE)
     print(f"{len(ROLES)} roles and database {DATABASE} are there")
 
 
-async def _migrate() -> None:
+async def _migrate(*, contract: bool) -> None:
     with tempfile.TemporaryDirectory() as logs:
-        await _known().migrate(DATABASE, Path(logs))
-    print("every schema is up to date")
+        await known().migrate(DATABASE, Path(logs), contract=contract)
+    print("every schema is up to date" + (", and what older versions needed is gone" if contract else ""))
 
 
-def _known() -> Databases:
+def known() -> Databases:
     """The server as its administrator, with the roles' passwords, a file each."""
     for name in (ADMIN, PASSWORDS):
         if not os.environ.get(name):

@@ -18,8 +18,8 @@ from contracts.topics import TOPICS, dead_letter_topics
 from deploy.ctl.backup import BackupError, Installation, backup, restore
 from deploy.stack.prepared import Prepared
 from deploy.stack.services import Surroundings
+from tests.chaos.ledger import _stale
 from tests.chaos.load import TENANTS, Ledger, curate, publish_load
-from tests.chaos.test_ledger import _stale
 from tests.harness import Running, instance, records, token, until
 from tests.integration.training_world import World, world
 
