@@ -23,6 +23,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from chassis.envelope import encode_headers, new_headers
 from contracts.event import Event
 from contracts.topics import message_key
+from deploy.stack.broker import reached
 from deploy.stack.services import BY_NAME, Surroundings, console_addresses
 from deploy.stack.settings import OWN_PORTS, free_ports, shuffled
 
@@ -69,6 +70,7 @@ class Running:
     environment: dict[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
+    python: str = sys.executable
     clients: dict[tuple[str, str], httpx.AsyncClient] = field(default_factory=dict)
 
     @property
@@ -82,7 +84,7 @@ class Running:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", BY_NAME[self.name].package],
+                [self.python, "-P", "-m", BY_NAME[self.name].package],
                 env={**os.environ, **self.environment},
                 cwd=ROOT,
                 stdout=log,
@@ -167,7 +169,7 @@ async def console_service(
 async def publisher(surroundings: Surroundings) -> AsyncIterator[AIOKafkaProducer]:
     """A plain producer, as the chat backend would have."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=surroundings.kafka_bootstrap, enable_idempotence=True, max_request_size=4_194_304
+        **reached(surroundings.broker()), enable_idempotence=True, max_request_size=4_194_304
     )
     await producer.start()
     try:
@@ -206,7 +208,7 @@ async def records(surroundings: Surroundings, topic: str) -> list[ConsumerRecord
     """Everything that is in a topic now, by partition and offset."""
     consumer = AIOKafkaConsumer(
         surroundings.topic_prefix + topic,
-        bootstrap_servers=surroundings.kafka_bootstrap,
+        **reached(surroundings.broker()),
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=4_194_304,
@@ -230,9 +232,9 @@ async def bodies(surroundings: Surroundings, topic: str) -> list[dict[str, Any]]
 
 async def caught_up(surroundings: Surroundings, topic: str, service: str) -> bool:
     """Whether a service has settled everything that is in a topic now."""
-    prefix, bootstrap = surroundings.topic_prefix, surroundings.kafka_bootstrap
-    consumer = AIOKafkaConsumer(prefix + topic, bootstrap_servers=bootstrap)
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    prefix, where = surroundings.topic_prefix, reached(surroundings.broker())
+    consumer = AIOKafkaConsumer(prefix + topic, **where)
+    admin = AIOKafkaAdminClient(**where)
     await consumer.start()
     await admin.start()
     try:

@@ -17,6 +17,8 @@ SERVICES = ("dialog-svc", "dataset-svc", "training-svc", "agent-svc", "console-s
 STRANGERS = ("chat-backend",)
 """Not ours, but known to the contracts."""
 OPERATOR = "mortarboardctl"
+SCALER = "keda"
+"""Looks at how far groups are behind, to run more or fewer consumers; reads no record."""
 REPLAY_GROUP = "dead-letter-replay"
 CLUSTER = "kafka-cluster"
 """Kafka's name of the one resource of kind cluster."""
@@ -25,6 +27,7 @@ READS = ("Describe", "Read")
 WRITES = ("Describe", "Write")
 MAKES = ("Alter", "AlterConfigs", "Create", "Describe", "DescribeConfigs", "Read", "Write")
 RULES = ("Alter", "Describe")
+LOOKS = ("Describe",)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,7 +54,10 @@ def relay_id(service: str, lane: str) -> str:
 def access(prefix: str = "") -> dict[str, tuple[Right, ...]]:
     """The rights of every principal, by its name; `prefix` begins topics, groups and transactional ids."""
     ours = {name: tuple(sorted(_rights(name, prefix))) for name in (*SERVICES, *STRANGERS)}
-    return ours | {OPERATOR: tuple(sorted(_operators(prefix)))}
+    return ours | {
+        OPERATOR: tuple(sorted(_operators(prefix))),
+        SCALER: tuple(sorted(_scalers(prefix))),
+    }
 
 
 def _rights(name: str, prefix: str) -> Iterator[Right]:
@@ -79,3 +85,12 @@ def _operators(prefix: str) -> Iterator[Right]:
         yield Right("topic", prefix + topic.name, MAKES)
         for service in topic.consumers:
             yield Right("group", prefix + consumer_group(service, topic.name), READS)
+
+
+def _scalers(prefix: str) -> Iterator[Right]:
+    for topic in TOPICS.values():
+        groups = [consumer_group(service, topic.name) for service in topic.consumers if service in SERVICES]
+        if groups:
+            yield Right("topic", prefix + topic.name, LOOKS)
+        for group in groups:
+            yield Right("group", prefix + group, LOOKS)

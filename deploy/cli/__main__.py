@@ -88,6 +88,7 @@ def _stack_commands(add: Adder) -> None:
     up = add("up", "start the stack and stay in the foreground until Ctrl-C", "up", "up")
     up.add_argument("--detach", action="store_true", help="return when all is ready, leave it running")
     up.add_argument("--fresh", action="store_true", help="forget the data of earlier runs first")
+    up.add_argument("--secure", action="store_true", help="TLS, passwords and rights on Kafka and PostgreSQL")
     down = add("down", "stop the stack, or what a killed launcher left of it", "up", "down")
     down.add_argument("--wipe", action="store_true", help="also remove its data")
     seed = add("seed", "fill the running stack with data to look at", "seed")
@@ -135,11 +136,16 @@ def _container_commands(add: Adder) -> None:
 
 
 def _broker_commands(add: Adder) -> None:
-    add("topics", "declared topics as the broker has them", "topics")
-    dlt = add("dlt", "dead letters: list them, show them, replay them", "dlt")
-    dlt.add_argument("action", choices=("list", "show", "replay"))
-    dlt.add_argument("topic", nargs="?", help="a dead-letter topic, or a topic for all of its groups")
-    dlt.add_argument("--again", action="store_true", help="replay also what was replayed before")
+    """mortarboardctl's commands, whose options load only when one of them is asked for."""
+    topics = add(
+        "topics", "declared topics as the broker has them; plan and apply show and make them", "topics"
+    )
+    letters = add("dlt", "dead letters: list them, show them, replay them", "dlt")
+    if "topics" in sys.argv[1:2]:
+        topics.add_argument("action", nargs="?", choices=("list", "plan", "apply"), default="list")
+        importlib.import_module("deploy.ctl.topics").arguments(topics)
+    if "dlt" in sys.argv[1:2]:
+        importlib.import_module("deploy.ctl.dlt").arguments(letters)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import argparse
 
-from deploy.cli.tables import table
+from deploy.ctl.tables import table
 from deploy.stack.migrations import all_migrations, checksum, current_problems, release, released
 from deploy.stack.settings import ROOT, StackSettings
 

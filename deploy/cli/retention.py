@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from deploy.cli.tables import table
+from deploy.ctl.tables import table
 from deploy.stack.settings import StackSettings
 from deploy.stack.state import State
 

@@ -4,7 +4,10 @@ import argparse
 import asyncio
 import sys
 import time
+from dataclasses import replace
+from functools import partial
 
+from deploy.cli.broker import broker_of
 from deploy.demo.backend import chat_backend
 from deploy.demo.owner import RefusedError, signed_in
 from deploy.demo.places import Places
@@ -35,7 +38,7 @@ def run(settings: StackSettings, _: argparse.Namespace) -> int:
 
 
 async def _fill(settings: StackSettings, told: Say) -> None:
-    places = Places.running(settings)
+    places = replace(Places.running(settings), kafka=partial(broker_of, settings))
     async with (
         signed_in(places.urls, TENANT, Show()) as owner,
         chat_backend(places.kafka, TENANT) as backend,

@@ -5,7 +5,7 @@ import asyncio
 
 import psutil
 
-from deploy.cli.tables import table
+from deploy.ctl.tables import table
 from deploy.stack.processes import http_ok, port_answers
 from deploy.stack.settings import StackSettings
 from deploy.stack.state import Entry, State

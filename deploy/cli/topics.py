@@ -1,4 +1,4 @@
-"""`./dev topics`."""
+"""`./dev topics [plan|apply]`."""
 
 import argparse
 import asyncio
@@ -6,18 +6,22 @@ import os
 
 from aiokafka.errors import KafkaError
 
-from deploy.cli.broker import bootstrap_of, trouble
-from deploy.cli.tables import table
+from deploy.cli.broker import broker_of, trouble
+from deploy.ctl import topics
+from deploy.ctl.tables import table
 from deploy.stack.settings import StackSettings
 from deploy.stack.topics import TopicState, describe
 
 DAY_MS = 86_400_000
 
 
-def run(settings: StackSettings, _: argparse.Namespace) -> int:
-    """Print every declared topic with what the broker has of it."""
+def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
+    """Print every declared topic with what the broker has of it; or plan, or apply."""
+    broker, prefix = broker_of(settings), os.environ.get("MORTARBOARD_TOPIC_PREFIX", "")
     try:
-        states = asyncio.run(describe(bootstrap_of(settings), os.environ.get("MORTARBOARD_TOPIC_PREFIX", "")))
+        if arguments.action != "list":
+            return topics.run(broker, prefix, arguments)
+        states = asyncio.run(describe(broker, prefix))
     except KafkaError as error:
         return trouble(settings, error)
     print(

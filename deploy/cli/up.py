@@ -23,7 +23,8 @@ DOWN_WITHIN_S = 90.0
 def up(settings: StackSettings, arguments: argparse.Namespace) -> int:
     """Start the stack; in the foreground until Ctrl-C, or detached."""
     if arguments.detach:
-        return _detached(settings, fresh=arguments.fresh)
+        return _detached(settings, fresh=arguments.fresh, secure=arguments.secure)
+    settings = settings.secured() if arguments.secure else settings
     began = time.monotonic()
 
     async def play(stack: Stack) -> int:
@@ -44,11 +45,12 @@ def addresses(stack: Stack) -> str:
     return "\n".join(lines)
 
 
-def _detached(settings: StackSettings, *, fresh: bool) -> int:
+def _detached(settings: StackSettings, *, fresh: bool, secure: bool) -> int:
     """Start the launcher in a session of its own and wait until everything is ready or it ended."""
     settings.run.mkdir(parents=True, exist_ok=True)
     log = settings.run / "launcher.log"
     command = [sys.executable, "-P", "-m", "deploy.cli", "up", *(["--fresh"] if fresh else [])]
+    command += ["--secure"] if secure else []
     with log.open("wb") as output:
         launcher = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=ROOT, start_new_session=True

@@ -1,1 +1,1 @@
-"""mortarboardctl: what operators do to any cluster."""
+"""mortarboardctl: what operators do to a broker and a database, `python -m deploy.ctl --help`."""

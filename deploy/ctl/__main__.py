@@ -1,81 +1,114 @@
-"""`mortarboardctl`: topics, roles and migrations of any cluster, told by the environment."""
+"""`mortarboardctl COMMAND`, which is `python -m deploy.ctl`: reads the arguments and hands over."""
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
-import tempfile
-from pathlib import Path
+from collections.abc import Callable
 
-import asyncpg
 from aiokafka.errors import KafkaError
+from pydantic import ValidationError
 
-from deploy.ctl import objects
-from deploy.stack.databases import ROLES, Databases
-from deploy.stack.processes import ProcessError
-from deploy.stack.topics import TopicsError, create_topics
+from chassis.kafka_settings import KafkaSettings
+from chassis.objects import ObjectStore
+from deploy.ctl import database, dlt, keep, objects, topics, users
+from deploy.ctl.users import PasswordsError
+from deploy.ctl.wire import RefusedError
 
-DATABASE = "mortarboard"
-PATIENCE_S = 60.0
+EPILOG = """\
+settings (environment, prefix MORTARBOARD_): those of every service.
+  KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_CA_FILE, KAFKA_USERNAME, KAFKA_PASSWORD_FILE …   the broker
+  TOPIC_PREFIX   put before every topic, group and transactional id
+  POSTGRES_ADMIN_URL_FILE, ROLE_PASSWORDS   a file with the administrator's URL; a folder, a file a role
+  OBJECTS_URL    where the bodies of large dead letters are
+"""
+EXPECTED = (PasswordsError, RefusedError, objects.StorageError)
+Command = Callable[[argparse.Namespace], int]
 
 
-def main() -> None:
-    """Run one command; a server that does not answer yet is waited for."""
-    whole = argparse.ArgumentParser(prog="mortarboardctl", description=__doc__)
-    commands = whole.add_subparsers(dest="command", required=True)
-    commands.add_parser("topics").add_argument("action", choices=["apply"])
-    commands.add_parser("roles").add_argument("action", choices=["apply"])
-    commands.add_parser("migrate")
-    commands.add_parser("objects").add_argument("action", choices=["check"])
-    asked = whole.parse_args()
-    work = {"topics": topics, "roles": roles, "migrate": migrate, "objects": objects.check}[asked.command]
+def _topics(asked: argparse.Namespace) -> int:
+    settings = KafkaSettings()
+    return topics.run(settings, settings.topic_prefix, asked)
+
+
+def _dlt(asked: argparse.Namespace) -> int:
+    settings = KafkaSettings()
+    objects = ObjectStore(os.environ.get("MORTARBOARD_OBJECTS_URL", "memory:///"))
+    return dlt.run(settings, settings.topic_prefix, objects, asked)
+
+
+def _users(asked: argparse.Namespace) -> int:
+    return users.run(KafkaSettings(), asked)
+
+
+def _objects(_: argparse.Namespace) -> int:
+    asyncio.run(objects.check())
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands; each module adds its own options."""
+    whole = argparse.ArgumentParser(
+        prog="mortarboardctl",
+        description="What operators do to Mortarboard's broker and databases.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str, run: Command, *actions: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        if actions:
+            command.add_argument("action", choices=actions)
+        return command
+
+    topics.arguments(
+        add("topics", "topics and rights: what is missing, and make it so", _topics, "plan", "apply")
+    )
+    users.arguments(add("users", "Kafka's SCRAM users, with passwords from files", _users, "apply"))
+    add("roles", "PostgreSQL's roles, database and schemas", database.run, "apply").set_defaults(what="roles")
+    migrate = add("migrate", "bring every schema up to date", database.run)
+    migrate.set_defaults(what="migrate")
+    migrate.add_argument(
+        "--contract", action="store_true", help="also drop what older versions needed: when none of them runs"
+    )
+    add("objects", "object storage: write, read and delete a test object", _objects, "check")
+    add("backup", "schemas, objects and groups' places of one moment", keep.make).add_argument(
+        "--to", required=True, metavar="PLACE", help="a folder or s3://bucket/prefix; each has its own below"
+    )
+    add("restore", "fill an empty database and storage from a backup", keep.put_back).add_argument(
+        "--from", required=True, dest="source", metavar="PLACE", help="the folder of one backup"
+    )
+    keep.arguments_of_events(
+        add(
+            "events",
+            "published events back into the outbox, for a lost topic",
+            keep.publish_again,
+            "republish",
+        )
+    )
+    dlt.arguments(add("dlt", "dead letters: list them, show them, replay them", _dlt))
+    return whole
+
+
+def main() -> int:
+    """Run one command; its exit status is ours."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    asked = parser().parse_args()
     try:
-        asyncio.run(work())
-    except (
-        objects.StorageError,
-        KafkaError,
-        OSError,
-        TopicsError,
-        ProcessError,
-        asyncpg.PostgresError,
-    ) as error:
-        sys.exit(f"mortarboardctl: {type(error).__name__}: {error}")
-
-
-async def topics() -> None:
-    """Create what is missing, set the declared configuration."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            try:
-                names = await create_topics(os.environ["MORTARBOARD_KAFKA_BOOTSTRAP"])
-                break
-            except (KafkaError, OSError):
-                await asyncio.sleep(1)
-    print(f"{len(names)} topics are as declared")
-
-
-async def roles() -> None:
-    """Make the roles, with the passwords of today, and the database with its schemas."""
-    databases = known()
-    await databases.create_roles()
-    if not await databases.exists(DATABASE):
-        await databases.create(DATABASE)
-    print(f"{len(ROLES)} roles and database {DATABASE} are there")
-
-
-async def migrate() -> None:
-    """Bring every schema up to date."""
-    with tempfile.TemporaryDirectory() as logs:
-        await known().migrate(DATABASE, Path(logs))
-    print("every schema is up to date")
-
-
-def known() -> Databases:
-    """The server as its administrator, with the roles' passwords, a file each."""
-    folder = Path(os.environ["MORTARBOARD_ROLE_PASSWORDS"])
-    passwords = {role: (folder / role).read_text().strip() for role in ROLES}
-    return Databases(Path(os.environ["MORTARBOARD_POSTGRES_ADMIN_URL_FILE"]).read_text().strip(), passwords)
+        return int(asked.run(asked))
+    except ValidationError as error:
+        for row in error.errors(include_input=False, include_context=False, include_url=False):
+            print(f"mortarboardctl: {'.'.join(map(str, row['loc']))} {row['msg']}", file=sys.stderr)
+        return 1
+    except KafkaError as error:
+        print(f"mortarboardctl: the broker does not answer ({error})", file=sys.stderr)
+    except EXPECTED as error:
+        print(f"mortarboardctl: {error}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

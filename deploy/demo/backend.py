@@ -9,8 +9,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pydantic import ValidationError
 
 from chassis.envelope import Received, decode, encode_headers, new_headers
-from chassis.kafka_security import security
-from chassis.kafka_settings import KafkaSettings
 from contracts.agents import AgentRouted
 from contracts.chat import ChatMessage, DialogEnded, DialogRatedInChat, MessagePosted
 from contracts.dialogs import DialogCompleted
@@ -18,6 +16,8 @@ from contracts.event import Event
 from contracts.topics import TOPICS, message_key
 from contracts.training import TrainingStatus
 from deploy.demo.dialogs import Dialog, DialogsError
+from deploy.stack.broker import Broker, reached
+from deploy.stack.secure import ADMIN
 
 SOURCE = "/chat-backend"
 HEARD = (DialogCompleted, TrainingStatus, AgentRouted)
@@ -33,20 +33,18 @@ class SilenceError(Exception):
 class ChatBackend:
     """A chat backend of one tenant."""
 
-    def __init__(self, kafka: KafkaSettings, tenant: str) -> None:
+    def __init__(self, backend: Broker, watching: Broker, tenant: str) -> None:
+        """`backend` has a chat backend's rights; `watching` also hears what services tell each other."""
         self._tenant = tenant
-        safely = security(kafka)
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=kafka.kafka_bootstrap,
-            **safely,
+            **reached(backend),
             enable_idempotence=True,
             linger_ms=5,
             max_request_size=LARGEST,
         )
         self._consumer = AIOKafkaConsumer(
             *(event.TOPIC for event in HEARD),
-            bootstrap_servers=kafka.kafka_bootstrap,
-            **safely,
+            **reached(watching),
             isolation_level="read_committed",
             max_partition_fetch_bytes=LARGEST,
         )
@@ -101,9 +99,9 @@ class ChatBackend:
 
 
 @asynccontextmanager
-async def chat_backend(kafka: KafkaSettings, tenant: str) -> AsyncIterator[ChatBackend]:
-    """A connected chat backend."""
-    backend = ChatBackend(kafka, tenant)
+async def chat_backend(kafka: Callable[[str], Broker], tenant: str) -> AsyncIterator[ChatBackend]:
+    """A connected chat backend; `kafka` tells how a user reaches the broker."""
+    backend = ChatBackend(kafka("chat-backend"), kafka(ADMIN), tenant)
     try:
         await backend.start()
         yield backend

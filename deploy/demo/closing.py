@@ -26,7 +26,7 @@ def try_next(places: Places, tenant: str, script: Script, show: Show) -> None:
     show.line(console, "bold", whole=True)
     for name in (*(service.name for service in SERVICES), "simulator", "issuer"):
         show.line(f"  {name:13} {places.urls[name]}")
-    show.line(f"  {'kafka':13} {places.kafka.kafka_bootstrap}")
+    show.line(f"  {'kafka':13} {places.bootstrap}")
     show.line()
     show.line("Try next, in another terminal:", "bold")
     same = "".join(f"{name}={os.environ[name]} " for name in REPEATED if os.environ.get(name))

@@ -41,6 +41,7 @@ def main(arguments: list[str]) -> int:
     if asked.running:
         return _on_running(Places.running(from_environment()), script, show, result, once=asked.once)
     settings = replace(from_environment(), data_name=DATA)
+    settings = settings.secured() if asked.secure else settings
     # servers that are somebody else's are not fresh: a tenant of its own is
     tenant = "acme" if settings.mode == "local" else f"demo-{secrets.token_hex(4)}"
     began = time.monotonic()
@@ -72,6 +73,9 @@ def parser() -> argparse.ArgumentParser:
         "The stack stays up until Ctrl-C; its data are made afresh each time.",
     )
     whole.add_argument("--once", action="store_true", help="stop when done; the last line is one JSON object")
+    whole.add_argument(
+        "--secure", action="store_true", help="with TLS, passwords and rights on Kafka and PostgreSQL"
+    )
     whole.add_argument(
         "--running",
         action="store_true",

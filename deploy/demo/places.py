@@ -1,11 +1,12 @@
 """Where the demo finds what it talks to: a stack that it started itself, or one that runs already."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from chassis.kafka_settings import KafkaSettings, kafka_from
+from chassis.kafka_settings import kafka_from
+from deploy.stack.broker import Broker
 from deploy.stack.settings import StackSettings
 
 if TYPE_CHECKING:  # an image that only plays has no servers to start
@@ -19,13 +20,15 @@ class Places:
     """Addresses by name, and how Kafka is reached."""
 
     urls: Mapping[str, str]
-    kafka: KafkaSettings
+    kafka: Callable[[str], Broker]
+    """How a user reaches it."""
+    bootstrap: str
 
     @classmethod
     def of_stack(cls, stack: "Stack") -> Self:
         """Those of a stack of our own."""
-        kafka = kafka_from({"MORTARBOARD_KAFKA_BOOTSTRAP": stack.surroundings.kafka_bootstrap})
-        return cls({name: stack.url(name) for name in NAMES}, kafka)
+        own = stack.surroundings
+        return cls({name: stack.url(name) for name in NAMES}, own.broker, own.kafka_bootstrap)
 
     @classmethod
     def running(cls, settings: StackSettings, env: Mapping[str, str] = os.environ) -> Self:
@@ -35,8 +38,9 @@ class Places:
         """
         urls = {name: f"http://127.0.0.1:{settings.ports[name]}" for name in NAMES}
         urls |= {name: env[variable] for name in NAMES if env.get(variable := _variable(name))}
-        bootstrap = f"127.0.0.1:{settings.ports['kafka']}"
-        return cls(urls, kafka_from({"MORTARBOARD_KAFKA_BOOTSTRAP": bootstrap, **env}))
+        usual = {"MORTARBOARD_KAFKA_BOOTSTRAP": f"127.0.0.1:{settings.ports['kafka']}"}
+        kafka = kafka_from({**usual, **env})
+        return cls(urls, lambda _: kafka, kafka.kafka_bootstrap)
 
 
 def _variable(name: str) -> str:

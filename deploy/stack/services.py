@@ -10,7 +10,9 @@ from pathlib import Path
 
 from deploy.simulator.poses import pose_path
 from deploy.stack import files
+from deploy.stack.broker import Broker
 from deploy.stack.databases import ROLES, Databases
+from deploy.stack.secure import ADMIN, Secure
 from deploy.stack.settings import ROOT, StackSettings
 
 CATALOGUE = ROOT / "deploy" / "catalogue.yaml"
@@ -81,6 +83,27 @@ class Surroundings:
     master_key: str = field(repr=False)
     catalogue: Path | None = None
     topic_prefix: str = ""
+    secure: Secure | None = None
+    """Certificates and Kafka passwords where servers ask for them."""
+
+    def broker(self, user: str = ADMIN) -> Broker:
+        """How to reach Kafka as one of its users."""
+        return self.secure.kafka(self.kafka_bootstrap, user) if self.secure else self.kafka_bootstrap
+
+    def _addresses(self, package: str) -> dict[str, str]:
+        roles = {"DATABASE_URL": package, "DATABASE_HTTP_URL": f"{package}_http"}
+        if not self.secure:
+            return {name: self.databases.url(self.database, role) for name, role in roles.items()}
+        return {
+            f"{name}_FILE": str(self.secure.address_file(self.database, role)) for name, role in roles.items()
+        }
+
+    def keep_addresses(self) -> None:
+        """Write the address of the database for each role into the file where services look for it."""
+        if self.secure:
+            for role in ROLES:
+                path = self.secure.address_file(self.database, role)
+                files.write_whole(path, self.databases.url(self.database, role))
 
     def environment(self, name: str, *, http_port: int, ops_port: int, instance: str = "1") -> dict[str, str]:
         """The settings of one instance of a service, as environment variables."""
@@ -88,8 +111,7 @@ class Surroundings:
         env = {
             "KAFKA_BOOTSTRAP": self.kafka_bootstrap,
             "TOPIC_PREFIX": self.topic_prefix,
-            "DATABASE_URL": self.databases.url(self.database, service.package),
-            "DATABASE_HTTP_URL": self.databases.url(self.database, f"{service.package}_http"),
+            **self._addresses(service.package),
             "OBJECTS_URL": self.objects.as_uri(),
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(http_port),
@@ -103,7 +125,9 @@ class Surroundings:
             env["MASTER_KEY"] = self.master_key
         if service.catalogue and self.catalogue:
             env["CATALOGUE"] = str(self.catalogue)
-        return {f"MORTARBOARD_{key}": value for key, value in env.items()}
+        return (self.secure.kafka_environment(name) if self.secure else {}) | {
+            f"MORTARBOARD_{key}": value for key, value in env.items()
+        }
 
 
 def console_addresses(public_url: str, url: Callable[[str], str]) -> dict[str, str]:

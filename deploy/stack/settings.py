@@ -31,7 +31,7 @@ OWN_PORTS = range(20_000, 32_000)
 """For what is started on any port, below those that systems give to outgoing connections; the first 10,000
 are for tests that run at the same time."""
 MODES = ("local", "containers", "external")
-DATA_NAMES = ("data", "demo", "screenshots")
+DATA_NAMES = ("data", "demo", "screenshots", "data-secure", "demo-secure")
 """Folders of data below the run folder: of `up`, the demo, and of what is photographed."""
 
 
@@ -52,6 +52,12 @@ class StackSettings:
     kafka_bootstrap: str = ""
     postgres_admin_url: str = ""
     data_name: str = "data"
+    secure: bool = False
+    """Whether the servers take TLS, passwords and rights only; such a stack keeps data of its own."""
+
+    def secured(self) -> "StackSettings":
+        """The same as a secure stack."""
+        return replace(self, secure=True, data_name=f"{self.data_name}-secure")
 
     @property
     def data(self) -> Path:

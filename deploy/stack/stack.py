@@ -15,10 +15,12 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from deploy.ctl.access import let_in
 from deploy.stack import assets, files, state
 from deploy.stack.databases import Databases
 from deploy.stack.ports import refuse_taken
 from deploy.stack.processes import Process, ProcessError, http_ok, port_answers
+from deploy.stack.secure import SECURE, Secure
 from deploy.stack.servers import Servers
 from deploy.stack.services import (
     ALL,
@@ -128,6 +130,7 @@ class Stack:
             issuer=self.issuer_url,
             master_key=own.master_key,
             catalogue=local_catalogue(self.settings),
+            secure=Secure.kept_in(self.settings.data / SECURE) if self.settings.secure else None,
         )
 
     def _start_servers(self, group: asyncio.TaskGroup) -> list[Awaitable[None]]:
@@ -144,7 +147,9 @@ class Stack:
 
     async def _start_kafka(self) -> None:
         await self._launch("kafka")
-        await create_topics(self.surroundings.kafka_bootstrap)
+        await create_topics(self.surroundings.broker())
+        if self.surroundings.secure:
+            await let_in(self.surroundings.broker(), self.surroundings.secure.passwords())
 
     async def _start_postgres(self) -> None:
         await self._launch("postgres")
@@ -152,10 +157,9 @@ class Stack:
             databases = replace(self.surroundings.databases, admin_url=self._servers.admin_url)
             self._surroundings = replace(self.surroundings, databases=databases)
         databases = self.surroundings.databases
-        await databases.create_roles()
-        if not await databases.exists(DATABASE):
-            await databases.create(DATABASE)
+        await databases.apply(DATABASE)
         await databases.migrate(DATABASE, self.settings.logs)
+        self.surroundings.keep_addresses()
 
     async def _start_helper(self, name: str) -> None:
         arguments = ["--port", str(self.settings.ports[name]), "--state", str(self.settings.data / name)]

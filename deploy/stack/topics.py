@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from contracts.topics import TOPICS, Topic, dead_letter_topics
+from deploy.stack.broker import Broker, reached
 
 ALREADY_THERE, UNKNOWN_TOPIC = 36, 3
 
@@ -34,9 +35,9 @@ def declared() -> list[Topic]:
 
 
 @asynccontextmanager
-async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin(broker: Broker) -> AsyncIterator[AIOKafkaAdminClient]:
     """A connected admin client."""
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    client = AIOKafkaAdminClient(**reached(broker))
     try:
         await client.start()
         yield client
@@ -44,7 +45,7 @@ async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await client.close()
 
 
-async def create_topics(bootstrap: str, prefix: str = "", partitions: int | None = None) -> list[str]:
+async def create_topics(broker: Broker, prefix: str = "", partitions: int | None = None) -> list[str]:
     """Create what is missing, set the declared configuration on what is there; return the full names.
 
     `partitions` limits the number for tests. Existing topics keep theirs: another number would move keys.
@@ -58,7 +59,7 @@ async def create_topics(bootstrap: str, prefix: str = "", partitions: int | None
         )
         for topic in declared()
     ]
-    async with admin(bootstrap) as client:
+    async with admin(broker) as client:
         answer = (await client.create_topics(new, timeout_ms=30_000)).to_object()
         codes = {entry["topic"]: entry["error_code"] for entry in answer["topic_errors"]}
         _refuse_errors("create", codes, allowed=ALREADY_THERE)
@@ -74,17 +75,17 @@ async def create_topics(bootstrap: str, prefix: str = "", partitions: int | None
     return names
 
 
-async def delete_topics(bootstrap: str, names: Iterable[str]) -> None:
+async def delete_topics(broker: Broker, names: Iterable[str]) -> None:
     """Delete topics by their full names."""
-    async with admin(bootstrap) as client:
+    async with admin(broker) as client:
         response = await client.delete_topics(list(names), timeout_ms=30_000)
         _refuse_errors("delete", dict(response.topic_error_codes), allowed=UNKNOWN_TOPIC)
 
 
-async def describe(bootstrap: str, prefix: str = "") -> list[TopicState]:
+async def describe(broker: Broker, prefix: str = "") -> list[TopicState]:
     """What the broker has of each declared topic."""
-    places = await partitions_of(bootstrap, [prefix + topic.name for topic in declared()])
-    ends = await end_offsets(bootstrap, [place for those in places.values() for place in those])
+    places = await partitions_of(broker, [prefix + topic.name for topic in declared()])
+    ends = await end_offsets(broker, [place for those in places.values() for place in those])
     return [
         TopicState(topic, len(those), sum(ends[place] for place in those))
         for topic in declared()
@@ -92,9 +93,9 @@ async def describe(bootstrap: str, prefix: str = "") -> list[TopicState]:
     ]
 
 
-async def partitions_of(bootstrap: str, names: Iterable[str]) -> dict[str, list[TopicPartition]]:
+async def partitions_of(broker: Broker, names: Iterable[str]) -> dict[str, list[TopicPartition]]:
     """The partitions of those topics that exist."""
-    async with admin(bootstrap) as client:
+    async with admin(broker) as client:
         there = set(await client.list_topics())
         found = await client.describe_topics([name for name in names if name in there] or [""])
     return {
@@ -104,11 +105,11 @@ async def partitions_of(bootstrap: str, names: Iterable[str]) -> dict[str, list[
     }
 
 
-async def end_offsets(bootstrap: str, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+async def end_offsets(broker: Broker, places: list[TopicPartition]) -> dict[TopicPartition, int]:
     """Where each partition ends."""
     if not places:
         return {}
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    consumer = AIOKafkaConsumer(**reached(broker))
     await consumer.start()
     try:
         return dict(await consumer.end_offsets(places))

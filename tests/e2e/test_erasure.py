@@ -15,10 +15,11 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
+from chassis.objects import ObjectStore
 from contracts.chat import ChatClient, ChatMessage, DialogEnded, FunctionCall, MessagePosted, ToolCall
 from contracts.event import Event
 from contracts.topics import TOPICS, dead_letter_topics, message_key
-from deploy.cli.dlt import replay
+from deploy.ctl.dlt import replay
 from deploy.stack.services import Surroundings
 from tests.e2e.world import SECRET, Loop, loop_world, walk
 from tests.harness import caught_up, now, publisher, records, until
@@ -87,8 +88,8 @@ async def commotion(loop: Loop, producer: AIOKafkaProducer) -> AsyncIterator[Non
         while True:
             await send_again(loop, producer, found)
             await replay(
-                loop.surroundings.kafka_bootstrap, [prefix + one for one in LETTERS], prefix,
-                loop.surroundings.objects, again=True,
+                loop.surroundings.broker(), [prefix + one for one in LETTERS], prefix,
+                ObjectStore(loop.surroundings.objects.as_uri()), again=True,
             )  # fmt: skip
 
     stirring = asyncio.create_task(stir())

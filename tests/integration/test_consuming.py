@@ -17,10 +17,11 @@ from chassis.consumer import Consumer
 from chassis.database import Transaction
 from chassis.envelope import AnyReceived, encode_headers, new_headers
 from chassis.errors import Transient
+from chassis.objects import ObjectStore
 from chassis.tombstones import Tombstone
 from contracts.chat import ChatMessage, MessagePosted
 from contracts.topics import message_key
-from deploy.cli.dlt import replay
+from deploy.ctl.dlt import replay
 from deploy.stack.services import Surroundings
 from tests.harness import now, publish, publisher, records, until
 from tests.integration.kit import CHAT, Noting, chat_consumer, kit, label
@@ -277,7 +278,7 @@ async def test_a_dead_letter_takes_effect_once_when_it_is_replayed_after_the_fix
                     surroundings.kafka_bootstrap,
                     [letters],
                     surroundings.topic_prefix,
-                    surroundings.objects,
+                    ObjectStore(surroundings.objects.as_uri()),
                     again=True,
                 )
             await publish(producer, surroundings, [posted(3)])

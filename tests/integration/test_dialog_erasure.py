@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from chassis import outbox
+from chassis import outbox, published
 from chassis.database import Transaction
 from chassis.envelope import UNKNOWN, Received
 from chassis.objects import ObjectStore
@@ -114,6 +114,10 @@ async def test_nothing_is_left_of_an_erased_dialog_and_nothing_comes_back(surrou
         await take_in(here.parts, *events, *other)
         await here.index()
         assert await here.found(CANARY) == ["d"]
+        waiting = await here.rows("SELECT id FROM outbox WHERE key = $1 ORDER BY id", b"acme/d")
+        async with here.parts.database.transaction() as transaction:
+            await published.take_over(transaction.connection, "log", "dialog-svc", [waiting[0]["id"]])
+        assert await here.rows("SELECT id FROM published")
         assert len(await in_tables(surroundings, CANARY)) >= 5
         assert in_objects(surroundings, CANARY)
         request = await here.ask("d")
@@ -128,6 +132,7 @@ async def test_nothing_is_left_of_an_erased_dialog_and_nothing_comes_back(surrou
             "SELECT headers ->> 'ce_type' AS type FROM outbox WHERE key = $1", b"acme/d"
         )
         assert waiting["type"] == "dialog.erased.v1"
+        assert await here.rows("SELECT id FROM published") == []
 
         await take_in(here.parts, *events, said("d", 3, text=CANARY), *other)
         await here.index()

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
-from deploy.cli.dlt import LostBodyError, replay, show, show_counts
+from chassis.objects import ObjectStore
+from deploy.ctl.dlt import LostBodyError, replay, show, show_counts
 from deploy.stack.services import Surroundings
 
 GROUP = "dialog-svc"
@@ -42,7 +43,7 @@ async def arrived(surroundings: Surroundings) -> list[ConsumerRecord]:
 
 
 async def again(surroundings: Surroundings, topic: str, *, all_of_it: bool = False) -> int:
-    prefix, objects = surroundings.topic_prefix, surroundings.objects
+    prefix, objects = surroundings.topic_prefix, ObjectStore(surroundings.objects.as_uri())
     return await replay(surroundings.kafka_bootstrap, [topic], prefix, objects, again=all_of_it)
 
 
@@ -97,7 +98,7 @@ async def test_what_is_shown_has_the_reason_and_no_text(
     surroundings: Surroundings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     topic = await send(surroundings, b"my secret words")
-    await show(surroundings.kafka_bootstrap, [topic])
+    await show(surroundings.kafka_bootstrap, [topic], surroundings.topic_prefix)
     shown = capsys.readouterr().out
     assert json.loads(shown)["dlt_reason"] == "not JSON"
     assert "secret" not in shown
@@ -109,5 +110,5 @@ async def test_the_list_counts_kept_and_waiting(
     topic = await send(surroundings, b"1")
     await again(surroundings, topic)
     await send(surroundings, b"2")
-    await show_counts(surroundings.kafka_bootstrap, [topic])
+    await show_counts(surroundings.kafka_bootstrap, [topic], surroundings.topic_prefix)
     assert capsys.readouterr().out.split()[-3:] == [topic, "2", "1"]

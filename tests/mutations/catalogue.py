@@ -26,6 +26,7 @@ KEYS = "tests/integration/test_agent_keys.py"
 ERASURE = "tests/integration/test_dialog_erasure.py"
 NEAR = "tests/integration/test_dataset_near.py"
 RETENTION = "tests/integration/test_retention.py"
+LOST = "tests/integration/test_lost_topic.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +136,44 @@ MUTATIONS = (
     Mutation(
         "batch read ahead",
         f"{CHASSIS}/consumer.py",
-        "self._seek(kafka, (await ahead).first_open() | batch.first_open())",
+        "self._seek(kafka, await ahead, batch)",
         "await ahead",
         f"{CONSUMING}::test_a_batch_read_ahead_is_read_again_after_the_one_before_it_was",
+    ),
+    Mutation(
+        "offsets of a topic that was deleted and made again",
+        f"{CHASSIS}/topic_ids.py",
+        "        places = sorted(kafka.assignment())\n",
+        "        return []\n",
+        f"{LOST}::test_a_lost_topic_is_rebuilt_and_nothing_that_was_not_taken_is_skipped",
+    ),
+    Mutation(
+        "the topic's id beside the offset",
+        f"{CHASSIS}/topic_ids.py",
+        "if one.metadata and one.metadata != found]",
+        "if False]",
+        f"{LOST}::test_offsets_of_an_earlier_topic_are_not_believed",
+    ),
+    Mutation(
+        "what is published is kept",
+        f"{CHASSIS}/relay.py",
+        "if self._settings.events_kept_days:",
+        "if False:",
+        f"{LOST}::test_a_lost_topic_is_rebuilt_and_nothing_that_was_not_taken_is_skipped",
+    ),
+    Mutation(
+        "an older state does not go behind a newer one",
+        f"{CHASSIS}/published.py",
+        "SELECT FROM outbox o WHERE (o.tenant_id, o.topic, o.key) = (p.tenant_id, p.topic, p.key))",
+        "SELECT FROM outbox o WHERE false)",
+        f"{LOST}::test_a_state_that_waits_already_is_not_preceded_by_an_older_one",
+    ),
+    Mutation(
+        "what was published of an erased dialog",
+        f"{CHASSIS}/outbox.py",
+        "    await published.forget(connection, topic, slots)\n",
+        "",
+        f"{ERASURE}::test_nothing_is_left_of_an_erased_dialog_and_nothing_comes_back",
     ),
     Mutation(
         "silence by the partition's own time",

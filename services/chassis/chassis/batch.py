@@ -22,6 +22,7 @@ class Batch:
 
     found: dict[TopicPartition, list[ConsumerRecord]]
     generation: int
+    topic_id: str = ""
     records: list[ConsumerRecord] = field(init=False)
     good: list[AnyReceived] = field(default_factory=list)
     bad: list[tuple[ConsumerRecord, BadRecordError]] = field(default_factory=list)
@@ -44,9 +45,9 @@ class Batch:
         """Return the first offset of each partition that has no effect yet."""
         return {place: records[0].offset for place, records in self.found.items()} | self.done
 
-    def after(self) -> dict[TopicPartition, int]:
-        """Return the offset behind the last record of each partition."""
-        return {place: records[-1].offset + 1 for place, records in self.found.items()}
+    def after(self) -> dict[TopicPartition, tuple[int, str]]:
+        """Return the offset behind the last record of each partition, with the id of the topic it is of."""
+        return {place: (records[-1].offset + 1, self.topic_id) for place, records in self.found.items()}
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -16,6 +16,7 @@ from chassis.errors import describe
 from chassis.health import Health
 from chassis.kafka import broadcast_consumer
 from chassis.settings import Settings
+from chassis.topic_ids import Place
 from contracts.event import Event
 
 
@@ -44,6 +45,7 @@ class BroadcastLoop:
         self._stopping = False
         self._newest: dict[tuple[str, str, str], int] = {}
         self._places: dict[object, int] = {}
+        self._place = Place(settings.topic(broadcast.topic))
         health.waits_for(self._name)
 
     def stop(self) -> None:
@@ -68,6 +70,10 @@ class BroadcastLoop:
 
     async def _read(self, kafka: AIOKafkaConsumer) -> None:
         places = sorted(kafka.assignment())
+        before = self._place.id
+        await self._place.check(kafka)
+        if before and before != self._place.id:
+            self._places = dict.fromkeys(self._places, 0)
         ends: dict[object, int] | None = await kafka.end_offsets(places)
         if self._spec.from_now and ends is not None:
             # what comes while the broker is away, or this reader from it, is read afterwards
@@ -76,6 +82,7 @@ class BroadcastLoop:
                 kafka.seek(place, offset)
         while not self._stopping:
             self._health.beat(self._name)
+            await self._place.check(kafka)
             found = await kafka.getmany(timeout_ms=500)
             for place, records in found.items():
                 for record in records:

@@ -28,6 +28,7 @@ from chassis.health import Health
 from chassis.inbox import newer_only, take_new
 from chassis.kafka import group_consumer
 from chassis.settings import Settings
+from chassis.topic_ids import Place
 from contracts.event import Event
 from contracts.topics import TOPICS
 
@@ -88,6 +89,7 @@ class ConsumerLoop:
         self._settled: dict[TopicPartition, int] = {}
         self._stopping = asyncio.Event()
         self._assignment = Assignment()
+        self._place = Place(settings.topic(consumer.topic))
         self._backoff = 0.0
 
     def stop(self) -> None:
@@ -140,7 +142,7 @@ class ConsumerLoop:
                 self._measure_lag(kafka, await self._read_to(kafka, batch))
                 if batch.records and not await self._settle(kafka, batch):
                     if ahead:
-                        self._seek(kafka, (await ahead).first_open() | batch.first_open())
+                        self._seek(kafka, await ahead, batch)
                         ahead = None
                     if self._backoff:
                         await self._wait(self._backoff)
@@ -151,8 +153,13 @@ class ConsumerLoop:
 
     async def _read(self, kafka: AIOKafkaConsumer) -> Batch:
         """Read what is there, waiting for it a moment, and decode it."""
+        generation = self._assignment.generation
+        if not await self._place.check(kafka, generation):
+            await asyncio.sleep(0.5)
+            return Batch({}, generation)
+        topic_id = self._place.id
         found = await kafka.getmany(timeout_ms=500, max_records=self._settings.batch_records)
-        batch = Batch(found, self._assignment.generation)
+        batch = Batch(found, generation, topic_id)
         for number, record in enumerate(batch.records, 1):
             batch.take(record, self._spec.events, self._settings.max_body)
             if number % DECODE_SLICE == 0:
@@ -164,7 +171,7 @@ class ConsumerLoop:
         async with self._assignment.busy:
             if batch.generation != self._assignment.generation:
                 # read under an assignment that is gone: read again what is still ours
-                self._seek(kafka, batch.first_open())
+                self._seek(kafka, batch)
                 return False
             try:
                 async with asyncio.timeout(self._settings.batch_deadline):
@@ -194,9 +201,13 @@ class ConsumerLoop:
             at=where(error),
             seconds=self._backoff,
         )
-        self._seek(kafka, batch.first_open())
+        self._seek(kafka, batch)
 
-    def _seek(self, kafka: AIOKafkaConsumer, places: dict[TopicPartition, int]) -> None:
+    def _seek(self, kafka: AIOKafkaConsumer, *batches: Batch) -> None:
+        """Go back to what is open in these batches, the last of which counts; not into another topic."""
+        places: dict[TopicPartition, int] = {}
+        for batch in batches:
+            places |= batch.first_open() if batch.topic_id == self._place.id else {}
         for place, offset in places.items():
             # a partition that went to another member meanwhile is that member's now
             with contextlib.suppress(IllegalStateError, AssertionError):

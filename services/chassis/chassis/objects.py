@@ -110,6 +110,13 @@ class ObjectStore:
                 await writer.write(chunk)
         return Stored(key, digest.hexdigest(), size)
 
+    async def get(self, key: str) -> bytes:
+        """Return an object of the service's own, that no tenant named; raises MissingObjectError."""
+        try:
+            return bytes(await (await obstore.get_async(self._store, key)).bytes_async())
+        except FileNotFoundError:
+            raise MissingObjectError("the object is gone") from None
+
     def check(self, uri: str, tenant: str) -> str:
         """Return `uri` if it lies under the tenant's prefix; raises ForeignUriError otherwise."""
         parts = uri.split("/")

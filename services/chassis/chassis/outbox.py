@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chassis import published
 from chassis.envelope import new_headers
 from chassis.errors import Permanent
 from chassis.observability import current_traceparent
@@ -103,7 +104,7 @@ async def _take_sequences(
 
 
 async def withdraw(connection: Connection, topic: str, slots: Sequence[tuple[str, str]]) -> int:
-    """Delete what is stored for these (tenant, key id) and not published yet; returns how many events."""
+    """Delete what is stored for these (tenant, key id), published or not; returns how many were not yet."""
     done = await connection.execute(
         """
         DELETE FROM outbox o USING unnest($2::text[], $3::bytea[]) AS w (tenant_id, key)
@@ -113,4 +114,6 @@ async def withdraw(connection: Connection, topic: str, slots: Sequence[tuple[str
         [tenant for tenant, _ in slots],
         [message_key(tenant, key_id) for tenant, key_id in slots],
     )
+    # afterwards, not at the same time: what the relay was just moving there is there now
+    await published.forget(connection, topic, slots)
     return int(done.rsplit(" ", 1)[-1])

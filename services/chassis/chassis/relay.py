@@ -1,4 +1,4 @@
-"""The relay: publishes the outbox in order, one active instance a lane, and deletes what is published.
+"""The relay: publishes the outbox in order, one active instance a lane, and moves out what is published.
 
 Two lanes. "log" goes through an idempotent producer. "compacted" sends each window in a Kafka
 transaction: a relay that was paused and lost its lock is then fenced by the broker, for otherwise
@@ -24,6 +24,7 @@ from aiokafka.errors import KafkaError
 from opentelemetry.trace import SpanKind
 
 from chassis import observability as seen
+from chassis import published
 from chassis.database import Database, connect
 from chassis.envelope import encode_headers
 from chassis.errors import LeaseLostError, describe
@@ -188,9 +189,11 @@ class Relay:
                         await self._send(sender, rows)
                 else:
                     await self._send(sender, rows)
-        await connection.execute(
-            "DELETE FROM outbox WHERE id = ANY($1)", [row["id"] for row in rows], timeout=5
-        )
+        ids = [row["id"] for row in rows]
+        if self._settings.events_kept_days:
+            await published.take_over(connection, self._lane, self._settings.service, ids)
+        else:
+            await connection.execute("DELETE FROM outbox WHERE id = ANY($1)", ids, timeout=5)
         for row in rows:
             seen.published.labels(row["topic"]).inc()
 

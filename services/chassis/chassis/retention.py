@@ -13,6 +13,7 @@ from typing import Any
 
 from chassis import observability as seen
 from chassis.database import Connection, Database
+from chassis.published import kept_days
 
 DAY = 86_400
 SOON = 7
@@ -44,6 +45,16 @@ def kept_audit(days: float) -> Kept:
     return Kept("audit", days, "audit", "uuid_extract_timestamp(t.id)")
 
 
+def kept_published(service: str, days: float) -> tuple[Kept, ...]:
+    """Return published events as kinds: those of topics that delete by time, and those that stay."""
+    if not days:
+        return ()
+    return (
+        Kept("published", kept_days(service, days), "published", "t.published_at"),
+        Kept("published_states", 0, "published_states", "t.published_at"),
+    )
+
+
 async def expire_audit(database: Database, days: float) -> bool:
     """Delete a few entries older than `days` (0: none ever goes); returns whether there may be more.
 
@@ -66,7 +77,9 @@ async def report(connection: Connection, kinds: Sequence[Kept]) -> list[dict[str
 async def _counted(connection: Connection, kind: Kept) -> Any:
     return await connection.fetchrow(
         f"""
-        SELECT count(*) AS rows, min(age) AS oldest, pg_total_relation_size($1::text::regclass) AS bytes,
+        SELECT count(*) AS rows, min(age) AS oldest, coalesce((
+                SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree($1::text::regclass)
+            ), pg_total_relation_size($1::text::regclass))::bigint AS bytes,
             count(*) FILTER (WHERE age < $2::timestamptz) AS due,
             count(*) FILTER (WHERE age < $3::timestamptz) AS due_soon
         FROM (SELECT {kind.age} AS age FROM {kind.table} t WHERE {kind.where}) k

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp
 
 from chassis import observability as seen
-from chassis import retention
+from chassis import published, retention
 from chassis.auth import Authenticator
 from chassis.broadcast import Broadcast, BroadcastLoop
 from chassis.consumer import Consumer, ConsumerLoop
@@ -165,6 +165,9 @@ class Service:
         async def maintain() -> bool:
             async with self.database.transaction() as transaction:
                 await transaction.connection.execute("SELECT maintain_inbox(interval '120 days')")
+                await published.maintain(
+                    transaction.connection, self.settings.service, self.settings.events_kept_days
+                )
                 await transaction.connection.execute(
                     "DELETE FROM idempotency_keys WHERE created_at < now() - interval '7 days'"
                 )
@@ -175,7 +178,12 @@ class Service:
 
     async def retention(self) -> list[dict[str, Any]]:
         """Return what is kept for a time only, kind by kind."""
-        kinds = (retention.kept_audit(self.settings.keep_audit_days), *self.parts.kept)
+        settings = self.settings
+        kinds = (
+            retention.kept_audit(settings.keep_audit_days),
+            *retention.kept_published(settings.service, settings.events_kept_days),
+            *self.parts.kept,
+        )
         async with self.database.transaction() as transaction:
             return await retention.report(transaction.connection, kinds)
 

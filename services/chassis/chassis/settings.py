@@ -50,6 +50,9 @@ class Settings(ObjectsSettings, KafkaSettings):
     stop_grace: float = 30.0
     max_body: int = Field(1_048_576, description="largest event body, and largest HTTP body")
     keep_audit_days: float = Field(365.0, ge=0, description="how long the audit trail is kept; 0: for ever")
+    events_kept_days: float = Field(
+        3.0, ge=0, description="how long published events are kept to rebuild a lost topic; 0: not at all"
+    )
     otlp_endpoint: str = Field("", description="OpenTelemetry collector; empty: no traces")
 
     @field_validator("database_url", "database_http_url")
