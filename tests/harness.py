@@ -70,6 +70,7 @@ class Running:
     environment: dict[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
+    python: str = sys.executable
     clients: dict[tuple[str, str], httpx.AsyncClient] = field(default_factory=dict)
 
     @property
@@ -83,7 +84,7 @@ class Running:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", BY_NAME[self.name].package],
+                [self.python, "-P", "-m", BY_NAME[self.name].package],
                 env={**os.environ, **self.environment},
                 cwd=ROOT,
                 stdout=log,

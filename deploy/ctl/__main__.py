@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from chassis.kafka_settings import KafkaSettings
 from chassis.kafka_watch import in_words, knock
 from chassis.objects import ObjectStore
-from deploy.ctl import database, dlt, objects, topics, users
+from deploy.ctl import database, dlt, keep, objects, topics, users
 from deploy.ctl.users import PasswordsError
 from deploy.ctl.wire import RefusedError
 
@@ -70,8 +70,26 @@ def parser() -> argparse.ArgumentParser:
     )
     users.arguments(add("users", "Kafka's SCRAM users, with passwords from files", _users, "apply"))
     add("roles", "PostgreSQL's roles, database and schemas", database.run, "apply").set_defaults(what="roles")
-    add("migrate", "bring every schema up to date", database.run).set_defaults(what="migrate")
+    migrate = add("migrate", "bring every schema up to date", database.run)
+    migrate.set_defaults(what="migrate")
+    migrate.add_argument(
+        "--contract", action="store_true", help="also drop what older versions needed: when none of them runs"
+    )
     add("objects", "object storage: write, read and delete a test object", _objects, "check")
+    add("backup", "schemas, objects and groups' places of one moment", keep.make).add_argument(
+        "--to", required=True, metavar="PLACE", help="a folder or s3://bucket/prefix; each has its own below"
+    )
+    add("restore", "fill an empty database and storage from a backup", keep.put_back).add_argument(
+        "--from", required=True, dest="source", metavar="PLACE", help="the folder of one backup"
+    )
+    keep.arguments_of_events(
+        add(
+            "events",
+            "published events back into the outbox, for a lost topic",
+            keep.publish_again,
+            "republish",
+        )
+    )
     dlt.arguments(add("dlt", "dead letters: list them, show them, replay them", _dlt))
     return whole
 

@@ -23,7 +23,7 @@ class DatabaseSetupError(Exception):
 def run(asked: argparse.Namespace) -> int:
     """Apply the roles, or migrate; the exit status."""
     try:
-        asyncio.run(_roles() if asked.what == "roles" else _migrate())
+        asyncio.run(_roles() if asked.what == "roles" else _migrate(contract=asked.contract))
     except (OSError, ProcessError, asyncpg.PostgresError, DatabaseSetupError) as error:
         print(f"mortarboardctl: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
@@ -31,21 +31,22 @@ def run(asked: argparse.Namespace) -> int:
 
 
 async def _roles() -> None:
-    await _known().apply(_name())
-    print(f"{len(ROLES)} roles and database {_name()} are there, with the passwords of today")
+    await known().apply(database_name())
+    print(f"{len(ROLES)} roles and database {database_name()} are there, with the passwords of today")
 
 
-async def _migrate() -> None:
+async def _migrate(*, contract: bool) -> None:
     with tempfile.TemporaryDirectory() as logs:
-        await _known().migrate(_name(), Path(logs))
-    print("every schema is up to date")
+        await known().migrate(database_name(), Path(logs), contract=contract)
+    print("every schema is up to date" + (", and what older versions needed is gone" if contract else ""))
 
 
-def _name() -> str:
+def database_name() -> str:
+    """The database that all schemas are in."""
     return os.environ.get(NAME) or DATABASE
 
 
-def _known() -> Databases:
+def known() -> Databases:
     """The server as its administrator, with the roles' passwords, a file each."""
     for name in (ADMIN, PASSWORDS):
         if not os.environ.get(name):

@@ -25,9 +25,10 @@ SESSION = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s", "
 CHASSIS_MIGRATIONS = ROOT / "services" / "chassis" / "chassis" / "migrations"
 
 
-def migration_folders(schema: str) -> list[Path]:
-    """Where a service's migrations are: the chassis' first, then its own."""
+def migration_folders(schema: str, *, contract: bool = False) -> list[Path]:
+    """Where a service's migrations are: the chassis' first, then its own; those that expand, or contract."""
     folders = [CHASSIS_MIGRATIONS, ROOT / "services" / schema.replace("_", "-") / "migrations"]
+    folders = [folder / "contract" for folder in folders] if contract else folders
     return [folder for folder in folders if any(folder.glob("*.sql"))]
 
 
@@ -107,12 +108,19 @@ class Databases:
         async with self.connection() as connection:
             await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    async def migrate(self, database: str, logs: Path) -> None:
-        """Bring every service's schema up to date, each as its owner."""
-        await asyncio.gather(*(self._migrate(database, schema, logs) for schema in SCHEMAS))
+    async def migrate(self, database: str, logs: Path, *, contract: bool = False) -> None:
+        """Bring every service's schema up to date, each as its owner.
 
-    async def _migrate(self, database: str, schema: str, logs: Path) -> None:
-        folders = migration_folders(schema)
+        With `contract` also what older versions needed goes: their own files, numbered and remembered apart.
+        """
+        await asyncio.gather(*(self._migrate(database, schema, logs) for schema in SCHEMAS))
+        if contract:
+            await asyncio.gather(
+                *(self._migrate(database, schema, logs, contract=True) for schema in SCHEMAS)
+            )
+
+    async def _migrate(self, database: str, schema: str, logs: Path, *, contract: bool = False) -> None:
+        folders = migration_folders(schema, contract=contract)
         if not folders:
             return
         url = self.url(
@@ -126,7 +134,7 @@ class Databases:
             "--no-dump-schema",
             "--migration-lock",
             "--migrations-table",
-            f"{schema}.schema_migrations",
+            f"{schema}.{'schema_contractions' if contract else 'schema_migrations'}",
         ]
         options += [part for folder in folders for part in ("--migrations-dir", str(folder))]
         await run(

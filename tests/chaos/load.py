@@ -88,7 +88,7 @@ async def _send(surroundings: Surroundings, window: list[tuple[str, Event, dict[
             await asyncio.wait_for(producer.start(), 20)
             futures = [
                 await producer.send(
-                    event.TOPIC,
+                    surroundings.topic_prefix + event.TOPIC,
                     event.body(),
                     key=message_key(tenant, event.key()),
                     headers=encode_headers(headers),

@@ -3,7 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from deploy.stack.migrations import problems, up_part
+import pytest
+
+from deploy.stack.migrations import problems, up_part, wrong_inside
 
 UP = "-- migrate:up\nCREATE TABLE t (x int);\n-- migrate:down\nDROP TABLE t;\n"
 
@@ -42,7 +44,38 @@ def test_a_released_file_may_not_change_or_vanish(tmp_path: Path) -> None:
 def test_a_name_or_file_that_dbmate_would_skip_is_found(tmp_path: Path) -> None:
     place = folder(tmp_path, "own", "12_short.sql")
     (place / "1002_empty.sql").write_text("CREATE TABLE t ();")
-    assert len(problems(tmp_path, {"a": [place]}, {})) == 2
+    found = problems(tmp_path, {"a": [place]}, {})
+    assert {line.split(":")[0] for line in found} == {"own/12_short.sql", "own/1002_empty.sql"}
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "says"),
+    [
+        ("-- migrate:up\nSELECT 1;\n-- migrate:down\n-- nothing\n", "migrations", "forward-only"),
+        ("-- migrate:up\nSELECT 1;\n", "migrations", "forward-only"),
+        ("-- migrate:up\n-- forward-only:\nSELECT 1;\n", "migrations", "forward-only"),
+        ("-- migrate:up\nSET lock_timeout = 0;\n-- migrate:down\nSELECT 1;\n", "migrations", "lock_timeout"),
+        (UP, "contract", "contract: after"),
+        (UP + "-- contract: after 0.2.0\n", "migrations", "contract/"),
+    ],
+)
+def test_a_file_goes_back_or_says_why_not_and_a_contraction_says_from_when_on(
+    text: str, place: str, says: str
+) -> None:
+    (wrong,) = wrong_inside(text, place)
+    assert says in wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (UP, "migrations"),
+        ("-- migrate:up\n-- forward-only: the old rows are gone\nSELECT 1;\n", "migrations"),
+        ("-- contract: after 0.2.0\n" + UP, "contract"),
+    ],
+)
+def test_a_file_that_keeps_the_rules_has_nothing_wrong(text: str, place: str) -> None:
+    assert wrong_inside(text, place) == []
 
 
 def test_only_the_way_up_is_linted_and_lines_keep_their_numbers() -> None:

@@ -1,0 +1,235 @@
+"""`mortarboardctl backup` and `restore`: schemas and objects of one moment, and where groups stood before it.
+
+The order makes it whole. Groups' offsets are read first: what they settle meanwhile is in the schemas,
+so inboxes drop it when it is read again. Objects are copied last: each was written before the row naming it.
+"""
+
+import asyncio
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import obstore
+
+from chassis.envelope import read_headers
+from chassis.tombstones import digest
+from contracts.dialogs import DialogErased
+from contracts.topics import FOR_EVER, TOPICS
+from deploy.ctl import copies, dump, places
+from deploy.ctl.places import Connection as Kafka
+from deploy.stack.databases import SCHEMAS, Databases
+
+FORMAT = 1
+MANIFEST, OBJECTS = "manifest.json", "objects.jsonl"
+AHEAD = 1_000_000
+"""How far sequences are raised: above all that was published later and is not in a topic any more."""
+NAMED = {
+    "dataset_svc": "SELECT uri, sha256 FROM dataset_svc.candidates WHERE uri IS NOT NULL",
+    "training_svc": "SELECT f ->> 'uri' AS uri, f ->> 'sha256' AS sha256 FROM training_svc.runs, "
+    "jsonb_path_query(request, '$.files.* ? (@.uri != null)') f "
+    "WHERE status NOT IN ('ready', 'failed', 'cancelled')",
+}
+"""Objects that rows name: a backup without one of them is none."""
+
+
+class BackupError(Exception):
+    """A backup that cannot be made, or cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What is backed up: a database, object storage, the broker's groups."""
+
+    kafka: Kafka = field(repr=False)
+    databases: Databases
+    database: str
+    objects: Any
+    """An obstore store."""
+    prefix: str = ""
+    """What topics and groups begin with."""
+
+
+async def backup(here: Installation, into: Any, say: Callable[[str], None]) -> dict[str, Any]:
+    """Write a backup into an empty store; returns its manifest, which is written last."""
+    if [path async for path in copies.paths(into)]:
+        raise BackupError("the place is not empty: each backup has a folder of its own")
+    groups = await places.committed(here.kafka, here.prefix)
+    async with dump.snapshot(here.databases, here.database) as moment:
+        made_at = datetime.now(UTC)
+        say("dumping " + ", ".join(dump.OWNERS))
+        dumps = {schema: await _dump(here, schema, moment, into) for schema in dump.OWNERS}
+        named = await _named(here, moment)
+    say("copying objects")
+    copied = await copies.copy_all(here.objects, into, "objects")
+    await _complete(here, named, copied)
+    lines = "".join(json.dumps(one.as_dict()) + "\n" for one in copied).encode()
+    await obstore.put_async(into, OBJECTS, lines)
+    manifest = {
+        "format": FORMAT,
+        "made_at": made_at.isoformat(),
+        "schemas": dumps,
+        "objects": {"count": len(copied), "sha256": hashlib.sha256(lines).hexdigest()},
+        "groups": groups,
+    }
+    await obstore.put_async(into, MANIFEST, json.dumps(manifest, indent=1).encode())
+    return manifest
+
+
+async def _dump(here: Installation, schema: str, moment: str, into: Any) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{schema}.dump"
+        await dump.dump_schema(here.databases, here.database, schema, moment, path)
+        digest = await asyncio.to_thread(_sha256, path)
+        await obstore.put_async(into, path.name, path)
+        return {"file": path.name, "sha256": digest, "bytes": path.stat().st_size}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+async def _named(here: Installation, moment: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for schema, sql in NAMED.items():
+        async with dump.owner_of(here.databases, here.database, schema, moment) as connection:
+            found |= {row["uri"]: row["sha256"] for row in await connection.fetch(sql)}
+    return found
+
+
+async def _complete(here: Installation, named: dict[str, str], copied: Sequence[copies.Copied]) -> None:
+    """Refuse a backup in which an object is missing that a row of then named and one of now still names."""
+    have = {one.path: one.sha256 for one in copied}
+    lost = {uri for uri, sha256 in named.items() if have.get(uri) != sha256}
+    if lost:  # erased meanwhile, or really gone
+        lost &= set(await _named(here))
+    if lost:
+        raise BackupError(f"{len(lost)} objects that rows name are missing or damaged, such as {min(lost)}")
+
+
+async def restore(here: Installation, source: Any, say: Callable[[str], None]) -> dict[str, Any]:
+    """Fill an empty database and object storage from a backup, and let the groups read again from then.
+
+    Roles, schemas and extensions must be there (`mortarboardctl roles apply`), and no service may run.
+    Returns what was done, and of which lasting topics the database has lost what was published last.
+    """
+    manifest = await _manifest(source)
+    if there := await dump.tables_of(here.databases, here.database):
+        raise BackupError(f"the database is not empty: it has {there[0]} and {len(there) - 1} more tables")
+    wanted = await _objects(source, manifest)
+    say(f"restoring {', '.join(manifest['schemas'])} as of {manifest['made_at']}")
+    await asyncio.gather(*(_restore(here, source, *one) for one in manifest["schemas"].items()))
+    say(f"putting back {len(wanted)} objects")
+    await copies.put_back(source, "objects", here.objects, wanted)
+    say("raising sequences above what the topics hold")
+    later = await _raise_sequences(here)
+    erased = await _erase_again(here, manifest["groups"])
+    say("setting groups back")
+    await places.set_back(here.kafka, manifest["groups"])
+    return {
+        "made_at": manifest["made_at"],
+        "objects": len(wanted),
+        "published_later": later,
+        "erased_again": erased,
+    }
+
+
+async def _manifest(source: Any) -> dict[str, Any]:
+    try:
+        found = await obstore.get_async(source, MANIFEST)
+    except FileNotFoundError:
+        raise BackupError("there is no manifest.json: no backup, or one that was not finished") from None
+    manifest: dict[str, Any] = json.loads(bytes(await found.bytes_async()))
+    if manifest.get("format") != FORMAT:
+        raise BackupError(f"a backup of format {manifest.get('format')}; this program reads {FORMAT}")
+    return manifest
+
+
+async def _objects(source: Any, manifest: dict[str, Any]) -> list[copies.Copied]:
+    lines = bytes(await (await obstore.get_async(source, OBJECTS)).bytes_async())
+    if hashlib.sha256(lines).hexdigest() != manifest["objects"]["sha256"]:
+        raise BackupError("objects.jsonl is damaged")
+    return [copies.Copied(**json.loads(line)) for line in lines.splitlines()]
+
+
+async def _restore(here: Installation, source: Any, schema: str, was: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / was["file"]
+        found = await obstore.get_async(source, was["file"])
+        with path.open("wb") as file:
+            async for chunk in found.stream(min_chunk_size=1024 * 1024):
+                file.write(chunk)
+        if await asyncio.to_thread(_sha256, path) != was["sha256"]:
+            raise BackupError(f"{was['file']} is damaged")
+        await dump.restore_schema(here.databases, here.database, schema, path)
+
+
+async def _raise_sequences(here: Installation) -> dict[str, int]:
+    """Let no sequence be given twice; returns how many keys of each lasting topic were published to later.
+
+    Consumers of such topics ignore what is not above the last sequence that they saw of a key, and readers
+    outside have seen what the restored database does not know.
+    """
+    later: dict[str, int] = {}
+    for topic in TOPICS.values():
+        if not topic.compacted and topic.retention_ms != FOR_EVER:
+            continue
+        newest = await places.newest_sequences(here.kafka, here.prefix + topic.name)
+        for service in topic.producers:
+            schema = service.replace("-", "_")
+            if schema in SCHEMAS:
+                later[topic.name] = await _know(here, schema, topic.name, newest)
+    for schema in SCHEMAS:
+        async with dump.owner_of(here.databases, here.database, schema) as connection:
+            await connection.execute(
+                f"UPDATE {schema}.outbox_keys SET last_sequence = last_sequence + $1",  # noqa: S608 -- a name of ours
+                AHEAD,
+            )
+    return {topic: keys for topic, keys in later.items() if keys}
+
+
+async def _know(here: Installation, schema: str, topic: str, newest: dict[tuple[str, bytes], int]) -> int:
+    async with dump.owner_of(here.databases, here.database, schema) as connection:
+        done = await connection.execute(
+            f"""
+            INSERT INTO {schema}.outbox_keys AS k (tenant_id, topic, key, last_sequence)
+            SELECT t, $1, key, sequence
+            FROM unnest($2::text[], $3::bytea[], $4::bigint[]) AS n (t, key, sequence)
+            ON CONFLICT (tenant_id, topic, key) DO UPDATE SET last_sequence = excluded.last_sequence
+            WHERE k.last_sequence < excluded.last_sequence
+            """,  # noqa: S608 -- names of ours
+            topic,
+            [tenant for tenant, _ in newest],
+            [key for _, key in newest],
+            list(newest.values()),
+        )
+    return int(done.rsplit(" ", 1)[-1])
+
+
+async def _erase_again(here: Installation, groups: dict[str, Any]) -> int:
+    """Ask again for what was erased after the backup, which brought it back; returns how many dialogs."""
+    topic = here.prefix + DialogErased.TOPIC
+    since = next(place["offsets"] for place in groups.values() if place["topic"] == topic)
+    found: dict[tuple[str, str], None] = {}
+    async for record in places.read(here.kafka, topic, since):
+        headers = read_headers(record.headers)
+        if headers.get("ce_type") == DialogErased.TYPE:
+            found[headers["ce_tenantid"], DialogErased.from_body(record.value).dialog_id] = None
+    async with dump.owner_of(here.databases, here.database, "dialog_svc") as connection:
+        await connection.executemany(
+            "INSERT INTO dialog_svc.erasure_requests "
+            "(tenant_id, id, kind, subject_hmac, subject, reason, asked_by) "
+            "VALUES ($1, uuidv7(), 'dialog', $2, $3, 'erased before a restore', 'mortarboardctl')",
+            [(tenant, digest(tenant, dialog), dialog) for tenant, dialog in found],
+        )
+    return len(found)
+
+
+def now() -> str:
+    """A name for a backup's folder: the time, in UTC."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"

