@@ -17,6 +17,7 @@ BASELINE = ROOT / ".secrets.baseline"
 REQUIRED = "MORTARBOARD_AUDIT"
 """`required`: libraries that could not be looked up fail the check, as they must before a release."""
 AT_MOST_S = 120
+LOUD = "NOT AUDITED"
 
 
 def libraries(settings: StackSettings) -> tuple[bool, str]:
@@ -34,7 +35,7 @@ def libraries(settings: StackSettings) -> tuple[bool, str]:
                 old.unlink(missing_ok=True)
     found = json.loads(kept.read_text())["dependencies"]
     weak = [
-        f"{one['name']} {one['version']}: {bad['id']}, mended in {' '.join(bad['fix_versions']) or 'none yet'}"
+        f"{one['name']} {one['version']}: {bad['id']}, mended in: {' '.join(bad['fix_versions'])}"
         for one in found
         for bad in one.get("vulns", [])
     ]
@@ -44,13 +45,13 @@ def libraries(settings: StackSettings) -> tuple[bool, str]:
 
 
 def judged(weak: list[str], asked: int, not_audited: str) -> tuple[bool, str]:
-    """Whether the check passes, and what is said; `not_audited` are words for what nobody knew anything of."""
+    """Whether the check passes, and what is said; `not_audited` says of what nobody knew anything."""
     if weak:
         return False, "\n".join(weak)
     if not_audited:
         required = os.environ.get(REQUIRED) == "required"
         return not required, (
-            f"NOT AUDITED: {not_audited}: the package index here serves no advisories. "
+            f"{LOUD}: {not_audited}: the package index here serves no advisories. "
             f"A release is checked with {REQUIRED}=required where it does."
         )
     return True, f"{asked} libraries, no known weakness"
@@ -58,10 +59,10 @@ def judged(weak: list[str], asked: int, not_audited: str) -> tuple[bool, str]:
 
 def _ask(report: Path) -> dict[str, object] | None:
     report.parent.mkdir(parents=True, exist_ok=True)
-    command = [BIN / "pip-audit", "-r", LOCK, "--disable-pip", "--require-hashes", "-f", "json", "-o", report]
+    command: list[str | Path] = [BIN / "pip-audit", "-r", LOCK, "--disable-pip", "--require-hashes"]
     try:
         subprocess.run(
-            [*command, "--progress-spinner", "off"],
+            [*command, "-f", "json", "-o", report, "--progress-spinner", "off"],
             cwd=ROOT, capture_output=True, timeout=AT_MOST_S, check=False,
         )  # fmt: skip
         answer: dict[str, object] = json.loads(report.read_text())
@@ -92,7 +93,8 @@ def _hook(paths: list[str], *options: str) -> str:
     """What detect-secrets says of these files that the baseline does not; empty is good."""
     if not paths:
         return ""
-    command = [BIN / "detect-secrets-hook", "--baseline", BASELINE, "--no-verify", *options, *paths]
+    command: list[str | Path] = [BIN / "detect-secrets-hook", "--baseline", BASELINE, "--no-verify"]
+    command += [*options, *paths]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return (done.stdout + done.stderr) if done.returncode else ""
 
@@ -104,5 +106,7 @@ def tracked() -> list[str]:
         path
         for path in listed.splitlines()
         if (ROOT / path).is_file()
-        and not path.endswith((".lock", ".sha256", ".webp", ".png", ".gz", "package-lock.json", BASELINE.name))
+        and not path.endswith(
+            (".lock", ".sha256", ".webp", ".png", ".gz", "package-lock.json", BASELINE.name)
+        )
     ]
