@@ -12,7 +12,7 @@ import asyncpg
 from deploy.stack.databases import ROLES, Databases
 from deploy.stack.processes import ProcessError
 
-DATABASE = "mortarboard"
+DATABASE = os.environ.get("MORTARBOARD_DATABASE", "mortarboard")
 ADMIN, PASSWORDS = "MORTARBOARD_POSTGRES_ADMIN_URL_FILE", "MORTARBOARD_ROLE_PASSWORDS"
 
 
