@@ -80,8 +80,12 @@ async def test_a_backup_made_by_hand_is_restored_by_hand(
 
 @pytest.mark.parametrize(
     ("spoiled", "says"),
-    [("manifest.json", "no manifest.json"), ("objects.jsonl", "objects.jsonl is damaged"), ("dialog_svc.dump", "dialog_svc.dump is damaged")],
-)  # fmt: skip
+    [
+        ("manifest.json", "no manifest.json"),
+        ("objects.jsonl", "objects.jsonl is damaged"),
+        ("dialog_svc.dump", "dialog_svc.dump is damaged"),
+    ],
+)
 async def test_a_backup_that_is_not_whole_is_refused(
     surroundings: Surroundings, ctl: Ctl, tmp_path: Path, spoiled: str, says: str
 ) -> None:
