@@ -22,6 +22,7 @@ settings (environment, prefix MORTARBOARD_): those of every service.
   KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_CA_FILE, KAFKA_USERNAME, KAFKA_PASSWORD_FILE …   the broker
   TOPIC_PREFIX   put before every topic, group and transactional id
   POSTGRES_ADMIN_URL_FILE, ROLE_PASSWORDS   a file with the administrator's URL; a folder, a file a role
+  DATABASE       the database's name (default mortarboard)
   OBJECTS_URL    where the bodies of large dead letters are
 """
 EXPECTED = (PasswordsError, RefusedError, objects.StorageError)
@@ -76,11 +77,9 @@ def parser() -> argparse.ArgumentParser:
         "--contract", action="store_true", help="also drop what older versions needed: when none of them runs"
     )
     add("objects", "object storage: write, read and delete a test object", _objects, "check")
-    add("backup", "schemas, objects and groups' places of one moment", keep.make).add_argument(
-        "--to", required=True, metavar="PLACE", help="a folder or s3://bucket/prefix; each has its own below"
-    )
-    add("restore", "fill an empty database and storage from a backup", keep.put_back).add_argument(
-        "--from", required=True, dest="source", metavar="PLACE", help="the folder of one backup"
+    keep.arguments(
+        add("backup", "schemas, objects and groups' places of one moment", keep.make),
+        add("restore", "fill an empty database and storage from a backup", keep.put_back),
     )
     keep.arguments_of_events(
         add(

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
+import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
@@ -106,7 +106,7 @@ def kubeconform(text: str, version: str, tmp_path: Path) -> subprocess.Completed
     manifests.write_text(text)
     known = f"{standalone(version, tmp_path / 'kubernetes')}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
     custom = f"{OURS}/{{{{.ResourceKind}}}}-{{{{.Group}}}}-{{{{.ResourceAPIVersion}}}}.json"
-    command = [tool("kubeconform"), "-strict", "-summary", "-kubernetes-version", version]
+    command = [str(tool("kubeconform")), "-strict", "-summary", "-kubernetes-version", version]
     command += ["-schema-location", known, "-schema-location", custom, str(manifests)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
