@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from chassis.kafka_settings import KafkaSettings
 from chassis.kafka_watch import in_words, knock
 from chassis.objects import ObjectStore
+from chassis.objects_settings import ObjectsSettings
 from deploy.ctl import database, dlt, keep, objects, topics, users
 from deploy.ctl.users import PasswordsError
 from deploy.ctl.wire import RefusedError
@@ -36,8 +37,10 @@ def _topics(asked: argparse.Namespace) -> int:
 
 def _dlt(asked: argparse.Namespace) -> int:
     settings = KafkaSettings()
-    objects = ObjectStore(os.environ.get("MORTARBOARD_OBJECTS_URL", "memory:///"))
-    return dlt.run(settings, settings.topic_prefix, objects, asked)
+    # only the bodies of large letters are there: to list and to show needs none
+    known = "MORTARBOARD_OBJECTS_URL" in os.environ
+    store = ObjectStore.of(ObjectsSettings()) if known else ObjectStore("memory:///")
+    return dlt.run(settings, settings.topic_prefix, store, asked)
 
 
 def _users(asked: argparse.Namespace) -> int:
