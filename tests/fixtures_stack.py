@@ -5,6 +5,8 @@
 `topics`        prefix of a fresh set of all topics; `parametrize("topics", [12], indirect=True)`: partitions
 `surroundings`  all of it as what a service's settings are made from
 `own_servers`   a Kafka and PostgreSQL for this test alone, to be restarted and killed
+
+With MORTARBOARD_TEST_SECURE=1 the shared servers are secure and each service comes as its own user.
 """
 
 import contextlib
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.ctl.access import let_in
 from deploy.stack import keeper
 from deploy.stack.prepared import Prepared
 from deploy.stack.servers import Servers
@@ -58,9 +61,11 @@ async def database(servers: Prepared) -> AsyncIterator[str]:
 async def topics(servers: Prepared, request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """All topics under a fresh prefix; deleted after the test."""
     prefix = f"t{uuid.uuid4().hex[:8]}."
-    names = await create_topics(servers.bootstrap, prefix, getattr(request, "param", PARTITIONS))
+    names = await create_topics(servers.broker, prefix, getattr(request, "param", PARTITIONS))
+    if servers.secure:
+        await let_in(servers.broker, {}, prefix)
     yield prefix
-    await delete_topics(servers.bootstrap, names)
+    await delete_topics(servers.broker, names)
 
 
 @pytest.fixture
@@ -68,7 +73,7 @@ def surroundings(servers: Prepared, database: str, topics: str, tmp_path: Path) 
     """What services of this test are set up with; `.environment(name, ...)` gives their variables."""
     objects = tmp_path / "objects"
     objects.mkdir()
-    return Surroundings(
+    made = Surroundings(
         kafka_bootstrap=servers.bootstrap,
         databases=servers.databases,
         database=database,
@@ -76,7 +81,10 @@ def surroundings(servers: Prepared, database: str, topics: str, tmp_path: Path) 
         issuer=servers.issuer,
         master_key=servers.master_key,
         topic_prefix=topics,
+        secure=servers.secure,
     )
+    made.keep_addresses()
+    return made
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deploy.demo.backend import chat_backend
 from deploy.demo.owner import Owner, RefusedError, signed_in
+from deploy.demo.places import Places
 from deploy.demo.show import Show
 from deploy.seed.browser import NoBrowserError, browser
 from deploy.seed.pictures import NoPictureError, Photographer
@@ -36,7 +37,7 @@ def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
         urls = {name: stack.url(name) for name in ("issuer", *(service.name for service in SERVICES))}
         async with (
             signed_in(urls, TENANT, Show()) as owner,
-            chat_backend(stack.surroundings.broker, TENANT) as backend,
+            chat_backend(Places.of_stack(stack).kafka, TENANT) as backend,
         ):
             owner.quiet = True
             filled = await States(owner, backend, say).fill()

@@ -4,15 +4,16 @@ import argparse
 import asyncio
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 
 from deploy.cli.broker import broker_of
 from deploy.demo.backend import chat_backend
 from deploy.demo.owner import RefusedError, signed_in
+from deploy.demo.places import Places
 from deploy.demo.show import Show
 from deploy.seed.states import Say, States
 from deploy.stack.foreground import say
-from deploy.stack.services import SERVICES
 from deploy.stack.settings import StackSettings
 from deploy.stack.state import State
 
@@ -37,9 +38,10 @@ def run(settings: StackSettings, _: argparse.Namespace) -> int:
 
 
 async def _fill(settings: StackSettings, told: Say) -> None:
-    names = ("issuer", *(service.name for service in SERVICES))
-    urls = {name: f"http://127.0.0.1:{settings.ports[name]}" for name in names}
-    kafka = partial(broker_of, settings)
-    async with signed_in(urls, TENANT, Show()) as owner, chat_backend(kafka, TENANT) as backend:
+    places = replace(Places.running(settings), kafka=partial(broker_of, settings))
+    async with (
+        signed_in(places.urls, TENANT, Show()) as owner,
+        chat_backend(places.kafka, TENANT) as backend,
+    ):
         owner.quiet = True
         await States(owner, backend, told).fill()

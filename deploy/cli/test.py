@@ -13,17 +13,20 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from deploy.cli import check
+from deploy.stack.keeper import SECURED
 from deploy.stack.session import session_folder
 from deploy.stack.settings import ROOT, StackSettings
 
 FIRST = ("unit", "contracts", "integration", "browser", "e2e")
-ON_THEIR_OWN = ("bench", "mutations")
-"""Not part of `all`: figures, and the protections taken away one by one."""
-PARALLEL = {"contracts": 4, "integration": 4, "browser": 2, "e2e": 2, "api": 4, "chaos": 2}
+ON_THEIR_OWN = ("bench", "mutations", "secure", "deploy", "kube", "upgrade")
+"""Not part of `all`: figures, the protections taken away one by one, and what needs other surroundings."""
+PARALLEL = {"contracts": 4, "integration": 4, "browser": 2, "e2e": 2, "api": 4, "chaos": 2, "secure": 2}
 """How many tests of a part run at a time; most of them wait."""
 IN_ALL = {"browser": ("test_console_manual.py", "test_console_every_page.py", "test_console_pages.py")}
 """Of a part that takes long, what `all` runs: the owner's whole way, and what holds for every page."""
-BY_FILE = ("browser", "e2e")
+SECURE = ("test_security.py", "test_erasure.py", "test_compare.py", "test_test_chat.py")
+"""Of the end-to-end tests, what `secure` runs on servers that take TLS, passwords and rights only."""
+BY_FILE = ("browser", "e2e", "secure")
 """Parts whose tests of a file look at the same things, so that they stay with one worker."""
 
 
@@ -82,12 +85,14 @@ def _pytest(part: str, folder: Path, rest: list[str], files: Sequence[str]) -> C
         "-m",
         "pytest",
         *([f"tests/{part}/{name}" for name in files] or [f"tests/{part}"]),
+        *([f"tests/e2e/{name}" for name in SECURE] if part == "secure" else []),
         "-q",
         f"--junit-xml={report}",
         *workers,
         *rest,
     ]
-    status = subprocess.run(command, cwd=ROOT, env=os.environ, check=False).returncode
+    env = os.environ | ({SECURED: "1"} if part == "secure" else {})
+    status = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
     counts = counted(report) if report.exists() else Counter()
     if status not in (0, 1) or (status and not counts["failed"] + counts["error"]):
         counts["error"] += 1

@@ -21,7 +21,6 @@ settings (environment, prefix MORTARBOARD_): those of every service.
   KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_CA_FILE, KAFKA_USERNAME, KAFKA_PASSWORD_FILE …   the broker
   TOPIC_PREFIX   put before every topic, group and transactional id
   POSTGRES_ADMIN_URL_FILE, ROLE_PASSWORDS   a file with the administrator's URL; a folder, a file a role
-  DATABASE       the database's name (default mortarboard)
   OBJECTS_URL    where the bodies of large dead letters are
 """
 EXPECTED = (PasswordsError, RefusedError, objects.StorageError)

@@ -12,7 +12,7 @@ import asyncpg
 from deploy.stack.databases import ROLES, Databases
 from deploy.stack.processes import ProcessError
 
-DATABASE = os.environ.get("MORTARBOARD_DATABASE", "mortarboard")
+DATABASE, NAME = "mortarboard", "MORTARBOARD_DATABASE_NAME"
 ADMIN, PASSWORDS = "MORTARBOARD_POSTGRES_ADMIN_URL_FILE", "MORTARBOARD_ROLE_PASSWORDS"
 
 
@@ -31,17 +31,19 @@ def run(asked: argparse.Namespace) -> int:
 
 
 async def _roles() -> None:
-    databases = known()
-    await databases.create_roles()
-    if not await databases.exists(DATABASE):
-        await databases.create(DATABASE)
-    print(f"{len(ROLES)} roles and database {DATABASE} are there")
+    await known().apply(database_name())
+    print(f"{len(ROLES)} roles and database {database_name()} are there, with the passwords of today")
 
 
 async def _migrate(*, contract: bool) -> None:
     with tempfile.TemporaryDirectory() as logs:
-        await known().migrate(DATABASE, Path(logs), contract=contract)
+        await known().migrate(database_name(), Path(logs), contract=contract)
     print("every schema is up to date" + (", and what older versions needed is gone" if contract else ""))
+
+
+def database_name() -> str:
+    """The database that all schemas are in."""
+    return os.environ.get(NAME) or DATABASE
 
 
 def known() -> Databases:

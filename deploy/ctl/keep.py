@@ -20,7 +20,7 @@ from contracts.topics import TOPICS
 from deploy.ctl import backup, dump
 from deploy.ctl.backup import Installation
 from deploy.ctl.copies import DamagedCopyError
-from deploy.ctl.database import DATABASE, DatabaseSetupError, known
+from deploy.ctl.database import DatabaseSetupError, database_name, known
 from deploy.ctl.dump import DumpError
 from deploy.ctl.places import GroupInUseError
 from deploy.stack.broker import reached
@@ -97,7 +97,7 @@ async def _publish_again(topic: str, since: datetime | None, tenant: str | None)
     async with admin(kafka) as client:
         is_there = await topic_id(client._client, kafka.topic_prefix + topic)
     for schema in sorted(schemas):
-        connection = await asyncpg.connect(databases.url(DATABASE, dump.OWNERS[schema]))
+        connection = await asyncpg.connect(databases.url(database_name(), dump.OWNERS[schema]))
         try:
             moved = await republish(connection, topic, since=since, tenant=tenant)
             await connection.execute("SELECT pg_notify($1, '')", f"{schema}_outbox")
@@ -117,7 +117,7 @@ def _here() -> Installation:
     return Installation(
         kafka=reached(kafka),
         databases=known(),
-        database=DATABASE,
+        database=database_name(),
         objects=ObjectStore.of(ObjectsSettings())._store,
         prefix=kafka.topic_prefix,
     )

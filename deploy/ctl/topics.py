@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from deploy.ctl.plan import PRINCIPAL, Change, Found, FoundTopic, Plan, plan
-from deploy.ctl.wire import Acl, NoAuthorizerError, RefusedError, acls, add_acl, remove_acl, set_config
+from deploy.ctl.wire import Acl, NoAuthorizerError, RefusedError, acls, add_acls, remove_acls, set_config
 from deploy.stack.broker import Broker
 from deploy.stack.topics import admin, declared
 
@@ -99,10 +99,8 @@ async def apply(
     for one in changes:
         if one.kind == "set":
             await set_config(client, one.name, one.values)
-    given = [add_acl(client, one.acl) for one in changes if one.kind == "give" and one.acl]
-    taken = [remove_acl(client, one.acl) for one in changes if one.kind == "take" and one.acl]
-    await asyncio.gather(*given)
-    await asyncio.gather(*taken)
+    await add_acls(client, [one.acl for one in changes if one.kind == "give" and one.acl])
+    await remove_acls(client, [one.acl for one in changes if one.kind == "take" and one.acl])
     await _seen(client, changes)
 
 

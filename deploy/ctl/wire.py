@@ -2,11 +2,11 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest
+from aiokafka.protocol.admin import CreateAclsRequest_v1, DeleteAclsRequest_v1, DescribeAclsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     Array,
@@ -30,6 +30,8 @@ OPERATIONS = {
 }  # fmt: skip
 ANY, ALLOW, EVERYWHERE, TOPIC, SET = 1, 3, "*", 2, 0
 SECURITY_DISABLED = 54
+NOT_ALLOWED = (29, 31)
+"""Kafka's codes for rights that are missing, on a topic and on the cluster; its own words are of no use."""
 ITERATIONS = 8192
 SCRAM = {"SCRAM-SHA-256": (1, "sha256"), "SCRAM-SHA-512": (2, "sha512")}
 
@@ -67,18 +69,20 @@ async def acls(client: AIOKafkaAdminClient) -> set[Acl]:
     }
 
 
-async def add_acl(client: AIOKafkaAdminClient, acl: Acl) -> None:
-    """Allow it."""
-    answer = await client._send_to_controller(CreateAclsRequest(*_numbers(acl)))
-    for code, text in answer.creation_responses:
-        _refuse(code, text)
+async def add_acls(client: AIOKafkaAdminClient, some: Collection[Acl]) -> None:
+    """Allow them, all at once: one by one each takes the broker a tenth of a second."""
+    if some:
+        answer = await client._send_to_controller(_CreateAcls(some))
+        for code, text in answer.creation_responses:
+            _refuse(code, text)
 
 
-async def remove_acl(client: AIOKafkaAdminClient, acl: Acl) -> None:
-    """Allow it no longer."""
-    answer = await client._send_to_controller(DeleteAclsRequest(*_numbers(acl)))
-    for code, text, _ in answer.filter_responses:
-        _refuse(code, text)
+async def remove_acls(client: AIOKafkaAdminClient, some: Collection[Acl]) -> None:
+    """Allow them no longer."""
+    if some:
+        answer = await client._send_to_controller(_DeleteAcls(some))
+        for code, text, _ in answer.filter_responses:
+            _refuse(code, text)
 
 
 def _numbers(acl: Acl) -> tuple[Any, ...]:
@@ -103,12 +107,38 @@ async def set_passwords(client: AIOKafkaAdminClient, mechanism: str, passwords: 
 
 
 def _refuse(code: int, text: str | None) -> None:
+    if code in NOT_ALLOWED:
+        raise RefusedError("this Kafka user may not do that; mortarboardctl's and administrators may")
     if code:
         raise RefusedError(text or f"Kafka's error code {code}")
 
 
 def _turned(table: Mapping[str, int]) -> dict[int, str]:
     return {number: name for name, number in table.items()}
+
+
+class _CreateAcls(Request[CreateAclsRequest_v1]):  # type: ignore[misc]
+    """CreateAcls of many; aiokafka's own class makes one."""
+
+    API_KEY = CreateAclsRequest_v1.API_KEY
+
+    def __init__(self, some: Iterable[Acl]) -> None:
+        self._some = [_numbers(one) for one in some]
+
+    def build(self, request_struct_class: type[RequestStruct]) -> RequestStruct:
+        return request_struct_class(self._some)
+
+
+class _DeleteAcls(Request[DeleteAclsRequest_v1]):  # type: ignore[misc]
+    """DeleteAcls of many."""
+
+    API_KEY = DeleteAclsRequest_v1.API_KEY
+
+    def __init__(self, some: Iterable[Acl]) -> None:
+        self._some = [_numbers(one) for one in some]
+
+    def build(self, request_struct_class: type[RequestStruct]) -> RequestStruct:
+        return request_struct_class(self._some)
 
 
 class _AlterConfigsResponse(Response):  # type: ignore[misc]

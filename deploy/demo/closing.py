@@ -5,30 +5,32 @@ import os
 import shlex
 from urllib.parse import quote
 
+from deploy.demo.places import Places
 from deploy.demo.script import Script
 from deploy.demo.show import Show
 from deploy.issuer.people import PEOPLE
 from deploy.stack.services import CONSOLE, SERVICES
-from deploy.stack.stack import Stack
 
 REPEATED = ("MORTARBOARD_RUN", "MORTARBOARD_PORT_OFFSET")
 """Settings that the commands to try next need too."""
 READ_ANSWER = """python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])'"""
 
 
-def try_next(stack: Stack, tenant: str, script: Script, show: Show) -> None:
+def try_next(places: Places, tenant: str, script: Script, show: Show) -> None:
     """Print the addresses, and commands for another terminal."""
     show.line()
     show.line("Everything runs until Ctrl-C:", "bold")
-    console = f"  {CONSOLE.name:13} {stack.url(CONSOLE.name)}   ← open it in a browser, as {owner_of(tenant)}"
+    console = (
+        f"  {CONSOLE.name:13} {places.urls[CONSOLE.name]}   ← open it in a browser, as {owner_of(tenant)}"
+    )
     show.line(console, "bold", whole=True)
     for name in (*(service.name for service in SERVICES), "simulator", "issuer"):
-        show.line(f"  {name:13} {stack.url(name)}")
-    show.line(f"  {'kafka':13} {stack.surroundings.kafka_bootstrap}")
+        show.line(f"  {name:13} {places.urls[name]}")
+    show.line(f"  {'kafka':13} {places.bootstrap}")
     show.line()
     show.line("Try next, in another terminal:", "bold")
     same = "".join(f"{name}={os.environ[name]} " for name in REPEATED if os.environ.get(name))
-    for line in (f"{same}./dev status", f"{same}./dev topics", *_calls(stack, tenant, script)):
+    for line in (f"{same}./dev status", f"{same}./dev topics", *_calls(places, tenant, script)):
         show.line(f"  {line}", whole=True)
 
 
@@ -38,7 +40,7 @@ def owner_of(tenant: str) -> str:
     return f"{names[0]} of {tenant}" if names else f"the owner of another tenant: {tenant}"
 
 
-def _calls(stack: Stack, tenant: str, script: Script) -> list[str]:
+def _calls(places: Places, tenant: str, script: Script) -> list[str]:
     claims = json.dumps({"tenant": tenant, "role": "owner"})
     agent = quote(script.agent, safe="")
     message = {"role": "user", "content": script.question.text}
@@ -46,11 +48,11 @@ def _calls(stack: Stack, tenant: str, script: Script) -> list[str]:
         json.dumps({"model": f"agent:{script.agent}", "messages": [message]}, ensure_ascii=False)
     )
     curl = 'curl -s -H "Authorization: Bearer $TOKEN"'
-    service, gateway = stack.url("agent-svc"), f"{stack.url('agent-svc')}/v1/chat/completions"
+    service, gateway = places.urls["agent-svc"], f"{places.urls['agent-svc']}/v1/chat/completions"
     return [
-        f"TOKEN=$(curl -s {stack.issuer_url}/token -d '{claims}' | {READ_ANSWER})",
-        f"{curl} '{stack.url('dialog-svc')}/v1/dialogs?rating=bad'",
-        f"{curl} '{stack.url('training-svc')}/v1/runs?agent_id={agent}'",
+        f"TOKEN=$(curl -s {places.urls['issuer']}/token -d '{claims}' | {READ_ANSWER})",
+        f"{curl} '{places.urls['dialog-svc']}/v1/dialogs?rating=bad'",
+        f"{curl} '{places.urls['training-svc']}/v1/runs?agent_id={agent}'",
         f"{curl} {gateway} -H 'Content-Type: application/json' -d {asked}",
         f"{curl} -X POST {service}/v1/agents/{agent}/rollback",
     ]

@@ -7,6 +7,7 @@ import secrets
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 from aiokafka.errors import KafkaError
@@ -15,13 +16,14 @@ from deploy.demo.backend import SilenceError, chat_backend
 from deploy.demo.closing import try_next
 from deploy.demo.dialogs import OWN, DialogsError, load
 from deploy.demo.owner import RefusedError, signed_in
+from deploy.demo.places import Places
 from deploy.demo.play import FailedError, Play
 from deploy.demo.script import Result, Script
 from deploy.demo.show import Show
-from deploy.stack.foreground import run_stack
-from deploy.stack.services import SERVICES
 from deploy.stack.settings import from_environment
-from deploy.stack.stack import Stack
+
+if TYPE_CHECKING:  # servers are started here only; an image that plays has none
+    from deploy.stack.stack import Stack
 
 EXPECTED = (DialogsError, FailedError, RefusedError, SilenceError, httpx.HTTPError, KafkaError)
 DATA = "demo"
@@ -36,25 +38,25 @@ def main(arguments: list[str]) -> int:
     except DialogsError as error:
         result.error = str(error)
         return _close(1, result, show, once=asked.once)
+    if asked.running:
+        return _on_running(Places.running(from_environment()), script, show, result, once=asked.once)
     settings = replace(from_environment(), data_name=DATA)
     settings = settings.secured() if asked.secure else settings
     # servers that are somebody else's are not fresh: a tenant of its own is
     tenant = "acme" if settings.mode == "local" else f"demo-{secrets.token_hex(4)}"
     began = time.monotonic()
 
-    async def play(stack: Stack) -> int:
+    async def play(stack: "Stack") -> int:
         result.seconds["stack"] = round(time.monotonic() - began, 2)
-        try:
-            await _perform(stack, tenant, script, show, result)
-        except EXPECTED as error:
-            result.error = str(error) or type(error).__name__
-            return 1
-        finally:
-            result.seconds["total"] = round(time.monotonic() - began, 2)
+        places = Places.of_stack(stack)
+        if status := await _perform(places, tenant, script, show, result, began):
+            return status
         if not asked.once:
-            try_next(stack, tenant, script, show)
+            try_next(places, tenant, script, show)
             await asyncio.Event().wait()
         return 0
+
+    from deploy.stack.foreground import run_stack
 
     show.step("Starting Kafka, PostgreSQL, the provider simulator and five services")
     status = run_stack(settings, play, wipe=True, say=lambda text: show.line(f"  {text}", "dim"))
@@ -75,6 +77,11 @@ def parser() -> argparse.ArgumentParser:
         "--secure", action="store_true", help="with TLS, passwords and rights on Kafka and PostgreSQL"
     )
     whole.add_argument(
+        "--running",
+        action="store_true",
+        help="play on the stack that runs: ./dev up, compose, or where MORTARBOARD_DIALOG_URL and so on say",
+    )
+    whole.add_argument(
         "--dialogs",
         type=Path,
         default=OWN,
@@ -85,13 +92,32 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-async def _perform(stack: Stack, tenant: str, script: Script, show: Show, result: Result) -> None:
-    urls = {name: stack.url(name) for name in ("issuer", *(service.name for service in SERVICES))}
-    async with (
-        signed_in(urls, tenant, show) as owner,
-        chat_backend(stack.surroundings.broker, tenant) as backend,
-    ):
-        await Play(script, owner, backend, show, result).all()
+def _on_running(places: Places, script: Script, show: Show, result: Result, *, once: bool) -> int:
+    """Play on a stack that somebody else started, as a tenant of our own; it stays as it is."""
+    tenant, began = f"demo-{secrets.token_hex(4)}", time.monotonic()
+    show.step(f"Playing on the running stack as {tenant}")
+    status = asyncio.run(_perform(places, tenant, script, show, result, began))
+    if status == 0 and not once:
+        try_next(places, tenant, script, show)
+    return _close(status, result, show, once=once)
+
+
+async def _perform(
+    places: Places, tenant: str, script: Script, show: Show, result: Result, began: float
+) -> int:
+    """Play it; 0 when the loop ran whole, else 1 and why in the result."""
+    try:
+        async with (
+            signed_in(places.urls, tenant, show) as owner,
+            chat_backend(places.kafka, tenant) as backend,
+        ):
+            await Play(script, owner, backend, show, result).all()
+    except EXPECTED as error:
+        result.error = str(error) or type(error).__name__
+        return 1
+    finally:
+        result.seconds["total"] = round(time.monotonic() - began, 2)
+    return 0
 
 
 def _close(status: int, result: Result, show: Show, *, once: bool) -> int:

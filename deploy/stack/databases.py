@@ -72,6 +72,22 @@ class Databases:
                 statement = "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)"
                 await connection.execute(await connection.fetchval(statement, role, self.passwords[role]))
                 await connection.execute(role_settings(role))
+            if not await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+                await connection.execute(owners_of_schemas())
+
+    async def apply(self, name: str) -> None:
+        """Make roles, database, schemas and grants what they should be, whatever is there already.
+
+        The administrator needs CREATEROLE, and CREATEDB when the database is not there; nothing more.
+        """
+        await self.create_roles()
+        if not await self.exists(name):
+            async with self.connection() as connection:
+                await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        async with self.connection() as connection:
+            await connection.execute(database_grants(name))
+        async with self.connection(name) as connection, connection.transaction():
+            await connection.execute(schema_grants())
 
     async def exists(self, name: str) -> bool:
         """Whether there is a database of this name."""
@@ -151,19 +167,25 @@ def database_grants(name: str) -> str:
     return f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC; GRANT CONNECT ON DATABASE "{name}" TO {roles}'
 
 
+def owners_of_schemas() -> str:
+    """SQL with which an administrator who is no superuser may make schemas for their owners."""
+    owners = ", ".join(f"{schema}_owner" for schema in SCHEMAS)
+    return f"GRANT {owners} TO CURRENT_USER WITH SET TRUE, INHERIT TRUE"
+
+
 def schema_grants() -> str:
     """SQL for schemas and grants; migrations grant the tables and functions that they make."""
-    lines = [f"CREATE EXTENSION {extension} SCHEMA public" for extension in EXTENSIONS]
+    lines = [f"CREATE EXTENSION IF NOT EXISTS {extension} SCHEMA public" for extension in EXTENSIONS]
     for schema in SCHEMAS:
         lines += [
-            f"CREATE SCHEMA {schema} AUTHORIZATION {schema}_owner",
+            f"CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {schema}_owner",
             f"GRANT USAGE ON SCHEMA {schema} TO {schema}, {schema}_http",
             f"ALTER DEFAULT PRIVILEGES FOR ROLE {schema}_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
         ]
     writers, readers = ", ".join(VAULT_WRITERS), ", ".join(VAULT_READERS)
     defaults = f"ALTER DEFAULT PRIVILEGES FOR ROLE {VAULT_OWNER} IN SCHEMA vault"
     lines += [
-        f"CREATE SCHEMA vault AUTHORIZATION {VAULT_OWNER}",
+        f"CREATE SCHEMA IF NOT EXISTS vault AUTHORIZATION {VAULT_OWNER}",
         f"GRANT USAGE ON SCHEMA vault TO {writers}, {readers}",
         f"{defaults} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {writers}",
         f"{defaults} GRANT SELECT ON TABLES TO {readers}",

@@ -79,7 +79,9 @@ class Kafka:
         self._aot = Path()
         self._say = say
         self._secure = secure
-        self._more = more
+        self.more = dict(more)
+        """Further settings of the broker, when it starts."""
+        self.controller_port = settings.ports["kafka-controller"]
 
     async def start(self) -> None:
         """Prepare what is missing, start the process; it is not ready yet."""
@@ -150,14 +152,14 @@ class Kafka:
 
     def _write_config(self) -> Path:
         files.make(self._data, self._settings.temporary)
-        controller = f"127.0.0.1:{self._settings.ports['kafka-controller']}"
+        controller = f"127.0.0.1:{self.controller_port}"
         listener = "SASL_SSL" if self._secure else "PLAINTEXT"
         settings = SMALL_MACHINE | {
             "listeners": f"{listener}://{self.bootstrap},CONTROLLER://{controller}",
             "controller.quorum.bootstrap.servers": controller,
             "log.dirs": str(self._data / "log"),
         }
-        settings |= (self._secure.broker_settings() if self._secure else {}) | dict(self._more)
+        settings |= (self._secure.broker_settings() if self._secure else {}) | self.more
         path = self._data / "server.properties"
         files.write_whole(path, "".join(f"{name}={value}\n" for name, value in settings.items()))
         return path

@@ -21,6 +21,8 @@ from deploy.stack.processes import Process, port_answers
 from deploy.stack.servers import Servers
 from deploy.stack.settings import ROOT, free_ports
 
+SECURED = "MORTARBOARD_TEST_SECURE"
+"""The variable with which a session's servers take TLS, passwords and rights only."""
 READY, FAILED = "servers.json", "failed.json"
 MEMORY = Path("/dev/shm")  # noqa: S108 -- a folder of our own below it, for nobody else to read
 PREFIX, BELONGS_TO = "mortarboard-tests-", "belongs-to"
@@ -72,8 +74,10 @@ async def keep(folder: Path) -> None:
     memory = in_memory(folder)
     issuer.start()
     try:
-        async with Servers.on_free_ports(folder, memory) as servers:
-            prepared = await prepare(servers.bootstrap, servers.admin_url, f"http://127.0.0.1:{port}", folder)
+        secure = bool(os.environ.get(SECURED))
+        async with Servers.on_free_ports(folder, memory, secure=secure) as servers:
+            issuer_url = f"http://127.0.0.1:{port}"
+            prepared = await prepare(servers.bootstrap, servers.admin_url, issuer_url, folder, servers.secure)
             await issuer.ready(lambda: port_answers(port), 30)
             prepared.write(folder / READY)
             while not owner_gone(folder):  # noqa: ASYNC110 -- another process lets go of the lock

@@ -57,7 +57,7 @@ def wrong_inside(text: str, folder: str) -> list[str]:
     goes_back = any(not line.lstrip().startswith("--") for line in down)
     if not goes_back and not FORWARD_ONLY.search(text):
         found.append("it needs a `-- migrate:down` that works, or a line `-- forward-only: reason`")
-    if "lock_timeout" in text:
+    if re.search(r"^\s*SET\s+(LOCAL\s+|SESSION\s+)?lock_timeout", text, re.MULTILINE | re.IGNORECASE):
         found.append("lock_timeout is the runner's: 5 s for every statement")
     if folder == CONTRACT and not AFTER.search(text):
         found.append("a contraction needs a line `-- contract: after 1.2.3`, the last version that needs it")

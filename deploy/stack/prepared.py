@@ -5,8 +5,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
+from deploy.ctl.access import let_in
 from deploy.stack import files
+from deploy.stack.broker import Broker
 from deploy.stack.databases import Databases
+from deploy.stack.secure import ADMIN, Secure
 from deploy.stack.services import Secrets
 
 TEMPLATE = "mortarboard_template"
@@ -22,6 +25,18 @@ class Prepared:
     master_key: str = field(repr=False)
     issuer: str
     template: str = TEMPLATE
+    secure_folder: str = ""
+    """Where certificates and Kafka passwords are; empty when the servers ask for none."""
+
+    @property
+    def secure(self) -> Secure | None:
+        """The certificates and Kafka passwords."""
+        return Secure(Path(self.secure_folder)) if self.secure_folder else None
+
+    @property
+    def broker(self) -> Broker:
+        """How Kafka's administrator reaches it."""
+        return self.secure.kafka(self.bootstrap, ADMIN) if self.secure else self.bootstrap
 
     @property
     def databases(self) -> Databases:
@@ -38,10 +53,17 @@ class Prepared:
         return cls(**json.loads(path.read_text()))
 
 
-async def prepare(bootstrap: str, admin_url: str, issuer: str, run: Path) -> Prepared:
-    """Make the roles and the migrated template database that tests are given copies of."""
+async def prepare(
+    bootstrap: str, admin_url: str, issuer: str, run: Path, secure: Secure | None = None
+) -> Prepared:
+    """Make the roles and the migrated template database that tests get copies of; Kafka's users, too."""
     own = Secrets.kept_in(run / "data" / "secrets.json")
-    prepared = Prepared(bootstrap, admin_url, dict(own.passwords), own.master_key, issuer)
+    folder = str(secure.folder) if secure else ""
+    prepared = Prepared(
+        bootstrap, admin_url, dict(own.passwords), own.master_key, issuer, secure_folder=folder
+    )
+    if secure:
+        await let_in(prepared.broker, secure.passwords())
     await prepared.databases.create_roles()
     await prepared.databases.create(TEMPLATE)
     await prepared.databases.migrate(TEMPLATE, run / "logs")

@@ -155,9 +155,7 @@ class Stack:
             databases = replace(self.surroundings.databases, admin_url=self._servers.admin_url)
             self._surroundings = replace(self.surroundings, databases=databases)
         databases = self.surroundings.databases
-        await databases.create_roles()
-        if not await databases.exists(DATABASE):
-            await databases.create(DATABASE)
+        await databases.apply(DATABASE)
         await databases.migrate(DATABASE, self.settings.logs)
         self.surroundings.keep_addresses()
 

@@ -36,7 +36,7 @@ def ctl(surroundings: Surroundings, tmp_path: Path) -> Ctl:
         "MORTARBOARD_OBJECTS_URL": surroundings.objects.as_uri(),
         "MORTARBOARD_POSTGRES_ADMIN_URL_FILE": str(admin),
         "MORTARBOARD_ROLE_PASSWORDS": str(passwords),
-        "MORTARBOARD_DATABASE": surroundings.database,
+        "MORTARBOARD_DATABASE_NAME": surroundings.database,
     }
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -76,13 +76,16 @@ async def test_install_upgrade_hurt_roll_back_uninstall(
         assert result.answer_after != result.answer_before
         began = time.monotonic()
         await here.helm("uninstall", RELEASE, "--wait", "--timeout", "300s")
-        left = [pod["metadata"]["name"] for pod in await _pods(here)]
-        assert left == [], left
+        await until(lambda: _gone(here), 120, "every pod gone")
         told("uninstalled", began)
 
 
 async def _pods(here: Installation) -> list[dict[str, dict[str, str]]]:
     return await here.cluster.get("pods", f"app.kubernetes.io/instance={RELEASE}")
+
+
+async def _gone(here: Installation) -> bool:
+    return not await _pods(here)
 
 
 async def _hurt(here: Installation, seed: int) -> None:

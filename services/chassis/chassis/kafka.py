@@ -12,6 +12,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from chassis.kafka_security import follow, security
+from chassis.kafka_settings import KafkaSettings
 from chassis.settings import Settings
 from contracts.access import consumer_group
 
@@ -33,7 +34,7 @@ async def broker_answers(settings: Settings) -> bool:
     return True
 
 
-def connection(settings: Settings) -> dict[str, Any]:
+def connection(settings: KafkaSettings) -> dict[str, Any]:
     """Return the arguments of any client of this service: where the broker is, and who asks."""
     where = {"bootstrap_servers": settings.kafka_bootstrap, "client_id": settings.service}
     return where | security(settings)

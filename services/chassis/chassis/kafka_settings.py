@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -31,6 +31,9 @@ class KafkaSettings(BaseSettings):
         extra="ignore",
         hide_input_in_errors=True,
     )
+
+    service: ClassVar[str] = "mortarboard"
+    """As which client the broker knows us."""
 
     kafka_bootstrap: str = "127.0.0.1:19092"
     topic_prefix: str = Field("", description="prepended to every topic, group and transactional id")

@@ -17,6 +17,7 @@ from chassis import observability as seen
 from chassis.health import Health
 from chassis.kafka import ANSWER_DEADLINE, connection
 from chassis.kafka_security import TokenRefusedError
+from chassis.kafka_settings import KafkaSettings
 from chassis.settings import Settings
 
 EVERY = 15.0
@@ -38,7 +39,7 @@ LOOK_AT: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
-async def knock(settings: Settings) -> BaseException | None:
+async def knock(settings: KafkaSettings) -> BaseException | None:
     """Connect to the first broker that lets us in; return None, or why the last one did not."""
     error: BaseException | None = None
     arguments = connection(settings)
