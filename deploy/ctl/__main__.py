@@ -23,7 +23,6 @@ settings (environment, prefix MORTARBOARD_): those of every service.
   KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_CA_FILE, KAFKA_USERNAME, KAFKA_PASSWORD_FILE …   the broker
   TOPIC_PREFIX   put before every topic, group and transactional id
   POSTGRES_ADMIN_URL_FILE, ROLE_PASSWORDS   a file with the administrator's URL; a folder, a file a role
-  DATABASE       the database's name (default mortarboard)
   OBJECTS_URL    where the bodies of large dead letters are
 """
 EXPECTED = (PasswordsError, RefusedError, objects.StorageError)
@@ -119,4 +118,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # threads of libraries must not spoil the status of a program whose work is done
+    os._exit(status)

@@ -135,7 +135,12 @@ async def _run(name: str, url: str, *arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    out, said = await process.communicate()
+    try:
+        out, said = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
     if process.returncode:
         raise DumpError(
             f"{name} ended with status {process.returncode}: {said.decode(errors='replace')[:500]}"
