@@ -15,6 +15,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from chassis.kafka_settings import KafkaSettings
 from deploy.ctl.access import let_in
 from deploy.stack import assets, files, state
 from deploy.stack.databases import Databases
@@ -131,6 +132,7 @@ class Stack:
             master_key=own.master_key,
             catalogue=local_catalogue(self.settings),
             secure=Secure.kept_in(self.settings.data / SECURE) if self.settings.secure else None,
+            outside=KafkaSettings() if self.settings.mode == "external" else None,
         )
 
     def _start_servers(self, group: asyncio.TaskGroup) -> list[Awaitable[None]]:

@@ -27,6 +27,10 @@ ERASURE = "tests/integration/test_dialog_erasure.py"
 NEAR = "tests/integration/test_dataset_near.py"
 RETENTION = "tests/integration/test_retention.py"
 LOST = "tests/integration/test_lost_topic.py"
+RESTORED = (
+    "tests/chaos/test_restore.py"
+    "::test_after_a_restore_nothing_that_kafka_holds_is_lost_and_nothing_is_done_twice"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,27 @@ MUTATIONS = (
         "    await published.forget(connection, topic, slots)\n",
         "",
         f"{ERASURE}::test_nothing_is_left_of_an_erased_dialog_and_nothing_comes_back",
+    ),
+    Mutation(
+        "groups are set back after a restore",
+        "deploy/ctl/backup.py",
+        '    await places.set_back(here.kafka, manifest["groups"])\n',
+        "",
+        RESTORED,
+    ),
+    Mutation(
+        "sequences are raised after a restore",
+        "deploy/ctl/backup.py",
+        "    later = await _raise_sequences(here)\n",
+        "    later: dict[str, int] = {}\n",
+        RESTORED,
+    ),
+    Mutation(
+        "what was erased after the backup is erased again",
+        "deploy/ctl/backup.py",
+        '    erased = await _erase_again(here, manifest["groups"])\n',
+        "    erased = 0\n",
+        RESTORED,
     ),
     Mutation(
         "silence by the partition's own time",
@@ -470,5 +495,45 @@ MUTATIONS = (
         "else escape(piece)",
         "else Markup(piece)",
         "tests/unit/test_console_texts.py::test_what_others_wrote_is_neither_markup_nor_unseen",
+    ),
+    Mutation(
+        "kafka: the password of now",
+        f"{CHASSIS}/kafka_security.py",
+        "        return self.password_now()\n",
+        '        return str(self.__dict__["_sasl_plain_password"])\n',
+        "tests/secure/test_rotation.py::test_a_kafka_password_changes_under_a_running_service",
+    ),
+    Mutation(
+        "kafka: the certificate of now",
+        f"{CHASSIS}/kafka_security.py",
+        "        if self._cert:\n            current.load_cert_chain(self._cert, self._key)\n"
+        "        return current.wrap_bio(*arguments, **named)\n",
+        '        if not hasattr(self, "kept"):\n            self.kept = current\n            if self._cert:\n'
+        "                current.load_cert_chain(self._cert, self._key)\n"
+        "        return self.kept.wrap_bio(*arguments, **named)\n",
+        "tests/secure/test_mechanisms.py::test_a_certificate_that_changes_is_taken_with_the_next_connection",
+    ),
+    Mutation(
+        "kafka: who answers",
+        f"{CHASSIS}/kafka_security.py",
+        "        if self._cert:\n",
+        "        current.check_hostname, current.verify_mode = False, ssl.CERT_NONE\n"
+        "        if self._cert:\n",
+        "tests/secure/test_rights.py::test_a_server_of_another_authority_is_refused",
+    ),
+    Mutation(
+        "a database password that is being changed",
+        f"{CHASSIS}/errors.py",
+        "    asyncpg.InvalidAuthorizationSpecificationError,  # a password that is being changed\n",
+        "",
+        "tests/unit/test_chassis_rules.py::test_what_may_pass_by_itself_is_transient",
+    ),
+    Mutation(
+        "topics: rights beyond the contracts",
+        "contracts/contracts/access.py",
+        "        if name in letters.producers:\n",
+        "        if name:\n",
+        "tests/contracts/test_contracts_access.py"
+        "::test_a_principal_has_what_the_contracts_say_and_nothing_more",
     ),
 )
