@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from typing import Any
 
 import pytest
@@ -90,3 +91,28 @@ def test_nothing_of_the_tools_for_development_is_in_a_service(built: Docker) -> 
     program = "import importlib.util as u; print([n for n in ('deploy', 'pytest', 'pip') if u.find_spec(n)])"
     for target in images.SERVICES:
         assert run(built, target, "-c", program, entrypoint="/opt/venv/bin/python").stdout.strip() == "[]"
+
+
+def test_a_service_stopped_in_its_first_second_ends_in_good_order(built: Docker) -> None:
+    nowhere = {
+        "KAFKA_BOOTSTRAP": "127.0.0.1:9", "DATABASE_URL": "postgresql://a:b@127.0.0.1:9/c",
+        "DATABASE_HTTP_URL": "postgresql://a:b@127.0.0.1:9/c", "OBJECTS_URL": "file:///tmp/it", "DEV": "1",
+    }  # fmt: skip
+    told = [f"--env=MORTARBOARD_{name}={value}" for name, value in nowhere.items()]
+    for pause in (0.0, 0.3, 2.0):
+        container = built.run("run", "--detach", *HARDENED, *told, images.name("dialog-svc")).strip()
+        time.sleep(pause)
+        built.run("stop", container)
+        (found,) = json.loads(built.run("inspect", container))
+        built.run("rm", container)
+        assert found["State"]["ExitCode"] == 0, f"after {pause} s"
+
+
+@pytest.mark.parametrize("program", ["pg_dump", "pg_restore", "psql"])
+def test_the_operators_tool_finds_postgresqls_programs(built: Docker, program: str) -> None:
+    asks = (
+        "import subprocess; from deploy.ctl.dump import program;"
+        f"subprocess.run([program({program!r}), '--version'])"
+    )
+    said = run(built, "mortarboardctl", "-c", asks, entrypoint="/opt/venv/bin/python")
+    assert said.stdout.startswith(f"{program} (PostgreSQL) 18"), said.stderr
