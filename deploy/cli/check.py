@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.cli import audit
 from deploy.stack.migrations import CONTRACT, DROPS, all_migrations, current_problems, up_part
 from deploy.stack.settings import ROOT, StackSettings
 
@@ -27,18 +28,22 @@ class Outcome:
     seconds: float
     passed: bool
 
+    @property
+    def mark(self) -> str:
+        """In a word: well, failed, or passed with something to be said aloud."""
+        if not self.passed:
+            return "FAIL"
+        return "!!  " if self.output.startswith(audit.LOUD) else "ok  "
+
 
 def run(settings: StackSettings, _: argparse.Namespace | None = None) -> int:
     """Run all checks, two at a time; print each with its seconds and, when it failed, its output."""
     failed = 0
     with ThreadPoolExecutor(2) as pool:
         for outcome in pool.map(_timed, *zip(*checks(settings), strict=True)):
-            print(
-                f"  {'ok  ' if outcome.passed else 'FAIL'} {outcome.name:30} {outcome.seconds:5.1f} s",
-                flush=True,
-            )
-            if not outcome.passed:
-                failed += 1
+            print(f"  {outcome.mark} {outcome.name:30} {outcome.seconds:5.1f} s", flush=True)
+            if outcome.mark != "ok  ":
+                failed += not outcome.passed
                 print(outcome.output.rstrip(), flush=True)
     return min(failed, 1)
 
@@ -65,6 +70,8 @@ def checks(settings: StackSettings) -> list[tuple[str, Callable[[], tuple[bool, 
             lambda: _command(python, "-P", "-m", "deploy.monitoring.generate", "--check"),
         ),
         ("topics and access are current", lambda: _command(python, "-P", "-m", "deploy.topics", "--check")),
+        ("libraries (pip-audit)", lambda: audit.libraries(settings)),
+        ("secrets (detect-secrets)", lambda: audit.secrets(settings)),
         ("migrations: numbers, changes", _migrations),
         ("migrations (squawk)", lambda: _squawk(settings)),
     ]

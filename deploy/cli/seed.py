@@ -4,10 +4,7 @@ import argparse
 import asyncio
 import sys
 import time
-from dataclasses import replace
-from functools import partial
 
-from deploy.cli.broker import broker_of
 from deploy.demo.backend import chat_backend
 from deploy.demo.owner import RefusedError, signed_in
 from deploy.demo.places import Places
@@ -38,7 +35,7 @@ def run(settings: StackSettings, _: argparse.Namespace) -> int:
 
 
 async def _fill(settings: StackSettings, told: Say) -> None:
-    places = replace(Places.running(settings), kafka=partial(broker_of, settings))
+    places = Places.running(settings)
     async with (
         signed_in(places.urls, TENANT, Show()) as owner,
         chat_backend(places.kafka, TENANT) as backend,

@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Callable
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from pydantic import ValidationError
 
 from chassis.kafka_settings import KafkaSettings
+from chassis.kafka_watch import in_words, knock
 from chassis.objects import ObjectStore
+from chassis.objects_settings import ObjectsSettings
 from deploy.ctl import database, dlt, keep, objects, topics, users
 from deploy.ctl.users import PasswordsError
 from deploy.ctl.wire import RefusedError
@@ -34,8 +36,10 @@ def _topics(asked: argparse.Namespace) -> int:
 
 def _dlt(asked: argparse.Namespace) -> int:
     settings = KafkaSettings()
-    objects = ObjectStore(os.environ.get("MORTARBOARD_OBJECTS_URL", "memory:///"))
-    return dlt.run(settings, settings.topic_prefix, objects, asked)
+    # only the bodies of large letters are there: to list and to show needs none
+    known = "MORTARBOARD_OBJECTS_URL" in os.environ
+    store = ObjectStore.of(ObjectsSettings()) if known else ObjectStore("memory:///")
+    return dlt.run(settings, settings.topic_prefix, store, asked)
 
 
 def _users(asked: argparse.Namespace) -> int:
@@ -101,8 +105,13 @@ def main() -> int:
         for row in error.errors(include_input=False, include_context=False, include_url=False):
             print(f"mortarboardctl: {'.'.join(map(str, row['loc']))} {row['msg']}", file=sys.stderr)
         return 1
+    except KafkaConnectionError as error:
+        settings = KafkaSettings()
+        why = asyncio.run(knock(settings))
+        said = in_words(why) if why else str(error)
+        print(f"mortarboardctl: {settings.kafka_bootstrap}: {said}", file=sys.stderr)
     except KafkaError as error:
-        print(f"mortarboardctl: the broker does not answer ({error})", file=sys.stderr)
+        print(f"mortarboardctl: Kafka refused: {error}", file=sys.stderr)
     except EXPECTED as error:
         print(f"mortarboardctl: {error}", file=sys.stderr)
     return 1

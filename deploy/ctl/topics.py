@@ -89,9 +89,9 @@ async def apply(
     """Do what a plan says, and wait until the broker shows it. Raises RefusedError."""
     new = [one for one in changes if one.kind == "create topic"]
     if new:
-        topics = [
-            NewTopic(one.name, one.partitions, replication, topic_configs=dict(one.values)) for one in new
-        ]
+        topics = [NewTopic(one.name, one.partitions, 1, topic_configs=dict(one.values)) for one in new]
+        for topic in topics:
+            topic.replication_factor = replication  # the constructor takes no word for "the broker's own"
         answer = (await client.create_topics(topics, timeout_ms=30_000)).to_object()
         for entry in answer["topic_errors"]:
             if entry["error_code"]:
@@ -115,9 +115,29 @@ async def _seen(client: AIOKafkaAdminClient, changes: Sequence[Change]) -> None:
             await asyncio.sleep(0.05)
 
 
+def _rights(todo: Plan) -> list[str]:
+    """A line for all that a principal may do alike, or no longer."""
+    operations: dict[tuple[str, ...], list[str]] = {}
+    for one in todo.changes:
+        if acl := one.acl:
+            thing = (one.kind, acl.principal, acl.resource, acl.pattern, acl.name)
+            operations.setdefault(thing, []).append(acl.operation)
+    names: dict[tuple[str, ...], list[str]] = {}
+    for (*alike, name), some in operations.items():
+        names.setdefault((*alike, ", ".join(some)), []).append(name)
+    return [
+        f"{SIGNS[kind]} {kind:12} {principal}: {some} on {resource} {', '.join(things)}"
+        + ("" if pattern == "literal" else " and all whose names begin so")
+        for (kind, principal, resource, pattern, some), things in names.items()
+    ]
+
+
 def in_words(todo: Plan) -> str:
-    """The plan for a person: a line a change, then what is refused and what to do instead."""
-    lines = [f"{SIGNS[one.kind]} {one.kind:12} {one.name}: {one.detail}" for one in todo.changes]
+    """The plan for a person: what changes, then what is refused and what to do instead."""
+    lines = [
+        f"{SIGNS[one.kind]} {one.kind:12} {one.name}: {one.detail}" for one in todo.changes if not one.acl
+    ]
+    lines += _rights(todo)
     for one in todo.refusals:
         lines += [f"! refused      {one.name}: {one.why}", f"               instead: {one.instead}"]
     lines += [f"· {note}" for note in todo.notes]

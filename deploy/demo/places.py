@@ -3,10 +3,11 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from chassis.kafka_settings import kafka_from
 from deploy.stack.broker import Broker
+from deploy.stack.running import bootstrap_of, broker_of
 from deploy.stack.settings import StackSettings
 
 if TYPE_CHECKING:  # an image that only plays has no servers to start
@@ -38,9 +39,7 @@ class Places:
         """
         urls = {name: f"http://127.0.0.1:{settings.ports[name]}" for name in NAMES}
         urls |= {name: env[variable] for name in NAMES if env.get(variable := _variable(name))}
-        usual = {"MORTARBOARD_KAFKA_BOOTSTRAP": f"127.0.0.1:{settings.ports['kafka']}"}
-        kafka = kafka_from({**usual, **env})
-        return cls(urls, lambda _: kafka, kafka.kafka_bootstrap)
+        return cls(urls, partial(broker_of, settings), bootstrap_of(settings))
 
 
 def _variable(name: str) -> str:

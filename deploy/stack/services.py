@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chassis.kafka_settings import KafkaSettings
 from deploy.simulator.poses import pose_path
 from deploy.stack import files
 from deploy.stack.broker import Broker
@@ -85,10 +86,14 @@ class Surroundings:
     topic_prefix: str = ""
     secure: Secure | None = None
     """Certificates and Kafka passwords where servers ask for them."""
+    outside: KafkaSettings | None = None
+    """How everybody reaches a broker that is somebody else's."""
 
     def broker(self, user: str = ADMIN) -> Broker:
         """How to reach Kafka as one of its users."""
-        return self.secure.kafka(self.kafka_bootstrap, user) if self.secure else self.kafka_bootstrap
+        if self.secure:
+            return self.secure.kafka(self.kafka_bootstrap, user)
+        return self.outside or self.kafka_bootstrap
 
     def _addresses(self, package: str) -> dict[str, str]:
         roles = {"DATABASE_URL": package, "DATABASE_HTTP_URL": f"{package}_http"}

@@ -15,6 +15,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from chassis.kafka_settings import KafkaSettings
 from deploy.ctl.access import let_in
 from deploy.stack import assets, files, state
 from deploy.stack.databases import Databases
@@ -131,10 +132,13 @@ class Stack:
             master_key=own.master_key,
             catalogue=local_catalogue(self.settings),
             secure=Secure.kept_in(self.settings.data / SECURE) if self.settings.secure else None,
+            outside=KafkaSettings() if self.settings.mode == "external" else None,
         )
 
     def _start_servers(self, group: asyncio.TaskGroup) -> list[Awaitable[None]]:
         """Begin with Kafka and the database; return what services have to wait for."""
+        if self.settings.mode == "containers":
+            raise ProcessError("MORTARBOARD_STACK=containers is for tests; for all of it: ./dev compose")
         if self.settings.mode == "local":
             self._servers = Servers(self.settings, self._say)
         parts = (self._start_kafka(), self._start_postgres(), self._build_assets())

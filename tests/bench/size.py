@@ -16,6 +16,7 @@ from chassis.envelope import encode_headers, new_headers
 from contracts.topics import message_key
 from deploy.demo.backend import SOURCE, events_of
 from deploy.demo.dialogs import Dialog, load
+from deploy.stack.kafka import Kafka
 from deploy.stack.services import Surroundings
 from deploy.stack.settings import ROOT, from_environment
 from tests.bench._stage import issuer_of, producing, result, stage
@@ -144,6 +145,7 @@ async def _measure(path: Path, copies: int, examples: int) -> dict[str, Any]:
                 "events": events,
                 "examples": len(chosen),
             }
+            assert isinstance(servers.kafka, Kafka), "only a broker of our own shows its disk"
             found = await _sizes(surroundings, servers.kafka._data / "log", counts)
         finally:
             for one in running:

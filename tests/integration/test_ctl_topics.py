@@ -47,7 +47,7 @@ async def _made(servers: Servers) -> None:
     ctl, operator = Ctl(servers, ADMIN), Ctl(servers, "mortarboardctl")
     status, said = operator("topics", "plan")
     assert status == 1
-    assert "does not answer" in said, "there is no such user yet"
+    assert "authentication failed: look at MORTARBOARD_KAFKA_USERNAME" in said, "there is no such user yet"
 
     status, said = ctl("topics", "plan", "--json")
     todo = json.loads(said)

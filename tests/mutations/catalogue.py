@@ -496,4 +496,44 @@ MUTATIONS = (
         "else Markup(piece)",
         "tests/unit/test_console_texts.py::test_what_others_wrote_is_neither_markup_nor_unseen",
     ),
+    Mutation(
+        "kafka: the password of now",
+        f"{CHASSIS}/kafka_security.py",
+        "        return self.password_now()\n",
+        '        return str(self.__dict__["_sasl_plain_password"])\n',
+        "tests/secure/test_rotation.py::test_a_kafka_password_changes_under_a_running_service",
+    ),
+    Mutation(
+        "kafka: the certificate of now",
+        f"{CHASSIS}/kafka_security.py",
+        "        if self._cert:\n            current.load_cert_chain(self._cert, self._key)\n"
+        "        return current.wrap_bio(*arguments, **named)\n",
+        '        if not hasattr(self, "kept"):\n            self.kept = current\n            if self._cert:\n'
+        "                current.load_cert_chain(self._cert, self._key)\n"
+        "        return self.kept.wrap_bio(*arguments, **named)\n",
+        "tests/secure/test_mechanisms.py::test_a_certificate_that_changes_is_taken_with_the_next_connection",
+    ),
+    Mutation(
+        "kafka: who answers",
+        f"{CHASSIS}/kafka_security.py",
+        "        if self._cert:\n",
+        "        current.check_hostname, current.verify_mode = False, ssl.CERT_NONE\n"
+        "        if self._cert:\n",
+        "tests/secure/test_rights.py::test_a_server_of_another_authority_is_refused",
+    ),
+    Mutation(
+        "a database password that is being changed",
+        f"{CHASSIS}/errors.py",
+        "    asyncpg.InvalidAuthorizationSpecificationError,  # a password that is being changed\n",
+        "",
+        "tests/unit/test_chassis_rules.py::test_what_may_pass_by_itself_is_transient",
+    ),
+    Mutation(
+        "topics: rights beyond the contracts",
+        "contracts/contracts/access.py",
+        "        if name in letters.producers:\n",
+        "        if name:\n",
+        "tests/contracts/test_contracts_access.py"
+        "::test_a_principal_has_what_the_contracts_say_and_nothing_more",
+    ),
 )

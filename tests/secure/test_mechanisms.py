@@ -12,19 +12,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
+import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import TopicAuthorizationFailedError
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
+from chassis.database import Database
 from chassis.kafka_settings import KafkaSettings, kafka_from
 from chassis.kafka_watch import in_words, knock
 from deploy.ctl import wire
 from deploy.stack.broker import reached
 from deploy.stack.certificates import Authority
+from deploy.stack.kafka import Kafka
 from deploy.stack.secure import MECHANISM
 from deploy.stack.servers import Servers
 from deploy.stack.settings import free_ports
@@ -98,6 +101,7 @@ async def broker(folder: Path, settings: Mapping[str, str]) -> AsyncIterator[tup
     """A broker with further settings, and the address of a listener that only asks for certificates."""
     (by_certificate,) = free_ports(1)
     servers = Servers.on_free_ports(folder, secure=True)
+    assert isinstance(servers.kafka, Kafka)
     more = {
         "listeners": f"SASL_SSL://{servers.bootstrap},SSL://127.0.0.1:{by_certificate},"
         f"CONTROLLER://127.0.0.1:{servers.kafka.controller_port}",
@@ -241,3 +245,36 @@ async def test_tokens_are_got_by_client_credentials_and_renewed(
         assert "401" in in_words(error)
         assert "MORTARBOARD_KAFKA_TOKEN_URL" in in_words(error)
         assert "wrong" not in in_words(error)
+
+
+def ask_for_certificates(rules: Path) -> None:
+    rules.write_text(f"hostssl all dialog_svc 127.0.0.1/32 cert\n{rules.read_text()}")
+
+
+async def test_a_database_takes_a_client_by_its_certificate_as_it_is_now(tmp_path: Path) -> None:
+    servers = Servers.on_free_ports(tmp_path / "own", secure=True)
+    await servers.start_postgres()
+    try:
+        assert servers.secure
+        authority = Authority(servers.secure.folder)
+        certificate, key = authority.issue("dialog_svc")
+        admin_connection = await asyncpg.connect(servers.admin_url)
+        await admin_connection.execute("CREATE ROLE dialog_svc LOGIN")
+        ask_for_certificates(Path(await admin_connection.fetchval("SHOW hba_file")))
+        await admin_connection.execute("SELECT pg_reload_conf()")
+        await admin_connection.close()
+        where = urlsplit(servers.admin_url)
+        query = f"{where.query}&{urlencode({'sslcert': certificate, 'sslkey': key})}"
+        url = urlunsplit(where._replace(netloc=f"dialog_svc@127.0.0.1:{where.port}", query=query))
+        database = Database(url, url, "public", source="/test")
+        await database.open(http=False)
+        await database.ping()
+        await database.close()
+
+        other, other_key = authority.issue("agent_svc")
+        certificate.write_bytes(other.read_bytes())
+        key.write_bytes(other_key.read_bytes())
+        with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+            await database.open(http=False)
+    finally:
+        await servers.postgres.stop()

@@ -74,6 +74,7 @@ async def call(
 async def test_a_caller_with_the_scope_is_served() -> None:
     start, body = await call(direct(), "good", b"he", b"llo")
     assert (start["status"], dict(start["headers"])[b"x-tenant"]) == (200, b"acme")
+    assert dict(start["headers"])[b"x-content-type-options"] == b"nosniff"
     assert body["body"] == b"hello"
 
 

@@ -156,3 +156,12 @@ async def test_an_identifier_with_slashes_is_one_step_of_a_path(client: httpx.As
     assert (await client.get("/v1/things/a/b")).json()["code"] == "no_such_path"
     assert (await client.get("/v1/things/a%00b")).json()["code"] == "nul_refused"
     assert (await client.get("/v1/things/a%2Fb%00")).json()["code"] == "nul_refused"
+
+
+async def test_every_answer_is_nobody_elses_and_nothing_but_what_it_says(client: httpx.AsyncClient) -> None:
+    for path in ("/v1/things/1", "/v1/things/1/parts/a", "/v1/nowhere", "/v1/broken?how=x"):
+        answer = await client.get(path)
+        assert (answer.headers["x-content-type-options"], answer.headers["cache-control"]) == (
+            "nosniff",
+            "no-store",
+        ), path

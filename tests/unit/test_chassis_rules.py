@@ -84,6 +84,7 @@ def test_a_validation_error_is_described_without_its_input() -> None:
 
 def test_what_may_pass_by_itself_is_transient() -> None:
     passing = [Transient("x"), ConnectionResetError(), TimeoutError(), asyncpg.DeadlockDetectedError("x")]
+    passing.append(asyncpg.InvalidPasswordError("x"))
     assert all(is_transient(error) for error in passing)
     lasting = [ValueError("x"), asyncpg.UniqueViolationError("x"), asyncpg.DataError("x"), KeyError("x")]
     assert not any(is_transient(error) for error in lasting)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -234,3 +235,22 @@ async def test_a_token_that_was_refused_is_not_remembered(authenticator: Known) 
     with pytest.raises(Problem):
         await authenticator.caller(signed(aud=["other"]))
     assert not authenticator._known
+
+
+def test_what_is_sealed_follows_the_key_file_within_a_minute(tmp_path: Path) -> None:
+    # so a console seals new sessions by the new key, and the old one can go when the old sessions have ended
+    old, new, now = os.urandom(32), os.urandom(32), [0.0]
+    file = tmp_path / "master"
+    file.write_text(base64.b64encode(old).decode())
+    ring = Keyring.of_file(file, lambda: now[0])
+    place = SecretId("acme", "session", 1)
+    before = seal(ring, place, "token")
+    file.write_text(f"{base64.b64encode(new).decode()}\n{base64.b64encode(old).decode()}")
+    assert ring.newest[1] == old
+    now[0] = 61.0
+    after = seal(ring, place, "token")
+    assert ring.newest[1] == new
+    assert unseal(ring, place, before) == unseal(ring, place, after) == "token"
+    file.unlink()
+    now[0] = 200.0
+    assert ring.newest[1] == new, "a file that is away for a moment changes nothing"

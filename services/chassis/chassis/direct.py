@@ -25,6 +25,8 @@ from chassis.errors import Problem, Text, describe, is_transient, where
 
 TRY_AGAIN = Text("Try again in a moment.", "Повторите через минуту.")
 Header = tuple[bytes, bytes]
+ALWAYS: tuple[Header, ...] = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+"""What every answer bears that does not say otherwise: it is somebody's, and what it says it is."""
 
 
 class Exchange:
@@ -58,7 +60,9 @@ class Exchange:
     async def start(self, status: int, headers: Sequence[Header]) -> None:
         """Send the answer's status and headers."""
         self.status = status
-        named = [*headers, (b"x-request-id", self.request_id.encode())]
+        names = {name.lower() for name, _ in headers}
+        named = [*headers, *(one for one in ALWAYS if one[0] not in names)]
+        named.append((b"x-request-id", self.request_id.encode()))
         await self._to({"type": "http.response.start", "status": status, "headers": named})
 
     async def send(self, chunk: bytes, *, more: bool) -> None:

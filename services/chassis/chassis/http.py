@@ -21,6 +21,7 @@ from chassis import observability as seen
 from chassis.auth import Authenticator, Caller, missing_token, needs
 from chassis.database import Database
 from chassis.description import BEARER, PROBLEM, RESPONSES
+from chassis.direct import ALWAYS
 from chassis.errors import Problem, Text, describe, is_transient, where
 from contracts.event import Timestamp
 
@@ -48,7 +49,9 @@ def problem_response(request: Request, problem: Problem) -> JSONResponse:
         body["field"] = problem.field
     if problem.action:
         body["action"] = problem.action.in_language(spoken)
-    return JSONResponse(body | problem.extra, problem.status, problem.headers, media_type=PROBLEM)
+    # also on an answer that is given outside of `Limits`: that of a fault
+    headers = {name.decode(): value.decode() for name, value in ALWAYS} | problem.headers
+    return JSONResponse(body | problem.extra, problem.status, headers, media_type=PROBLEM)
 
 
 def invalid_input(error: RequestValidationError) -> Problem:
@@ -225,6 +228,9 @@ class Limits:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = str(message["status"])
+                given = list(message.get("headers", ()))
+                names = {name.lower() for name, _ in given}
+                message["headers"] = [*given, *(one for one in ALWAYS if one[0] not in names)]
             await send(message)
 
         try:

@@ -1,7 +1,8 @@
 """Master keys: several at once, each known by its id, so that they can be changed without a stop.
 
 The first one listed seals; all of them open. A key's id is derived from it, so none has to be made up, and
-what was sealed says by which key. A file is read again at each look for old seals and for an unknown id.
+what was sealed says by which key. A file is read again at each look for old seals, for an unknown id, and
+once a minute while something is sealed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ KEY_BYTES = 32
 ID_BYTES = 8
 LOOK_AGAIN = 1.0
 """Seconds between two looks for a key that is not there."""
+FOLLOW = 60.0
+"""Seconds for which the newest key is taken for the newest; then the file is read again."""
 
 Read = Callable[[], Sequence[bytes]]
 
@@ -47,9 +50,10 @@ def parse_keys(text: str) -> list[bytes]:
 class Keyring:
     """The master keys of a process; `read` returns them, the sealing one first."""
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, clock: Callable[[], float] = time.monotonic) -> None:
         self._read = read
-        self._looked = time.monotonic()
+        self._clock = clock
+        self._looked = clock()
         self._take(read())
 
     @classmethod
@@ -58,9 +62,9 @@ class Keyring:
         return cls(lambda: keys)
 
     @classmethod
-    def of_file(cls, path: Path) -> Keyring:
+    def of_file(cls, path: Path, clock: Callable[[], float] = time.monotonic) -> Keyring:
         """Return a keyring that follows a file; raises OSError or ValueError when it cannot be read."""
-        return cls(lambda: parse_keys(path.read_text(encoding="utf-8")))
+        return cls(lambda: parse_keys(path.read_text(encoding="utf-8")), clock)
 
     def _take(self, keys: Sequence[bytes]) -> None:
         self._keys = {master_key_id(key): key for key in keys}
@@ -68,7 +72,9 @@ class Keyring:
 
     @property
     def newest(self) -> tuple[bytes, bytes]:
-        """The id and the key that seals."""
+        """The id and the key that seals, at most a minute behind the file."""
+        if self._clock() - self._looked > FOLLOW:
+            self.refresh()
         return self._newest, self._keys[self._newest]
 
     @property
@@ -78,7 +84,7 @@ class Keyring:
 
     def refresh(self) -> None:
         """Look again at where the keys come from; a file that cannot be read changes nothing."""
-        self._looked = time.monotonic()
+        self._looked = self._clock()
         try:
             self._take(self._read())
         except (OSError, ValueError):
@@ -86,7 +92,7 @@ class Keyring:
 
     def find(self, key_id: bytes) -> bytes:
         """Return a master key by its id; raises MasterKeyUnknownError, at first after looking again."""
-        if key_id not in self._keys and time.monotonic() - self._looked > LOOK_AGAIN:
+        if key_id not in self._keys and self._clock() - self._looked > LOOK_AGAIN:
             self.refresh()
         try:
             return self._keys[key_id]
