@@ -24,7 +24,8 @@ SUITE = "bookworm"
 PREFIX = "mortarboard-standin"
 BASE, BUILD = f"{PREFIX}/base:{SUITE}", f"{PREFIX}/build:{SUITE}"
 KAFKA, POSTGRES, S3 = f"{PREFIX}/kafka:4.3.1", f"{PREFIX}/postgres:18", f"{PREFIX}/s3:1.8.0"
-IMAGES = {"build": BUILD, "kafka": KAFKA, "postgres": POSTGRES, "s3": S3}
+PROMETHEUS = f"{PREFIX}/prometheus:{SUITE}"
+IMAGES = {"build": BUILD, "kafka": KAFKA, "postgres": POSTGRES, "s3": S3, "prometheus": PROMETHEUS}
 PACKAGES = "ca-certificates,python3"
 LEFT_OUT = (
     "var/lib/apt/lists/*", "var/cache/apt/*", "var/cache/debconf/*-old", "var/log/*",
@@ -109,6 +110,7 @@ def _parts(settings: StackSettings, say: Say) -> dict[str, dict[str, Path]]:
             "postgres.sh": CONTEXT / "postgres.sh",
         },
         "s3": {"versitygw": tools.tool("versitygw", settings)},
+        "prometheus": {},
     }
 
 

@@ -79,11 +79,9 @@ def parser() -> argparse.ArgumentParser:
         "--contract", action="store_true", help="also drop what older versions needed: when none of them runs"
     )
     add("objects", "object storage: write, read and delete a test object", _objects, "check")
-    add("backup", "schemas, objects and groups' places of one moment", keep.make).add_argument(
-        "--to", required=True, metavar="PLACE", help="a folder or s3://bucket/prefix; each has its own below"
-    )
-    add("restore", "fill an empty database and storage from a backup", keep.put_back).add_argument(
-        "--from", required=True, dest="source", metavar="PLACE", help="the folder of one backup"
+    keep.arguments(
+        add("backup", "schemas, objects and groups' places of one moment", keep.make),
+        add("restore", "fill an empty database and storage from a backup", keep.put_back),
     )
     keep.arguments_of_events(
         add(
@@ -120,4 +118,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # threads of libraries must not spoil the status of a program whose work is done
+    os._exit(status)

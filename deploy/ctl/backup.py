@@ -80,6 +80,14 @@ async def backup(here: Installation, into: Any, say: Callable[[str], None]) -> d
     return manifest
 
 
+async def note_places(here: Installation, into: Any) -> dict[str, Any]:
+    """Write only where the groups stand: for a database that is archived by its own means."""
+    manifest = {"format": FORMAT, "made_at": datetime.now(UTC).isoformat(), "schemas": {}, "groups": {}}
+    manifest["groups"] = await places.committed(here.kafka, here.prefix)
+    await obstore.put_async(into, MANIFEST, json.dumps(manifest, indent=1).encode())
+    return manifest
+
+
 async def _dump(here: Installation, schema: str, moment: str, into: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{schema}.dump"
@@ -119,24 +127,34 @@ async def restore(here: Installation, source: Any, say: Callable[[str], None]) -
     Returns what was done, and of which lasting topics the database has lost what was published last.
     """
     manifest = await _manifest(source)
+    if not manifest["schemas"]:
+        raise BackupError("it holds only where the groups stood: restore --places-only")
     if there := await dump.tables_of(here.databases, here.database):
         raise BackupError(f"the database is not empty: it has {there[0]} and {len(there) - 1} more tables")
     wanted = await _objects(source, manifest)
-    say(f"restoring {', '.join(manifest['schemas'])} as of {manifest['made_at']}")
-    await asyncio.gather(*(_restore(here, source, *one) for one in manifest["schemas"].items()))
+    with tempfile.TemporaryDirectory() as folder:
+        dumps = {name: await _fetch(source, was, Path(folder)) for name, was in manifest["schemas"].items()}
+        say(f"restoring {', '.join(dumps)} as of {manifest['made_at']}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                for schema, path in dumps.items():
+                    group.create_task(dump.restore_schema(here.databases, here.database, schema, path))
+        except* dump.DumpError as several:
+            raise several.exceptions[0] from None
     say(f"putting back {len(wanted)} objects")
     await copies.put_back(source, "objects", here.objects, wanted)
+    return {"objects": len(wanted)} | await read_on(here, source, say)
+
+
+async def read_on(here: Installation, source: Any, say: Callable[[str], None]) -> dict[str, Any]:
+    """Let a database that was set back, by whatever means, go on with the topics as they are now."""
+    manifest = await _manifest(source)
     say("raising sequences above what the topics hold")
     later = await _raise_sequences(here)
     erased = await _erase_again(here, manifest["groups"])
     say("setting groups back")
     await places.set_back(here.kafka, manifest["groups"])
-    return {
-        "made_at": manifest["made_at"],
-        "objects": len(wanted),
-        "published_later": later,
-        "erased_again": erased,
-    }
+    return {"made_at": manifest["made_at"], "published_later": later, "erased_again": erased}
 
 
 async def _manifest(source: Any) -> dict[str, Any]:
@@ -157,16 +175,15 @@ async def _objects(source: Any, manifest: dict[str, Any]) -> list[copies.Copied]
     return [copies.Copied(**json.loads(line)) for line in lines.splitlines()]
 
 
-async def _restore(here: Installation, source: Any, schema: str, was: dict[str, Any]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / was["file"]
-        found = await obstore.get_async(source, was["file"])
-        with path.open("wb") as file:
-            async for chunk in found.stream(min_chunk_size=1024 * 1024):
-                file.write(chunk)
-        if await asyncio.to_thread(_sha256, path) != was["sha256"]:
-            raise BackupError(f"{was['file']} is damaged")
-        await dump.restore_schema(here.databases, here.database, schema, path)
+async def _fetch(source: Any, was: dict[str, Any], folder: Path) -> Path:
+    path: Path = folder / was["file"]
+    found = await obstore.get_async(source, was["file"])
+    with path.open("wb") as file:
+        async for chunk in found.stream(min_chunk_size=1024 * 1024):
+            file.write(chunk)
+    if await asyncio.to_thread(_sha256, path) != was["sha256"]:
+        raise BackupError(f"{was['file']} is damaged")
+    return path
 
 
 async def _raise_sequences(here: Installation) -> dict[str, int]:

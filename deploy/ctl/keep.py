@@ -33,6 +33,21 @@ EXPECTED = (
 )  # fmt: skip
 
 
+def arguments(make_one: argparse.ArgumentParser, put_one_back: argparse.ArgumentParser) -> None:
+    """The options of backup and restore."""
+    make_one.add_argument(
+        "--to", required=True, metavar="PLACE", help="a folder or s3://bucket/prefix; each has its own below"
+    )
+    put_one_back.add_argument(
+        "--from", required=True, dest="source", metavar="PLACE", help="the folder of one backup"
+    )
+    for command in (make_one, put_one_back):
+        command.add_argument(
+            "--places-only", action="store_true",
+            help="only where the groups stand: database and objects are archived by other means",
+        )  # fmt: skip
+
+
 def arguments_of_events(command: argparse.ArgumentParser) -> None:
     """The options of `events republish`."""
     command.add_argument("topic", choices=sorted(TOPICS), metavar="TOPIC")
@@ -45,9 +60,14 @@ def arguments_of_events(command: argparse.ArgumentParser) -> None:
 def make(asked: argparse.Namespace) -> int:
     """`backup --to PLACE`: into a new folder named by the time."""
     place = asked.to.rstrip("/") + f"/{backup.now()}"
-    manifest = _done(backup.backup(_here(), _store(place), _say))
+    here, store = _here(), _store(place)
+    made = backup.note_places(here, store) if asked.places_only else backup.backup(here, store, _say)
+    manifest = _done(made)
     if manifest is None:
         return 1
+    if asked.places_only:
+        print(f"{place}: {len(manifest['groups'])} groups")
+        return 0
     size = sum(one["bytes"] for one in manifest["schemas"].values())
     print(f"{place}: schemas of {size // 1000} kB, {manifest['objects']['count']} objects")
     return 0
@@ -55,7 +75,8 @@ def make(asked: argparse.Namespace) -> int:
 
 def put_back(asked: argparse.Namespace) -> int:
     """`restore --from PLACE`."""
-    done = _done(backup.restore(_here(), _store(asked.source), _say))
+    restoring = backup.read_on if asked.places_only else backup.restore
+    done = _done(restoring(_here(), _store(asked.source), _say))
     if done is None:
         return 1
     print(json.dumps(done, indent=1))

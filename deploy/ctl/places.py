@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, GroupLoadInProgressError, KafkaError
 
 from chassis.envelope import read_headers
 from chassis.topic_ids import topic_id
@@ -39,7 +39,7 @@ async def committed(kafka: Connection, prefix: str = "") -> dict[str, dict[str, 
     try:
         found: dict[str, dict[str, Any]] = {}
         for group, topic in groups(prefix).items():
-            offsets = await admin.list_consumer_group_offsets(group)
+            offsets = await _offsets(admin, group)
             found[group] = {
                 "topic": topic,
                 "topic_id": await topic_id(admin._client, topic),
@@ -48,6 +48,18 @@ async def committed(kafka: Connection, prefix: str = "") -> dict[str, dict[str, 
         return found
     finally:
         await admin.close()
+
+
+async def _offsets(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, Any]:
+    """What a group has committed; a broker that has only begun to keep groups is waited for."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return dict(await admin.list_consumer_group_offsets(group))
+        except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError):
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.5)
 
 
 async def set_back(kafka: Connection, places: Mapping[str, Mapping[str, Any]]) -> None:

@@ -9,17 +9,21 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from deploy.stack import files
-from deploy.stack.prepared import Prepared, prepare
+from deploy.stack.prepared import TEMPLATE, Prepared, prepare
 from deploy.stack.processes import Process, port_answers
+from deploy.stack.secure import Secure
 from deploy.stack.servers import Servers
-from deploy.stack.settings import ROOT, free_ports
+from deploy.stack.settings import ROOT, free_ports, from_environment
 
 SECURED = "MORTARBOARD_TEST_SECURE"
 """The variable with which a session's servers take TLS, passwords and rights only."""
@@ -71,19 +75,34 @@ async def keep(folder: Path) -> None:
         env={**os.environ, "MORTARBOARD_DEV": "1"},
         cwd=ROOT,
     )
-    memory = in_memory(folder)
     issuer.start()
     try:
-        secure = bool(os.environ.get(SECURED))
-        async with Servers.on_free_ports(folder, memory, secure=secure) as servers:
+        async with _servers(folder) as (bootstrap, admin_url, secure):
+            template = f"{TEMPLATE}_{secrets.token_hex(4)}"  # others may use the same server
             issuer_url = f"http://127.0.0.1:{port}"
-            prepared = await prepare(servers.bootstrap, servers.admin_url, issuer_url, folder, servers.secure)
+            prepared = await prepare(bootstrap, admin_url, issuer_url, folder, secure, template)
             await issuer.ready(lambda: port_answers(port), 30)
             prepared.write(folder / READY)
             while not owner_gone(folder):  # noqa: ASYNC110 -- another process lets go of the lock
                 await asyncio.sleep(0.2)
+            await prepared.databases.drop(template)
     finally:
         await issuer.stop(2)
+
+
+@asynccontextmanager
+async def _servers(folder: Path) -> AsyncIterator[tuple[str, str, Secure | None]]:
+    """Addresses of Kafka and of PostgreSQL's superuser: servers of our own, or those that were named."""
+    told = from_environment()
+    if told.mode == "external":
+        yield told.kafka_bootstrap, told.postgres_admin_url, None
+        return
+    secure = bool(os.environ.get(SECURED))
+    memory = in_memory(folder)
+    try:
+        async with Servers.on_free_ports(folder, memory, secure=secure) as servers:
+            yield servers.bootstrap, servers.admin_url, servers.secure
+    finally:
         if memory:
             shutil.rmtree(memory, ignore_errors=True)
 

@@ -114,17 +114,7 @@ class Postgres:
             await self.process.ready(self._answers, 60)
 
     async def _answers(self) -> bool:
-        try:
-            connection = await asyncpg.connect(self.admin_url, timeout=3)
-        except (
-            OSError,
-            asyncpg.CannotConnectNowError,
-            asyncpg.ConnectionDoesNotExistError,
-            TimeoutError,
-        ):
-            return False
-        await connection.close()
-        return True
+        return await admin_answers(self.admin_url)
 
     async def stop(self) -> None:
         """Stop it in order."""
@@ -135,6 +125,21 @@ class Postgres:
         """SIGKILL to the server and its sessions' processes, as a crash would."""
         if self.process:
             self.process.kill()
+
+
+async def admin_answers(admin_url: str) -> bool:
+    """Whether the server lets its administrator in."""
+    try:
+        connection = await asyncpg.connect(admin_url, timeout=3)
+    except (
+        OSError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.ConnectionDoesNotExistError,
+        TimeoutError,
+    ):
+        return False
+    await connection.close()
+    return True
 
 
 def binary(name: str) -> Path:

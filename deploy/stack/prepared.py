@@ -54,17 +54,23 @@ class Prepared:
 
 
 async def prepare(
-    bootstrap: str, admin_url: str, issuer: str, run: Path, secure: Secure | None = None
+    bootstrap: str,
+    admin_url: str,
+    issuer: str,
+    run: Path,
+    secure: Secure | None = None,
+    template: str = TEMPLATE,
 ) -> Prepared:
     """Make the roles and the migrated template database that tests get copies of; Kafka's users, too."""
     own = Secrets.kept_in(run / "data" / "secrets.json")
     folder = str(secure.folder) if secure else ""
+    passwords = dict(own.passwords)
     prepared = Prepared(
-        bootstrap, admin_url, dict(own.passwords), own.master_key, issuer, secure_folder=folder
+        bootstrap, admin_url, passwords, own.master_key, issuer, template, secure_folder=folder
     )
     if secure:
         await let_in(prepared.broker, secure.passwords())
     await prepared.databases.create_roles()
-    await prepared.databases.create(TEMPLATE)
-    await prepared.databases.migrate(TEMPLATE, run / "logs")
+    await prepared.databases.create(template)
+    await prepared.databases.migrate(template, run / "logs")
     return prepared

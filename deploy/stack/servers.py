@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from deploy.stack.broker import Broker
 from deploy.stack.kafka import Kafka
@@ -19,6 +19,9 @@ from deploy.stack.postgres import Postgres
 from deploy.stack.postgres_tls import programs
 from deploy.stack.secure import ADMIN, SECURE, Secure
 from deploy.stack.settings import StackSettings, free_ports, from_environment
+
+if TYPE_CHECKING:
+    from deploy.containers.servers import ContainedKafka, ContainedPostgres
 
 
 def silent(_: str) -> None:
@@ -35,6 +38,11 @@ class Servers:
         kafka_settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.secure = Secure.kept_in(settings.data / SECURE) if settings.secure else None
+        self.kafka: Kafka | ContainedKafka
+        self.postgres: Postgres | ContainedPostgres
+        if settings.mode == "containers":
+            self.kafka, self.postgres = _contained(settings)
+            return
         self.kafka = Kafka(settings, say, self.secure, kafka_settings)
         self.postgres = Postgres(
             data=settings.data / "postgres",
@@ -53,10 +61,17 @@ class Servers:
         secure: bool = False,
         kafka_settings: Mapping[str, str] = MappingProxyType({}),
     ) -> Self:
-        """Servers of one's own below the folder `run`, on free ports; they keep their data in `data`."""
+        """Servers of one's own below the folder `run`, on free ports; they keep their data in `data`.
+
+        In containers where the environment says so, unless they are to be set up otherwise than usual: then
+        their data are theirs, in memory if `data` is given.
+        """
         kafka, controller, postgres = free_ports(3)
         ports = {"kafka": kafka, "kafka-controller": controller, "postgres": postgres}
-        settings = StackSettings(run=run, cache=from_environment().cache, ports=ports, secure=secure)
+        told = from_environment()
+        usual = not (secure or kafka_settings)
+        mode = "containers" if told.mode == "containers" and usual else "local"
+        settings = StackSettings(run=run, cache=told.cache, ports=ports, mode=mode, secure=secure)
         settings = replace(settings, data_name=str(data)) if data else settings
         return cls(settings, kafka_settings=kafka_settings)
 
@@ -117,6 +132,7 @@ class Servers:
         except BaseException:
             self.kill_kafka()
             self.kill_postgres()
+            await self._remove()
             raise
         return self
 
@@ -124,3 +140,16 @@ class Servers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+        await self._remove()
+
+    async def _remove(self) -> None:
+        """Let go of containers; processes are gone when they are stopped."""
+        for server in (self.kafka, self.postgres):
+            if not isinstance(server, Kafka | Postgres):
+                await server.remove()
+
+
+def _contained(settings: StackSettings) -> "tuple[ContainedKafka, ContainedPostgres]":
+    from deploy.containers.servers import contained  # a library that other stacks do without
+
+    return contained(settings.ports, in_memory=Path(settings.data_name).is_absolute())

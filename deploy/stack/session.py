@@ -21,16 +21,44 @@ def session_folder(settings: StackSettings) -> Iterator[Path]:
     parent = settings.run / "tests"
     keeper.sweep(parent)
     folder = parent / f"{os.getpid()}-{uuid.uuid4().hex[:6]}"
-    before = dict(os.environ)
-    with files.locked(folder / "owner.lock"):
-        (folder / "tmp").mkdir()
-        os.environ |= {FOLDER: str(folder), "TMPDIR": str(folder / "tmp")}
-        try:
+    with _engine(settings):
+        with files.locked(folder / "owner.lock"), _told(folder, settings):
             yield folder
+        _wait_for_keeper(folder)
+
+
+@contextmanager
+def _told(folder: Path, settings: StackSettings) -> Iterator[None]:
+    """Tell all that is started here which folder is theirs."""
+    before = os.environ.get("TMPDIR", str(settings.temporary))
+    (folder / "tmp").mkdir()
+    os.environ |= {FOLDER: str(folder), "TMPDIR": str(folder / "tmp")}
+    try:
+        yield
+    finally:
+        os.environ.pop(FOLDER)
+        os.environ["TMPDIR"] = before
+
+
+@contextmanager
+def _engine(settings: StackSettings) -> Iterator[None]:
+    """For servers in containers: an engine, and the stand-in images if these are wanted."""
+    if settings.mode != "containers":
+        yield
+        return
+    from deploy.containers import engine, servers, standins  # libraries that other sessions do without
+
+    before = os.environ.get("DOCKER_HOST")
+    with engine.engine(settings) as docker:
+        os.environ["DOCKER_HOST"] = docker.host
+        try:
+            if any(servers.image(name) in standins.IMAGES.values() for name in servers.IMAGES):
+                standins.build(docker, settings, lambda text: print(text, flush=True))
+            servers.sweep(lambda folder: not Path(folder).exists())
+            yield
+            servers.sweep(lambda folder: not Path(folder).exists())
         finally:
-            os.environ.pop(FOLDER)
-            os.environ["TMPDIR"] = before.get("TMPDIR", str(settings.temporary))
-    _wait_for_keeper(folder)
+            os.environ.pop("DOCKER_HOST") if before is None else os.environ.update(DOCKER_HOST=before)
 
 
 def _wait_for_keeper(folder: Path) -> None:

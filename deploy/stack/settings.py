@@ -30,7 +30,7 @@ DEFAULT_PORTS = {
 OWN_PORTS = range(20_000, 32_000)
 """For what is started on any port, below those that systems give to outgoing connections; the first 10,000
 are for tests that run at the same time."""
-MODES = ("local", "external")
+MODES = ("local", "containers", "external")
 DATA_NAMES = ("data", "demo", "screenshots", "data-secure", "demo-secure")
 """Folders of data below the run folder: of `up`, the demo, and of what is photographed."""
 

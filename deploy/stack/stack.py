@@ -137,6 +137,8 @@ class Stack:
 
     def _start_servers(self, group: asyncio.TaskGroup) -> list[Awaitable[None]]:
         """Begin with Kafka and the database; return what services have to wait for."""
+        if self.settings.mode == "containers":
+            raise ProcessError("MORTARBOARD_STACK=containers is for tests; for all of it: ./dev compose")
         if self.settings.mode == "local":
             self._servers = Servers(self.settings, self._say)
         parts = (self._start_kafka(), self._start_postgres(), self._build_assets())

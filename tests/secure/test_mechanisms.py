@@ -27,6 +27,7 @@ from chassis.kafka_watch import in_words, knock
 from deploy.ctl import wire
 from deploy.stack.broker import reached
 from deploy.stack.certificates import Authority
+from deploy.stack.kafka import Kafka
 from deploy.stack.secure import MECHANISM
 from deploy.stack.servers import Servers
 from deploy.stack.settings import free_ports
@@ -100,6 +101,7 @@ async def broker(folder: Path, settings: Mapping[str, str]) -> AsyncIterator[tup
     """A broker with further settings, and the address of a listener that only asks for certificates."""
     (by_certificate,) = free_ports(1)
     servers = Servers.on_free_ports(folder, secure=True)
+    assert isinstance(servers.kafka, Kafka)
     more = {
         "listeners": f"SASL_SSL://{servers.bootstrap},SSL://127.0.0.1:{by_certificate},"
         f"CONTROLLER://127.0.0.1:{servers.kafka.controller_port}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 from deploy.stack import databases as stack_databases
 from deploy.stack.databases import migration_folders
 from deploy.stack.prepared import Prepared
-from deploy.stack.services import SERVICES, Surroundings
+from deploy.stack.services import SERVICES, Surroundings, simulated_catalogue
 from tests.chaos.ledger import FAULTS, check, drained
 from tests.chaos.load import TENANTS, Ledger, curate, publish_load
 from tests.chaos.world import World
@@ -25,6 +26,8 @@ from tests.harness import Running, instance, token, until
 from tests.upgrade.earlier import Earlier
 
 DIALOGS, LENGTH, EXAMPLES, SECONDS, SEED = 240, 20, 20, 40.0, 4711
+NOBODY = "http://127.0.0.1:9"
+"""No provider: nothing is trained here."""
 PAIRS = ("dialog-svc", "dataset-svc")
 
 
@@ -82,7 +85,9 @@ async def old_surroundings(
             stack_databases, "migration_folders", lambda schema, **_: earlier.migration_folders(schema)
         )
         await databases.migrate(surroundings.database, tmp_path)
-    return surroundings
+    catalogue = tmp_path / "catalogue.yaml"
+    catalogue.write_text(simulated_catalogue(NOBODY))
+    return replace(surroundings, catalogue=catalogue)
 
 
 @pytest.mark.timeout(300)

@@ -1,0 +1,49 @@
+"""An engine, images built from this checkout, and a composition of its own for each file of tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.containers import images, standins
+from deploy.containers.engine import Docker, engine
+from deploy.stack.settings import from_environment
+from tests.deploy.composition import Composition
+
+STANDINS = "MORTARBOARD_STANDINS"
+"""0: on the official images, where a registry answers."""
+
+
+def wanted() -> bool:
+    """Whether stand-ins take the place of official images."""
+    return os.environ.get(STANDINS, "1") == "1"
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[Docker]:
+    """A client of an engine; the engine is ended afterwards if it is ours."""
+    with engine(from_environment()) as client, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", client.host)
+        yield client
+
+
+@pytest.fixture(scope="session")
+def built(docker: Docker) -> Docker:
+    """The same once every image is there, built from this checkout."""
+    if wanted():
+        standins.build(docker, from_environment(), print)
+    images.build(docker, os.environ, standins=wanted(), say=print)
+    return docker
+
+
+@pytest.fixture(scope="module")
+def composition(built: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composition]:
+    """All of it, started and ready, with fresh data; removed afterwards."""
+    own = Composition(built, tmp_path_factory.mktemp("compose"), with_standins=wanted())
+    try:
+        own.start()
+        yield own
+    finally:
+        own.remove()

@@ -1,0 +1,133 @@
+"""chassis.objects on the S3 server of the composition."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from obstore.exceptions import BaseError
+
+from chassis.objects import MissingObjectError, ObjectStore, tenant_prefix
+from chassis.objects_settings import ObjectsSettings
+from deploy.containers import standins
+from deploy.containers.engine import Docker
+from deploy.stack.settings import free_ports
+from tests.harness import until
+
+BUCKET, TENANT = "objects", "acme"
+ACCESS, SECRET = "an-access-key", "a-secret-key"
+
+
+@pytest.fixture(scope="module")
+def endpoint(built: Docker) -> Iterator[str]:
+    (port,) = free_ports(1)
+    words = f"mkdir -p /tmp/data/{BUCKET} && exec versitygw --port :7070 posix /tmp/data"
+    env = (f"--env=ROOT_ACCESS_KEY={ACCESS}", f"--env=ROOT_SECRET_KEY={SECRET}")
+    publish = f"--publish=127.0.0.1:{port}:7070"
+    shell = ("--entrypoint=/bin/sh", standins.S3, "-ec", words)
+    container = built.run("run", "--detach", publish, *env, *shell).strip()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        built.run("rm", "--force", "--volumes", container)
+
+
+@pytest.fixture
+async def store(endpoint: str, tmp_path: Path) -> ObjectStore:
+    (tmp_path / "access").write_text(ACCESS + "\n")
+    (tmp_path / "secret").write_text(SECRET + "\n")
+    settings = ObjectsSettings(
+        objects_url=f"s3://{BUCKET}",
+        objects_endpoint=endpoint,
+        objects_region="us-east-1",
+        objects_access_key_file=tmp_path / "access",
+        objects_secret_key_file=tmp_path / "secret",
+    )
+    made = ObjectStore.of(settings)
+
+    async def takes() -> bool:
+        try:
+            await made.put("started", b"")
+        except BaseError:
+            return False
+        return True
+
+    await until(takes, 30, "the storage takes an object")
+    return made
+
+
+def key(name: str = "object") -> str:
+    return f"{tenant_prefix(TENANT)}{secrets.token_hex(6)}/{name}"
+
+
+async def test_what_is_written_is_read(store: ObjectStore) -> None:
+    body = secrets.token_bytes(100_000)
+    stored = await store.put(key(), body)
+    assert await store.read(stored.uri, TENANT, stored.sha256) == body
+    assert await store.read_range(stored.uri, TENANT, 70_000, 5) == body[70_000:70_005]
+
+
+async def test_a_large_object_is_written_and_read_in_pieces(store: ObjectStore) -> None:
+    pieces = [secrets.token_bytes(3_000_000) for _ in range(4)]
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    stored = await store.put_stream(key(), chunks())
+    digest = hashlib.sha256()
+    async for piece in store.stream(stored.uri, TENANT):
+        digest.update(piece)
+    assert (stored.bytes, stored.sha256) == (12_000_000, digest.hexdigest())
+
+
+async def test_a_stream_that_breaks_off_leaves_no_object(store: ObjectStore) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield secrets.token_bytes(6_000_000)
+        raise RuntimeError("no more")
+
+    where = key()
+    with pytest.raises(RuntimeError):
+        await store.put_stream(where, chunks())
+    with pytest.raises(MissingObjectError):
+        await store.read(where, TENANT, "")
+
+
+async def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: ObjectStore) -> None:
+    stored = await store.put(key(), b"text")
+    await store.delete(stored.uri, TENANT)
+    await store.delete(stored.uri, TENANT)
+    with pytest.raises(MissingObjectError):
+        await store.read(stored.uri, TENANT, stored.sha256)
+    with pytest.raises(MissingObjectError):
+        [piece async for piece in store.stream(stored.uri, TENANT)]
+
+
+async def test_a_folder_is_deleted_whole_and_nothing_beside_it(store: ObjectStore) -> None:
+    folder = key("")
+    await asyncio.gather(*(store.put(f"{folder}{number}", b"text") for number in range(30)))
+    beside = await store.put(f"{folder.rstrip('/')}beside", b"text")
+    assert await store.delete_under(folder, TENANT) == 30
+    assert await store.delete_under(folder, TENANT) == 0
+    assert await store.read(beside.uri, TENANT, beside.sha256) == b"text"
+
+
+async def test_only_what_is_older_is_let_go(store: ObjectStore) -> None:
+    folder = key("")
+    await store.put(f"{folder}one", b"text")
+    assert await store.delete_old(folder, datetime.now(UTC) - timedelta(minutes=5)) == 0
+    assert await store.delete_old(folder, datetime.now(UTC) + timedelta(minutes=5)) == 1
+
+
+async def test_a_wrong_key_is_refused(endpoint: str) -> None:
+    settings = ObjectsSettings.model_validate({
+        "objects_url": f"s3://{BUCKET}", "objects_endpoint": endpoint, "objects_region": "us-east-1",
+        "objects_access_key": ACCESS, "objects_secret_key": "another",
+    })  # fmt: skip
+    with pytest.raises(BaseError):
+        await ObjectStore.of(settings).put(key(), b"text")

@@ -1,0 +1,134 @@
+"""`mortarboardctl backup`, `restore` and `events republish`, as an operator types them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chassis import published
+from deploy.stack.databases import ROLES
+from deploy.stack.services import Surroundings
+from tests.harness import ROOT
+from tests.integration.kit import kit
+from tests.integration.test_publishing import rated
+
+Ctl = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def ctl(surroundings: Surroundings, tmp_path: Path) -> Ctl:
+    """Runs a command with the settings of this test's servers."""
+    passwords = tmp_path / "passwords"
+    passwords.mkdir()
+    for role in ROLES:
+        (passwords / role).write_text(surroundings.databases.passwords[role] + "\n")
+    admin = tmp_path / "admin"
+    admin.write_text(surroundings.databases.admin_url)
+    environment = {
+        **os.environ,
+        "MORTARBOARD_KAFKA_BOOTSTRAP": surroundings.kafka_bootstrap,
+        "MORTARBOARD_TOPIC_PREFIX": surroundings.topic_prefix,
+        "MORTARBOARD_OBJECTS_URL": surroundings.objects.as_uri(),
+        "MORTARBOARD_POSTGRES_ADMIN_URL_FILE": str(admin),
+        "MORTARBOARD_ROLE_PASSWORDS": str(passwords),
+        "MORTARBOARD_DATABASE_NAME": surroundings.database,
+    }
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "deploy.ctl", *arguments],
+            env=environment, cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+async def test_a_backup_made_by_hand_is_restored_by_hand(
+    surroundings: Surroundings, ctl: Ctl, tmp_path: Path
+) -> None:
+    async with kit(surroundings) as parts, parts.database.transaction() as transaction:
+        transaction.publish(rated("d", 1), tenant="acme")
+    (surroundings.objects / "tenants").mkdir()
+    (surroundings.objects / "tenants" / "one").write_bytes(b"an object")
+    made = ctl("backup", "--to", str(tmp_path / "backups"))
+    assert made.returncode == 0, made.stderr
+    (folder,) = (tmp_path / "backups").iterdir()
+    assert str(folder) in made.stdout
+    assert "1 objects" in made.stdout
+    refused = ctl("restore", "--from", str(folder))
+    assert refused.returncode == 1
+    assert "the database is not empty" in refused.stderr
+    await surroundings.databases.drop(surroundings.database)
+    await surroundings.databases.create(surroundings.database)
+    (surroundings.objects / "tenants" / "one").unlink()
+    done = ctl("restore", "--from", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert (surroundings.objects / "tenants" / "one").read_bytes() == b"an object"
+    async with surroundings.databases.connection(surroundings.database) as admin:
+        assert await admin.fetchval("SELECT count(*) FROM dialog_svc.outbox") == 1
+        assert await admin.fetchval("SELECT last_sequence FROM dialog_svc.outbox_keys") == 1_000_001
+        migrations = await admin.fetchval("SELECT count(*) FROM dialog_svc.schema_migrations")
+    assert migrations > 5, "the services' own migrations go on from there"
+    async with kit(surroundings) as parts, parts.database.transaction() as transaction:
+        transaction.publish(rated("d", 2), tenant="acme")  # with the rights that roles had
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "says"),
+    [
+        ("manifest.json", "no manifest.json"),
+        ("objects.jsonl", "objects.jsonl is damaged"),
+        ("dialog_svc.dump", "dialog_svc.dump is damaged"),
+    ],
+)
+async def test_a_backup_that_is_not_whole_is_refused(
+    surroundings: Surroundings, ctl: Ctl, tmp_path: Path, spoiled: str, says: str
+) -> None:
+    assert ctl("backup", "--to", str(tmp_path / "backups")).returncode == 0
+    (folder,) = (tmp_path / "backups").iterdir()
+    if spoiled == "manifest.json":
+        (folder / spoiled).unlink()
+    else:
+        (folder / spoiled).write_bytes((folder / spoiled).read_bytes()[:-1] + b"?")
+    await surroundings.databases.drop(surroundings.database)
+    await surroundings.databases.create(surroundings.database)
+    refused = ctl("restore", "--from", str(folder))
+    assert refused.returncode == 1
+    assert says in refused.stderr
+
+
+async def test_published_events_go_back_into_the_outbox_by_hand(surroundings: Surroundings, ctl: Ctl) -> None:
+    async with kit(surroundings) as parts:
+        async with parts.database.transaction() as transaction:
+            transaction.publish(rated("d", 1), tenant="acme")
+            transaction.publish(rated("d", 1), tenant="globex")
+        async with parts.database.transaction() as transaction:
+            connection = transaction.connection
+            ids = [row["id"] for row in await connection.fetch("SELECT id FROM outbox")]
+            await published.take_over(connection, "log", "dialog-svc", ids)
+    done = ctl("events", "republish", "dialog.completed", "--tenant", "acme")
+    assert done.returncode == 0, done.stderr
+    assert "dialog_svc: 1 events of dialog.completed" in done.stdout
+    async with surroundings.databases.connection(surroundings.database) as admin:
+        assert await admin.fetchval("SELECT tenant_id FROM dialog_svc.outbox") == "acme"
+        assert await admin.fetchval("SELECT tenant_id FROM dialog_svc.published") == "globex"
+    assert ctl("events", "republish", "no.such").returncode == 2
+
+
+async def test_places_alone_are_noted_and_gone_back_to(
+    surroundings: Surroundings, ctl: Ctl, tmp_path: Path
+) -> None:
+    noted = ctl("backup", "--places-only", "--to", str(tmp_path / "places"))
+    assert noted.returncode == 0, noted.stderr
+    (folder,) = (tmp_path / "places").iterdir()
+    refused = ctl("restore", "--from", str(folder))
+    assert refused.returncode == 1
+    assert "restore --places-only" in refused.stderr
+    done = ctl("restore", "--places-only", "--from", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert '"published_later": {}' in done.stdout
