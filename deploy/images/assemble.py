@@ -24,6 +24,7 @@ ROOT = HERE.parents[1]
 TOOLS, VENV, APP, WHEELS = Path("/tools"), Path("/opt/venv"), Path("/app"), Path("/wheels")
 UV = str(TOOLS / "bin" / "uv")
 SECRETS = Path("/run/secrets")
+RECORDS = Path("/base")
 BILL = APP / "sbom.cdx.json"
 UNUSED = (
     "phonenumbers/geodata",
@@ -148,13 +149,11 @@ def members(paths: list[str]) -> None:
 
 
 def system_packages() -> list[dict[str, str]]:
-    """The base's own packages as components, where it is a Debian."""
+    """The packages of the Debian that the image stands on, as components; its records are mounted here."""
     asked = "${Package} ${Version} ${Architecture}\n"
-    try:
-        listed = subprocess.run(["dpkg-query", "-W", "-f", asked], capture_output=True, text=True, check=True)
-    except FileNotFoundError:
-        return []
-    rows = (line.split() for line in listed.stdout.splitlines())
+    query = ["dpkg-query", f"--admindir={RECORDS}", "-W", "-f", asked]
+    listed = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    rows = (line.split() for line in listed.splitlines())
     return [
         {"type": "library", "name": name, "version": version, "bom-ref": purl, "purl": purl}
         for name, version, machine in rows

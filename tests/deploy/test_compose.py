@@ -126,7 +126,7 @@ async def test_prometheus_sees_every_service_and_has_the_rules(composition: Comp
         async def all_up() -> bool:
             try:
                 answer = (await client.get(f"{prometheus}/query", params={"query": "up"})).json()
-            except httpx.HTTPError:
+            except (httpx.HTTPError, ValueError):  # it is still starting
                 return False
             up = {one["metric"]["service"] for one in answer["data"]["result"] if one["value"][1] == "1"}
             return up == set(SERVICES)
