@@ -107,6 +107,8 @@ class Relay:
             self._database.schema,
             # a stopped process must not keep the lock: the server ends its idle session
             idle_session_timeout="10s",
+            # a move that a crash of PostgreSQL undoes is a window sent once more: nobody waits for its disk
+            synchronous_commit="off",
         )
         try:
             await connection.add_listener(self._database.channel, lambda *_: self._wake.set())
