@@ -79,12 +79,27 @@ def problems(root: Path, folders: Mapping[str, list[Path]], known: Mapping[str, 
             first = numbers.setdefault(path.name[:4], path)
             if first != path:
                 found.append(f"{where}: {schema} has this number already in {first.relative_to(root)}")
+        found += _too_low(root, places, known)
     for name, expected in known.items():
         if not (root / name).exists():
             found.append(f"{name}: it was released and is gone")
         elif checksum(root / name) != expected:
             found.append(f"{name}: it was released and has changed; add a new migration instead")
     return sorted(set(found))
+
+
+def _too_low(root: Path, places: list[Path], known: Mapping[str, str]) -> list[str]:
+    """New files that a fresh database would run before released ones of their folder, others after them."""
+    found = []
+    for place in places:
+        names = {str(path.relative_to(root)): path.name for path in place.glob("*.sql")}
+        newest = max((name for where, name in names.items() if where in known), default="")
+        found += [
+            f"{where}: a new number must lie above the released {newest[:4]}"
+            for where, name in names.items()
+            if where not in known and name < newest
+        ]
+    return found
 
 
 def current_problems() -> list[str]:

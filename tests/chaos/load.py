@@ -51,12 +51,19 @@ def dialog_events(dialog: str, length: int) -> Iterator[Event]:
 
 
 async def publish_load(
-    surroundings: Surroundings, ledger: Ledger, seed: int, *, dialogs: int, length: int, seconds: float
+    surroundings: Surroundings,
+    ledger: Ledger,
+    seed: int,
+    *,
+    dialogs: int,
+    length: int,
+    seconds: float,
+    first: int = 0,
 ) -> None:
     """Publish all dialogs interleaved over about `seconds`; a tenth of the events is sent twice."""
     dice = random.Random(seed)
     plan: list[tuple[str, list[Event]]] = []
-    for number in range(dialogs):
+    for number in range(first, first + dialogs):
         tenant, dialog = TENANTS[number % len(TENANTS)], f"d{number // len(TENANTS)}"
         plan.append((tenant, list(dialog_events(dialog, length))))
         ledger.dialogs[tenant, dialog] = [f"m{place}" for place in range(length)]

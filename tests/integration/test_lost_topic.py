@@ -15,6 +15,7 @@ from chassis import published
 from chassis.broadcast import Broadcast, BroadcastLoop
 from chassis.consumer import Consumer
 from chassis.published import kept_days
+from chassis.topic_ids import Place
 from contracts.agents import AgentUpdated
 from contracts.dialogs import DialogRated
 from contracts.topics import TOPICS
@@ -139,6 +140,34 @@ async def test_a_lost_topic_is_rebuilt_and_nothing_that_was_not_taken_is_skipped
     old, new = (b"acme/old", range(1, 11)), (b"acme/new", range(1, 32))
     assert sequences == [(key, number) for key, numbers in (old, new) for number in numbers]
     assert taken.taken == [str(number) for number in range(1, 42)], "what had been taken has no second effect"
+
+
+@pytest.mark.parametrize("topics", [1], indirect=True)
+async def test_a_reader_goes_to_the_beginning_of_a_topic_that_was_made_again(
+    surroundings: Surroundings,
+) -> None:
+    name = surroundings.topic_prefix + "dialog.completed"
+    consumer = AIOKafkaConsumer(bootstrap_servers=surroundings.kafka_bootstrap)
+    place = Place(name)
+    async with kit(surroundings) as parts, relaying(parts, "log"):
+        await publish(parts, *(rated("old", number) for number in range(1, 11)))
+        await emptied(parts)
+        await consumer.start()
+        try:
+            consumer.assign([TopicPartition(name, 0)])
+            consumer.seek(TopicPartition(name, 0), 10)
+            assert await place.check(consumer)
+            assert await consumer.position(TopicPartition(name, 0)) == 10, "the same topic"
+            await lose(surroundings, "dialog.completed")
+            await make_again(surroundings)
+            await publish(parts, *(rated("new", number) for number in range(11, 41)))
+            await emptied(parts)
+            place._looked = 0.0
+            assert await place.check(consumer)
+            first = await asyncio.wait_for(consumer.getone(), 30)
+            assert first.offset == 0, "what lies before the old position"
+        finally:
+            await consumer.stop()
 
 
 @pytest.mark.parametrize("topics", [1], indirect=True)

@@ -41,6 +41,16 @@ def test_a_released_file_may_not_change_or_vanish(tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in found] == ["shared/0001_one.sql", "shared/0002_gone.sql"]
 
 
+def test_a_new_number_lies_above_the_released_ones_of_its_folder_only(tmp_path: Path) -> None:
+    shared = folder(tmp_path, "shared", "0001_one.sql", "0002_new.sql")
+    own = folder(tmp_path, "own", "1002_new.sql", "1003_three.sql")
+    digest = hashlib.sha256(UP.encode()).hexdigest()
+    known = {"shared/0001_one.sql": digest, "own/1003_three.sql": digest}
+    assert problems(tmp_path, {"a": [shared, own]}, known) == [
+        "own/1002_new.sql: a new number must lie above the released 1003"
+    ]
+
+
 def test_a_name_or_file_that_dbmate_would_skip_is_found(tmp_path: Path) -> None:
     place = folder(tmp_path, "own", "12_short.sql")
     (place / "1002_empty.sql").write_text("CREATE TABLE t ();")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from chassis.database import Connection
 
 CHUNK = 5_000
+MOVE_DEADLINE = 25.0
+"""Seconds; a window may hold 200 MB, and the role's transactions end after 30."""
 MOVE_LOG = """
     WITH gone AS (DELETE FROM outbox WHERE id = ANY($1) RETURNING tenant_id, topic, key, id, headers, body)
     INSERT INTO published (tenant_id, topic, key, id, headers, body) SELECT * FROM gone
@@ -70,11 +72,11 @@ async def take_over(connection: Connection, lane: str, service: str, ids: Sequen
         if service in topic.producers and not topic.compacted and topic.retention_ms == FOR_EVER
     ]
     if lane == "compacted":
-        await connection.execute(MOVE_STATES, ids, timeout=5)
+        await connection.execute(MOVE_STATES, ids, timeout=MOVE_DEADLINE)
     elif every:
-        await connection.execute(MOVE_LOG_AND_VERSIONS, ids, every, timeout=5)
+        await connection.execute(MOVE_LOG_AND_VERSIONS, ids, every, timeout=MOVE_DEADLINE)
     else:
-        await connection.execute(MOVE_LOG, ids, timeout=5)
+        await connection.execute(MOVE_LOG, ids, timeout=MOVE_DEADLINE)
 
 
 async def forget(connection: Connection, topic: str, slots: Sequence[tuple[str, str]]) -> None:

@@ -89,6 +89,7 @@ class Relay:
                 asyncpg.InterfaceError,
             ) as error:
                 seen.log().warning("relay_interrupted", lane=self._lane, error=describe(error))
+                self._health.interrupted(self._name, error)
                 pause = min(pause * 2, 2.0)
                 self._beat()
                 await asyncio.sleep(pause)
@@ -106,6 +107,8 @@ class Relay:
             self._database.schema,
             # a stopped process must not keep the lock: the server ends its idle session
             idle_session_timeout="10s",
+            # a move that a crash of PostgreSQL undoes is a window sent once more: nobody waits for its disk
+            synchronous_commit="off",
         )
         try:
             await connection.add_listener(self._database.channel, lambda *_: self._wake.set())
@@ -194,6 +197,7 @@ class Relay:
             await published.take_over(connection, self._lane, self._settings.service, ids)
         else:
             await connection.execute("DELETE FROM outbox WHERE id = ANY($1)", ids, timeout=5)
+        self._health.reached(self._name)
         for row in rows:
             seen.published.labels(row["topic"]).inc()
 

@@ -6,6 +6,7 @@ in a version that does not tell ids, so the question is written here.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from io import BytesIO
@@ -29,7 +30,7 @@ from aiokafka.protocol.types import (
 from chassis import observability as seen
 
 NO_ID = UUID(int=0)
-LOOK_EVERY = 5.0
+LOOK_EVERY, LOOK_DEADLINE = 5.0, 5.0
 
 
 class _Uuid(AbstractType[UUID]):  # type: ignore[misc]
@@ -152,9 +153,10 @@ class Place:
         if generation == self._generation and time.monotonic() - self._looked < LOOK_EVERY:
             return True
         try:
-            found = await topic_id(kafka, self._topic)
-            if found:
-                stale = await self._stale(kafka, found, anew=generation != self._generation)
+            async with asyncio.timeout(LOOK_DEADLINE):  # a broker that hangs must not hold up the heartbeat
+                found = await topic_id(kafka, self._topic)
+                if found:
+                    stale = await self._stale(kafka, found, anew=generation != self._generation)
         except (KafkaError, OSError, TimeoutError):
             return generation == self._generation
         self._looked = time.monotonic()
