@@ -82,7 +82,7 @@ def _own(settings: StackSettings) -> Iterator[Docker]:
     folder = settings.run / "engine"
     socket = folder / "docker.sock"
     _refuse(socket)
-    _end_leftover(folder)
+    end_leftover(folder)
     for stale in (folder / "docker.pid", socket):
         stale.unlink(missing_ok=True)
     host = f"unix://{socket}"
@@ -106,7 +106,7 @@ def _own(settings: StackSettings) -> Iterator[Docker]:
         _end(daemon)
 
 
-def _end_leftover(folder: Path) -> None:
+def end_leftover(folder: Path) -> None:
     """End the engine that a killed session left in this folder: two must not share their data."""
     try:
         left = psutil.Process(int((folder / "docker.pid").read_text()))
