@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from deploy.stack import files
 from deploy.stack.processes import Process
 from deploy.stack.settings import StackSettings
@@ -80,6 +82,7 @@ def _own(settings: StackSettings) -> Iterator[Docker]:
     folder = settings.run / "engine"
     socket = folder / "docker.sock"
     _refuse(socket)
+    end_leftover(folder)
     for stale in (folder / "docker.pid", socket):
         stale.unlink(missing_ok=True)
     host = f"unix://{socket}"
@@ -101,6 +104,20 @@ def _own(settings: StackSettings) -> Iterator[Docker]:
         yield Docker(host, builder())
     finally:
         _end(daemon)
+
+
+def end_leftover(folder: Path) -> None:
+    """End the engine that a killed session left in this folder: two must not share their data."""
+    try:
+        left = psutil.Process(int((folder / "docker.pid").read_text()))
+        if str(folder / "data") in left.cmdline():
+            left.terminate()
+            left.wait(STOP_WITHIN_S)
+    except psutil.TimeoutExpired:
+        left.kill()
+        left.wait(STOP_WITHIN_S)
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        return
 
 
 def _daemon_environment() -> dict[str, str]:

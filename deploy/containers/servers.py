@@ -97,8 +97,11 @@ class ContainedKafka(Contained):
     def __init__(self, port: int, *, in_memory: bool) -> None:
         self.bootstrap = f"127.0.0.1:{port}"
         settings = SMALL_MACHINE | {
-            "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            # transactions make it call itself, and the published port is not there inside
+            "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093,INSIDE://127.0.0.1:9094",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap},INSIDE://127.0.0.1:9094",
+            "inter.broker.listener.name": "INSIDE",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,INSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "controller.quorum.voters": "1@127.0.0.1:9093",
             "log.dirs": "/var/lib/kafka/data",
         }

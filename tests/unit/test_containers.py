@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -96,3 +99,15 @@ def test_a_stand_in_is_made_again_when_a_part_of_it_changes(tmp_path: Path) -> N
     before = standins.digest(*standins.described({"start.sh": tmp_path / "start.sh"}))
     (tmp_path / "start.sh").write_text("two")
     assert standins.digest(*standins.described({"start.sh": tmp_path / "start.sh"})) != before
+
+
+def test_the_engine_that_a_killed_session_left_is_ended_first(tmp_path: Path) -> None:
+    sleeps = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with subprocess.Popen([*sleeps, str(tmp_path / "data")]) as ours, subprocess.Popen(sleeps) as another:
+        (tmp_path / "docker.pid").write_text(str(ours.pid))
+        engine.end_leftover(tmp_path)
+        assert ours.wait(5) == -signal.SIGTERM
+        (tmp_path / "docker.pid").write_text(str(another.pid))
+        engine.end_leftover(tmp_path)  # the number is somebody else's by now
+        assert another.poll() is None
+        another.kill()
