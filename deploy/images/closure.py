@@ -15,10 +15,11 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from deploy.stack.services import ALL
 from deploy.stack.settings import ROOT
 
 LISTS = Path(__file__).with_name("packages")
-SERVICES = ("dialog-svc", "dataset-svc", "training-svc", "agent-svc", "console-svc")
+SERVICES = tuple(service.name for service in ALL)
 EXTRAS = {"dataset-svc": "[names]"}
 """People's names are looked for in dialogs where the dictionary is there: in the image it is."""
 GROUPS = {"mortarboardctl": ("mortarboardctl",), "devtools": ("devtools",), "build": ("build",)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from deploy.containers.engine import Docker
 from deploy.containers.tools import tool
 from deploy.stack.databases import Databases
 from deploy.stack.services import Surroundings
+from deploy.stack.session import FOLDER
 from deploy.stack.settings import DEFAULT_PORTS, ROOT, free_ports, port_setting
 
 JOBS = ("topics", "roles", "migrations", "storage")
@@ -22,7 +24,23 @@ STANDIN_IMAGES = {
     "MORTARBOARD_S3_IMAGE": standins.S3,
     "MORTARBOARD_PROMETHEUS_IMAGE": standins.PROMETHEUS,
 }
+PREFIX = "mortarboard-test-"
+LABEL = "com.docker.compose.project"
 MORE_PORTS = ("prometheus", "grafana")
+
+
+def sweep(docker: Docker) -> None:
+    """Remove compositions of sessions that were killed: their settings are gone."""
+    label = '{{.Label "%s"}}'
+    told = f"{label % LABEL} {label % f'{LABEL}.environment_file'}"
+    for line in set(docker.run("ps", "--all", "--format", told).splitlines()):
+        project, _, settings = line.partition(" ")
+        if project.startswith(PREFIX) and not Path(settings).exists():
+            for kind in ("container", "volume", "network"):
+                every = ("--all",) if kind == "container" else ()
+                found = docker.run(kind, "ls", "--quiet", *every, f"--filter=label={LABEL}={project}").split()
+                if found:
+                    docker.run(kind, "rm", *(("--force",) if kind != "network" else ()), *found)
 
 
 class Composition:
@@ -31,7 +49,7 @@ class Composition:
     def __init__(self, docker: Docker, folder: Path, *, with_standins: bool = True) -> None:
         names = [*DEFAULT_PORTS, *MORE_PORTS]
         self.docker = docker
-        self.project = f"mortarboard-test-{folder.name}"
+        self.project = f"{PREFIX}{Path(os.environ[FOLDER]).name}-{folder.name}"
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.secrets = folder / "secrets"
         self.settings = folder / "settings.env"

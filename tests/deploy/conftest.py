@@ -10,7 +10,7 @@ import pytest
 from deploy.containers import images, standins
 from deploy.containers.engine import Docker, engine
 from deploy.stack.settings import from_environment
-from tests.deploy.composition import Composition
+from tests.deploy.composition import Composition, sweep
 
 STANDINS = "MORTARBOARD_STANDINS"
 """0: on the official images, where a registry answers."""
@@ -26,6 +26,7 @@ def docker() -> Iterator[Docker]:
     """A client of an engine; the engine is ended afterwards if it is ours."""
     with engine(from_environment()) as client, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", client.host)
+        sweep(client)
         yield client
 
 

@@ -14,6 +14,7 @@ from deploy.containers.images import SERVICES
 from deploy.issuer.people import PEOPLE
 from deploy.stack.settings import ROOT
 from tests.deploy.composition import JOBS, Composition
+from tests.harness import until
 
 OURS = (*SERVICES, *JOBS, "simulator", "issuer")
 STOPPED_BY_SIGNAL = 143
@@ -115,6 +116,25 @@ def test_a_person_signs_in_through_the_issuer(composition: Composition) -> None:
         page = browser.get(f"{console}/", follow_redirects=True)
     assert page.status_code == httpx.codes.OK
     assert str(page.url).startswith(console), "signed in"
+
+
+async def test_prometheus_sees_every_service_and_has_the_rules(composition: Composition) -> None:
+    composition.run("up", "--detach", "prometheus", profiles="dev,monitoring")
+    prometheus = f"http://127.0.0.1:{composition.ports['prometheus']}/api/v1"
+    async with httpx.AsyncClient(trust_env=False) as client:
+
+        async def all_up() -> bool:
+            try:
+                answer = (await client.get(f"{prometheus}/query", params={"query": "up"})).json()
+            except (httpx.HTTPError, ValueError):  # it is still starting
+                return False
+            up = {one["metric"]["service"] for one in answer["data"]["result"] if one["value"][1] == "1"}
+            return up == set(SERVICES)
+
+        await until(all_up, 90, "every service is seen")
+        groups = (await client.get(f"{prometheus}/rules")).json()["data"]["groups"]
+    assert sum(len(one["rules"]) for one in groups) > 0
+    assert not [rule for one in groups for rule in one["rules"] if rule["health"] == "err"]
 
 
 def test_a_stop_ends_every_service_in_good_order(composition: Composition) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from typing import Any
 
 import pytest
@@ -59,16 +60,18 @@ def test_the_bill_lists_what_is_locked_for_the_image_and_the_system(built: Docke
     bill = json.loads(said.stdout)
     assert bill["bomFormat"] == "CycloneDX"
     purls = [one.get("purl", "") for one in bill["components"]]
-    found = {purl.split("/")[1].split("@")[0] for purl in purls if purl.startswith("pkg:pypi/")}
+    from_index = dict(purl.split("/")[1].split("@") for purl in purls if purl.startswith("pkg:pypi/"))
     service = (target,) if target in images.SERVICES else ()
     ours = {f"mortarboard-{name}" for name in ("contracts", "chassis", *service)}
     locked = set((closure.LISTS / f"{target}.txt").read_text().split())
-    assert found <= locked | ours, "nothing else is in it"
-    assert {"pydantic", "aiokafka", "asyncpg"} | ours <= found
+    assert from_index.keys() <= locked, "nothing else is in it"
+    assert {"pydantic", "aiokafka", "asyncpg"} <= from_index.keys()
     lock = (ROOT / "requirements.lock").read_text()
-    versions = dict(purl.split("/")[1].split("@") for purl in purls if purl.startswith("pkg:pypi/"))
-    assert all(f"{name}=={versions[name]}" in lock for name in found - ours)
-    assert any(purl.startswith("pkg:deb/debian/libc6@") for purl in purls)
+    assert all(f"{name}=={version}" in lock for name, version in from_index.items())
+    assert {one["name"] for one in bill["components"] if one["name"].startswith(closure.OURS)} == ours
+    system = {purl.split("/")[2].split("@")[0] for purl in purls if purl.startswith("pkg:deb/debian/")}
+    assert "libc6" in system
+    assert "binutils" not in system, "what images are built with is not in them"
 
 
 @pytest.mark.parametrize("target", images.SERVICES)
@@ -90,3 +93,28 @@ def test_nothing_of_the_tools_for_development_is_in_a_service(built: Docker) -> 
     program = "import importlib.util as u; print([n for n in ('deploy', 'pytest', 'pip') if u.find_spec(n)])"
     for target in images.SERVICES:
         assert run(built, target, "-c", program, entrypoint="/opt/venv/bin/python").stdout.strip() == "[]"
+
+
+def test_a_service_stopped_in_its_first_second_ends_in_good_order(built: Docker) -> None:
+    nowhere = {
+        "KAFKA_BOOTSTRAP": "127.0.0.1:9", "DATABASE_URL": "postgresql://a:b@127.0.0.1:9/c",
+        "DATABASE_HTTP_URL": "postgresql://a:b@127.0.0.1:9/c", "OBJECTS_URL": "file:///tmp/it", "DEV": "1",
+    }  # fmt: skip
+    told = [f"--env=MORTARBOARD_{name}={value}" for name, value in nowhere.items()]
+    for pause in (0.0, 0.3, 2.0):
+        container = built.run("run", "--detach", *HARDENED, *told, images.name("dialog-svc")).strip()
+        time.sleep(pause)
+        built.run("stop", container)
+        (found,) = json.loads(built.run("inspect", container))
+        built.run("rm", container)
+        assert found["State"]["ExitCode"] == 0, f"after {pause} s"
+
+
+@pytest.mark.parametrize("program", ["pg_dump", "pg_restore", "psql"])
+def test_the_operators_tool_finds_postgresqls_programs(built: Docker, program: str) -> None:
+    asks = (
+        "import subprocess; from deploy.ctl.dump import program;"
+        f"subprocess.run([program({program!r}), '--version'])"
+    )
+    said = run(built, "mortarboardctl", "-c", asks, entrypoint="/opt/venv/bin/python")
+    assert said.stdout.startswith(f"{program} (PostgreSQL) 18"), said.stderr

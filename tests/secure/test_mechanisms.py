@@ -188,14 +188,14 @@ async def test_a_certificate_that_changes_is_taken_with_the_next_connection(tmp_
         certificate, key = authority.issue("dialog-svc")
         files = {"CERT_FILE": str(certificate), "KEY_FILE": str(key)}
         kafka = told(servers, BOOTSTRAP=by_certificate, SECURITY="SSL", **files)
-        await send(kafka)
-
         where = reached(kafka)  # the same arguments, as a client keeps them over its life
+        async with AIOKafkaProducer(**where) as producer:
+            await producer.send_and_wait(TOPIC, b"{}", key=b"k")
+
         other, other_key = authority.issue("somebody-else")
         certificate.write_bytes(other.read_bytes())
         key.write_bytes(other_key.read_bytes())
-        producer = AIOKafkaProducer(**where)
-        async with producer:
+        async with AIOKafkaProducer(**where) as producer:
             with pytest.raises(TopicAuthorizationFailedError):
                 await producer.send_and_wait(TOPIC, b"{}", key=b"k")
 

@@ -1,4 +1,4 @@
-"""Passwords change under running services, and nothing is started again."""
+"""Passwords and rights change under running services, and nothing is started again."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import pytest
 from pydantic import SecretStr
 
 from chassis.kafka_watch import in_words, knock
-from deploy.ctl import users
+from deploy.ctl import users, wire
 from deploy.stack import files
 from deploy.stack.prepared import Prepared
 from deploy.stack.secure import MECHANISM
+from deploy.stack.topics import admin
 from tests.harness import instance, service, until
 from tests.secure.world import goes_on, readiness, secure_world
 
@@ -54,15 +55,15 @@ async def test_a_database_password_changes_under_a_running_service(servers: Prep
         await goes_on(here, 1)
         client = await running.client()
         assert (await client.get("/v1/dialogs/d1")).status_code == 200
-        async with here.databases.connection() as admin:
+        async with here.databases.connection() as superuser:
             for role in ("dialog_svc", "dialog_svc_http"):
                 path = here.secure.address_file(here.database, role)
                 old = path.read_text()
-                await admin.execute(f"ALTER ROLE {role} PASSWORD 'another'")
+                await superuser.execute(f"ALTER ROLE {role} PASSWORD 'another'")
                 files.write_whole(path, old.replace(here.databases.passwords[role], "another"))
                 with pytest.raises(asyncpg.InvalidPasswordError):
                     await asyncpg.connect(old)
-            ended = await admin.fetch(
+            ended = await superuser.fetch(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename LIKE 'dialog_svc%'"
             )
             assert len(ended) > 2
@@ -107,3 +108,41 @@ async def test_a_wrong_password_is_said_and_needs_no_restart_when_it_is_mended(
         assert "authentication failed: look at MORTARBOARD_KAFKA_USERNAME" in log
         assert "kafka_reached" in log
         assert right not in log
+
+
+@pytest.mark.parametrize(
+    ("resource", "name"), [("topic", "chat.events"), ("group", "dialog-svc.chat.events")]
+)
+async def test_a_missing_right_is_named_and_needs_no_restart_when_it_is_given(
+    servers: Prepared, tmp_path: Path, resource: str, name: str
+) -> None:
+    async with secure_world(servers.issuer, tmp_path) as (own, here):
+        taken = [wire.Acl("User:dialog-svc", resource, name, "literal", one) for one in ("Describe", "Read")]
+        async with admin(own.broker) as client:
+            await wire.remove_acls(client, taken)
+
+            async def gone() -> bool:
+                return not set(taken) & await wire.acls(client)
+
+            await until(gone)
+        running = instance(here, "dialog-svc", tmp_path)
+        running.start()
+        try:
+
+            async def named() -> bool:
+                try:
+                    status, answer = await readiness(running)
+                except httpx.HTTPError:
+                    return False
+                return status == 503 and "lacks a right" in answer["problems"].get("consume-chat.events", "")
+
+            async def well() -> bool:
+                return await readiness(running) == WELL
+
+            await until(named)
+            async with admin(own.broker) as client:
+                await wire.add_acls(client, taken)
+            await until(well)
+            await goes_on(here, 1)
+        finally:
+            assert running.stop() == 0

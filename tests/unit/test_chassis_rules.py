@@ -13,6 +13,7 @@ import asyncpg
 import orjson
 import pytest
 from aiokafka import ConsumerRecord
+from aiokafka.errors import TopicAuthorizationFailedError
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -256,3 +257,19 @@ def test_whose_a_refused_message_is_is_read_without_trust() -> None:
     )
     for wrong in unclear:
         assert whose(wrong) is None
+
+
+async def test_who_was_never_let_in_is_not_ready_and_who_was_stays_so() -> None:
+    health = Health()
+    health.missed("kafka", "no answer", refused=False)
+    assert (await health.ready(), health.missing()) == ({}, {"kafka": "no answer"}), "it may come yet"
+    health.missed("kafka", "wrong password", refused=True)
+    assert await health.ready() == {"kafka": "wrong password"}
+    health.interrupted("consume", TopicAuthorizationFailedError())
+    health.interrupted("relay", TimeoutError())
+    assert set(await health.ready()) == {"kafka", "consume"}
+    for part in ("kafka", "consume"):
+        health.reached(part)
+    assert (await health.ready(), health.missing()) == ({}, {})
+    health.missed("kafka", "expired password", refused=True)
+    assert (await health.ready(), health.missing()) == ({}, {"kafka": "expired password"})

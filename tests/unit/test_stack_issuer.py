@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from joserfc.jwk import KeySet
 
 from deploy.issuer.app import create_app
 from deploy.issuer.keys import load_or_make
-from deploy.stack.settings import ROOT
+from deploy.stack.settings import ROOT, free_ports
 
 ISSUER = "http://127.0.0.1:18081"
 
@@ -86,3 +87,34 @@ def test_it_starts_for_development_only(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "deploy.issuer", "--port", "1", "--state", str(tmp_path)]
     done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, "MORTARBOARD_DEV=1" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(("option", "reached"), [((), 0), (("--listen-on-every-interface",), 1)])
+def test_only_words_open_it_to_others(tmp_path: Path, option: tuple[str, ...], reached: int) -> None:
+    (port,) = free_ports(1)
+    name = "http://issuer.localhost:1"
+    words = ("--port", str(port), "--state", str(tmp_path), "--name", name, *option)
+    issuer = subprocess.Popen(
+        [sys.executable, "-P", "-m", "deploy.issuer", *words],
+        env={**os.environ, "MORTARBOARD_DEV": "1"},
+        cwd=ROOT,
+    )
+    try:
+        described = _ask(f"http://127.0.0.1:{port}")
+        assert described is not None
+        assert described["issuer"] == name
+        # an address of this machine that a listener on 127.0.0.1 does not answer
+        assert (_ask(f"http://127.0.0.2:{port}", tries=1) is not None) == reached
+    finally:
+        issuer.kill()
+        issuer.wait()
+
+
+def _ask(address: str, tries: int = 200) -> dict[str, Any] | None:
+    for _ in range(tries):
+        try:
+            answer = httpx.get(f"{address}/.well-known/openid-configuration", trust_env=False)
+            return dict(answer.json())
+        except httpx.ConnectError:
+            time.sleep(0.05)
+    return None

@@ -62,6 +62,7 @@ class BroadcastLoop:
                 await self._read(kafka)
             except (KafkaError, TimeoutError, OSError) as error:
                 seen.log().warning("broadcast_restarts", topic=self._spec.topic, error=describe(error))
+                self._health.interrupted(self._name, error)
                 await asyncio.sleep(1.0)
             finally:
                 with contextlib.suppress(Exception):
@@ -84,6 +85,7 @@ class BroadcastLoop:
             self._health.beat(self._name)
             await self._place.check(kafka)
             found = await kafka.getmany(timeout_ms=500)
+            self._health.reached(self._name)
             for place, records in found.items():
                 for record in records:
                     self._take(record)

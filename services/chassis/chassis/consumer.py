@@ -106,6 +106,7 @@ class ConsumerLoop:
                     await self._consume(kafka)
             except KafkaError as error:
                 seen.log().warning("consumer_restarts", topic=self._spec.topic, error=describe(error))
+                self._health.interrupted(self._name, error)
                 await self._wait(1.0)
             finally:
                 with contextlib.suppress(Exception):
@@ -137,6 +138,7 @@ class ConsumerLoop:
             while not self._stopping.is_set():
                 self._health.beat(self._name)
                 batch = await (ahead or self._read(kafka))
+                self._health.reached(self._name)
                 full = len(batch.records) >= self._settings.batch_records
                 ahead = asyncio.create_task(self._read(kafka)) if full else None
                 self._measure_lag(kafka, await self._read_to(kafka, batch))

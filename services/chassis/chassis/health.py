@@ -5,7 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+
 STALE_AFTER = 60.0
+NOT_ALLOWED = (
+    TopicAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    ClusterAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
 
 
 class Health:
@@ -68,6 +81,12 @@ class Health:
             self._refused[server] = why
         else:
             self._refused.pop(server, None)
+
+    def interrupted(self, loop: str, error: BaseException) -> None:
+        """Note why a loop cannot go on, when that is a right that this process lacks on the broker."""
+        if isinstance(error, NOT_ALLOWED):
+            why = f"{type(error).__name__}: this Kafka user lacks a right, see deploy/topics/access.yaml"
+            self.missed(loop, why, refused=True)
 
     def missing(self) -> dict[str, str]:
         """Return what this process would like to reach and cannot, by server; empty is good."""

@@ -89,6 +89,7 @@ class Relay:
                 asyncpg.InterfaceError,
             ) as error:
                 seen.log().warning("relay_interrupted", lane=self._lane, error=describe(error))
+                self._health.interrupted(self._name, error)
                 pause = min(pause * 2, 2.0)
                 self._beat()
                 await asyncio.sleep(pause)
@@ -196,6 +197,7 @@ class Relay:
             await published.take_over(connection, self._lane, self._settings.service, ids)
         else:
             await connection.execute("DELETE FROM outbox WHERE id = ANY($1)", ids, timeout=5)
+        self._health.reached(self._name)
         for row in rows:
             seen.published.labels(row["topic"]).inc()
 

@@ -100,6 +100,8 @@ class Run:
     finished_at: datetime | None = None
     files_state: str | None = None
     files_until: datetime | None = None
+    traceparent: str = ""
+    """The span in which it was asked for."""
 
     @property
     def is_final(self) -> bool:

@@ -42,6 +42,7 @@ SAME = (
     "finished_at",
     "files_state",
     "files_until",
+    "traceparent",
 )
 
 

@@ -21,10 +21,10 @@ async def insert(connection: Connection, run: Run, *, settings_sha256: str) -> b
         """
         INSERT INTO runs (tenant_id, run_id, agent_id, dataset_id, version, provider, settings_sha256,
                           request, base_url, key_version, status, failure, provider_status, parent_run_id,
-                          root_model, price, estimate, next_poll_at, finished_at)
+                          root_model, price, estimate, next_poll_at, finished_at, traceparent)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
                 CASE WHEN $18 THEN NULL ELSE clock_timestamp() END,
-                CASE WHEN $18 THEN clock_timestamp() END)
+                CASE WHEN $18 THEN clock_timestamp() END, $19)
         ON CONFLICT DO NOTHING RETURNING true
         """,
         request.tenant,
@@ -45,8 +45,17 @@ async def insert(connection: Connection, run: Run, *, settings_sha256: str) -> b
         run.price,
         run.estimate,
         run.is_final,
+        run.traceparent,
     )
     return bool(done)
+
+
+async def traceparent_of(connection: Connection, tenant: str, run_id: str) -> str:
+    """Return the span in which a run was asked for; empty when there is none."""
+    found = await connection.fetchval(
+        "SELECT traceparent FROM runs WHERE tenant_id = $1 AND run_id = $2", tenant, run_id
+    )
+    return str(found or "")
 
 
 async def claim(connection: Connection, lease_seconds: float) -> Run | None:

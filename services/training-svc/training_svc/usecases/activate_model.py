@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 
 from chassis import audit
 from chassis.database import Transaction
+from chassis.observability import linked_span
 from contracts.agents import SharedTarget
 from contracts.agents import Target as TargetOnWire
 from contracts.training import ModelActivated
@@ -37,6 +38,9 @@ async def activate_model(
     model = await _model(transaction, tenant, model_id)
     trained = Target(model.name, model.provider, model.key_id, model.run_id, share)
     base = await _base(transaction, tenant, model)
+    asked_in = (
+        await run_store.traceparent_of(transaction.connection, tenant, model.run_id) if model.run_id else ""
+    )
     serving = await _serving(transaction, tenant, model.agent_id, expected_route_version)
     return await _publish(
         transaction,
@@ -47,6 +51,7 @@ async def activate_model(
         targets=with_share(trained, serving, base),
         fallback=await _fallback(transaction, tenant, model, fallback_model_id) or base,
         reason=reason,
+        asked_in=asked_in,
     )
 
 
@@ -133,6 +138,7 @@ async def _publish(
     targets: list[Target],
     fallback: Target | None,
     reason: str,
+    asked_in: str = "",
 ) -> str:
     activation_id = str(uuid7())
     event = ModelActivated(
@@ -144,7 +150,8 @@ async def _publish(
         by=subject or "unknown",
         reason=reason,
     )
-    transaction.publish(event, tenant=tenant)
+    with linked_span("activate model", asked_in):
+        transaction.publish(event, tenant=tenant)
     await audit.record(
         transaction.connection,
         tenant=tenant,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chassis.database import Transaction
+from chassis.observability import linked_span
 from contracts.training import Attention, Checkpoint, Progress, RunError, TrainingStatus
 from training_svc.domain.run import Run
 from training_svc.domain.texts import explain
@@ -58,4 +59,5 @@ def publish_change(transaction: Transaction, before: Run | None, after: Run) -> 
         seen = snapshot(before).model_copy(update={"checked_at": event.checked_at})
         if seen == event:
             return
-    transaction.publish(event, tenant=after.request.tenant)
+    with linked_span("change run", after.traceparent, status=after.status, step=after.step):
+        transaction.publish(event, tenant=after.request.tenant)

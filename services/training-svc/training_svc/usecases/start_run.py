@@ -11,6 +11,7 @@ from chassis.catalogue import Catalogue, filled_address
 from chassis.database import Transaction
 from chassis.envelope import Received
 from chassis.objects import ObjectStore
+from chassis.observability import current_traceparent
 from chassis.untrusted import UnsafeAddressError
 from contracts.datasets import DatasetReady
 from contracts.datasets import TrainingFile as FileOnWire
@@ -62,6 +63,7 @@ class StartRun:
             root_model=offer.model.id if offer else None,
             price=offer.model.price if offer else None,
             estimate=asdict(cost),
+            traceparent=current_traceparent(),
         )
         failure = refusal(request, offer, cost) if offer else Failure("provider_unknown")
         if failure is None and await run_store.is_withdrawn(
