@@ -109,7 +109,7 @@ async def test_after_a_restore_nothing_that_kafka_holds_is_lost_and_nothing_is_d
         )
         runs = [await provider.request() for _ in range(3)]
         await provider.publish(runs[0])
-        await provider.row_when(runs[0].run_id, status="ready")
+        await provider.row_when(runs[0].run_id, within=90, status="ready")
         early.dialogs = dict(list(ledger.dialogs.items())[:40])
         shim: Any = SimpleNamespace(instances=place.instances)
         await curate(shim, early, SEED, examples=EXAMPLES, tokens=tokens)
@@ -139,7 +139,7 @@ async def test_after_a_restore_nothing_that_kafka_holds_is_lost_and_nothing_is_d
         await place.start()
         await loading
         await until(lambda: _drained(place, ledger), within=90, what="everything read again")
-        await asyncio.gather(*(provider.row_when(one.run_id, status="ready") for one in runs))
+        await asyncio.gather(*(provider.row_when(one.run_id, within=90, status="ready") for one in runs))
         report = await _check(place, ledger, early)
         jobs = {one.run_id: len(provider.jobs(one.run_id)) for one in runs}
     report |= {"lost_with_the_database": lost, "restored_candidates": restored, "seconds": seconds}

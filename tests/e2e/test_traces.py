@@ -54,10 +54,13 @@ def before(nodes: dict[str, Node], span: str) -> Iterator[str]:
 
 
 def chain(nodes: dict[str, Node], end: str) -> list[str]:
-    """What led to the newest span of this name, as `service: span`, the first cause first."""
-    last = [span for span, node in nodes.items() if f"{node.service}: {node.name}" == end]
-    steps = [f"{nodes[span].service}: {nodes[span].name}" for span in before(nodes, last[-1])] if last else []
-    return list(dict.fromkeys(steps))[::-1]
+    """The longest way that led to a span of this name, as `service: span`, the first cause first."""
+    ends = [span for span, node in nodes.items() if f"{node.service}: {node.name}" == end]
+    longest: list[str] = []
+    for one in ends:
+        way = [f"{nodes[span].service}: {nodes[span].name}" for span in before(nodes, one)]
+        longest = way if len(way) > len(longest) else longest
+    return list(dict.fromkeys(longest))[::-1]
 
 
 async def test_a_chain_leads_from_the_request_to_train_to_the_model_in_service(

@@ -103,14 +103,12 @@ def test_a_stand_in_is_made_again_when_a_part_of_it_changes(tmp_path: Path) -> N
 
 def test_the_engine_that_a_killed_session_left_is_ended_first(tmp_path: Path) -> None:
     sleeps = [sys.executable, "-c", "import time; time.sleep(60)"]
-    ours, another = subprocess.Popen([*sleeps, str(tmp_path / "data")]), subprocess.Popen(sleeps)
-    try:
+    with subprocess.Popen([*sleeps, str(tmp_path / "data")]) as ours, subprocess.Popen(sleeps) as another:
         (tmp_path / "docker.pid").write_text(str(ours.pid))
         engine.end_leftover(tmp_path)
+        ours.wait(5)  # of whose end psutil may have heard first
         assert not psutil.pid_exists(ours.pid)
         (tmp_path / "docker.pid").write_text(str(another.pid))
         engine.end_leftover(tmp_path)  # the number is somebody else's by now
         assert another.poll() is None
-    finally:
         another.kill()
-        another.wait()
