@@ -80,7 +80,7 @@ async def look(client: AIOKafkaAdminClient, *, rights: bool = True) -> Found:
         there: frozenset[Acl] | None = frozenset(await acls(client)) if rights else None
     except NoAuthorizerError:
         there = None
-    return Found(topics, there)
+    return Found(topics, there, rights_elsewhere=not rights)
 
 
 async def apply(
