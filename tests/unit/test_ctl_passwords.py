@@ -10,6 +10,8 @@ import pytest
 from deploy.ctl.database import ADMIN, PASSWORDS, known
 from deploy.stack.databases import ROLES, Databases
 from deploy.stack.scram import verifier
+from deploy.stack.secure import ADMIN as ADMIN_OF_KAFKA
+from deploy.stack.secure import Secure
 
 ADMINISTRATOR = "postgresql://postgres@db.example:5433/postgres?sslmode=require"
 
@@ -41,3 +43,13 @@ def test_an_empty_password_is_refused_for_postgresql_would_take_it_away(
     (tmp_path / "agent_svc").write_text("\n")
     with pytest.raises(OSError, match="agent_svc is empty"):
         known()
+
+
+def test_formatting_a_broker_names_the_administrators_password_in_a_file_only(tmp_path: Path) -> None:
+    secure = Secure.kept_in(tmp_path)
+    password = secure.password_file(ADMIN_OF_KAFKA).read_text()
+    (option,) = secure.format_options()
+    assert password not in option
+    arguments = Path(option.removeprefix("@"))
+    assert password in arguments.read_text()
+    assert arguments.stat().st_mode & 0o077 == 0
