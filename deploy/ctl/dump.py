@@ -87,6 +87,7 @@ async def restore_schema(databases: Databases, database: str, schema: str, dump:
             "--quiet",
             "--single-transaction",
             "--set=ON_ERROR_STOP=1",
+            "--set=VERBOSITY=terse",  # or a row that is refused would be shown, with what people wrote
             # loads pg_trgm: without it nobody but a superuser may set its threshold in a function
             "--command=SELECT public.show_limit()",
             f"--file={script}",

@@ -105,6 +105,8 @@ async def _publish_again(topic: str, since: datetime | None, tenant: str | None)
     schemas = {one.replace("-", "_") for one in TOPICS[topic].producers} & set(SCHEMAS)
     async with admin(kafka) as client:
         is_there = await topic_id(client._client, kafka.topic_prefix + topic)
+    if is_there:
+        _say(f"{topic} is there: what is in it already comes first, though it may be newer")
     for schema in sorted(schemas):
         connection = await asyncpg.connect(databases.url(database_name(), dump.OWNERS[schema]))
         try:

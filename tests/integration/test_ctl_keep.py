@@ -121,6 +121,7 @@ async def test_published_events_go_back_into_the_outbox_by_hand(surroundings: Su
     done = ctl("events", "republish", "dialog.completed", "--tenant", "acme")
     assert done.returncode == 0, done.stderr
     assert "dialog_svc: 1 events of dialog.completed" in done.stdout
+    assert "what is in it already comes first" in done.stdout
     async with surroundings.databases.connection(surroundings.database) as admin:
         assert await admin.fetchval("SELECT tenant_id FROM dialog_svc.outbox") == "acme"
         assert await admin.fetchval("SELECT tenant_id FROM dialog_svc.published") == "globex"
