@@ -56,8 +56,11 @@ def before(nodes: dict[str, Node], span: str) -> Iterator[str]:
 def chain(nodes: dict[str, Node], end: str) -> list[str]:
     """The longest way that led to a span of this name, as `service: span`, the first cause first."""
     ends = [span for span, node in nodes.items() if f"{node.service}: {node.name}" == end]
-    ways = [[f"{nodes[span].service}: {nodes[span].name}" for span in before(nodes, one)] for one in ends]
-    return list(dict.fromkeys(max(ways, key=len, default=[])))[::-1]
+    longest: list[str] = []
+    for one in ends:
+        way = [f"{nodes[span].service}: {nodes[span].name}" for span in before(nodes, one)]
+        longest = way if len(way) > len(longest) else longest
+    return list(dict.fromkeys(longest))[::-1]
 
 
 async def test_a_chain_leads_from_the_request_to_train_to_the_model_in_service(

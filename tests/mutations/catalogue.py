@@ -27,10 +27,6 @@ ERASURE = "tests/integration/test_dialog_erasure.py"
 NEAR = "tests/integration/test_dataset_near.py"
 RETENTION = "tests/integration/test_retention.py"
 LOST = "tests/integration/test_lost_topic.py"
-RESTORED = (
-    "tests/chaos/test_restore.py"
-    "::test_after_a_restore_nothing_that_kafka_holds_is_lost_and_nothing_is_done_twice"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,27 +174,6 @@ MUTATIONS = (
         "    await published.forget(connection, topic, slots)\n",
         "",
         f"{ERASURE}::test_nothing_is_left_of_an_erased_dialog_and_nothing_comes_back",
-    ),
-    Mutation(
-        "groups are set back after a restore",
-        "deploy/ctl/backup.py",
-        '    await places.set_back(here.kafka, manifest["groups"])\n',
-        "",
-        RESTORED,
-    ),
-    Mutation(
-        "sequences are raised after a restore",
-        "deploy/ctl/backup.py",
-        "    later = await _raise_sequences(here)\n",
-        "    later: dict[str, int] = {}\n",
-        RESTORED,
-    ),
-    Mutation(
-        "what was erased after the backup is erased again",
-        "deploy/ctl/backup.py",
-        '    erased = await _erase_again(here, manifest["groups"])\n',
-        "    erased = 0\n",
-        RESTORED,
     ),
     Mutation(
         "silence by the partition's own time",
