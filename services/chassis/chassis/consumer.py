@@ -91,6 +91,11 @@ class ConsumerLoop:
         self._assignment = Assignment()
         self._place = Place(settings.topic(consumer.topic))
         self._backoff = 0.0
+        # begin at 0: Prometheus sees no increase in a counter that begins with its first record
+        seen.retries.labels(consumer.topic)
+        seen.dead_letters.labels(consumer.topic)
+        for result in ("taken", "repeated", "dead", "forgotten"):
+            seen.consumed.labels(consumer.topic, result)
 
     def stop(self) -> None:
         """Finish the batch at hand, commit it and end."""
