@@ -102,20 +102,22 @@ class ConsumerLoop:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Consume until stopped. A lost broker is waited for; anything unforeseen ends the loop."""
+        """Consume until stopped. A lost broker or file is waited for; anything unforeseen ends the loop."""
         self._health.beat(self._name)
         while not self._stopping.is_set():
-            kafka = group_consumer(self._settings, self._spec.topic, self._assignment)
+            kafka: AIOKafkaConsumer | None = None
             try:
+                kafka = group_consumer(self._settings, self._spec.topic, self._assignment)
                 if await self._start(kafka):
                     await self._consume(kafka)
-            except KafkaError as error:
+            except (KafkaError, OSError) as error:
                 seen.log().warning("consumer_restarts", topic=self._spec.topic, error=describe(error))
                 self._health.interrupted(self._name, error)
                 await self._wait(1.0)
             finally:
-                with contextlib.suppress(Exception):
-                    await asyncio.wait_for(kafka.stop(), 10)
+                if kafka is not None:
+                    with contextlib.suppress(Exception):
+                        await asyncio.wait_for(kafka.stop(), 10)
         self._health.forget(self._name)
 
     async def _start(self, kafka: AIOKafkaConsumer) -> bool:
