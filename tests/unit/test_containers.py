@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,16 @@ def test_secrets_are_for_their_owner_and_what_runs_as_nobody(tmp_path: Path) -> 
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
     files = [path for path in (tmp_path / "secrets").rglob("*") if path.is_file()]
     assert {path.stat().st_mode & 0o777 for path in files} == {0o444}
+
+
+def test_secrets_can_be_read_in_containers_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        compose.prepare(tmp_path / "settings.env", tmp_path / "secrets")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "secrets" / "roles").stat().st_mode & 0o777 == 0o755
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "secrets" / "roles").iterdir()} == {0o444}
 
 
 def test_addresses_have_the_passwords_of_their_roles(tmp_path: Path) -> None:
