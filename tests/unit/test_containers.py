@@ -6,13 +6,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 from urllib.parse import unquote, urlsplit
 
 import psutil
 import pytest
+from docker.errors import ImageNotFound
 
 from deploy.containers import compose, engine, standins, tools
 from deploy.stack.databases import ROLES
+from deploy.stack.servers import Servers
 from deploy.stack.settings import StackSettings
 
 
@@ -123,3 +126,15 @@ def test_the_engine_that_a_killed_session_left_is_ended_first(tmp_path: Path) ->
         engine.end_leftover(tmp_path)  # the number is somebody else's by now
         assert another.poll() is None
         another.kill()
+
+
+async def test_an_image_that_is_not_to_be_had_is_named_when_servers_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    client = MagicMock()
+    client.return_value.create.side_effect = ImageNotFound("no such image: apache/kafka")
+    monkeypatch.setattr("testcontainers.core.container.DockerClient", client)
+    monkeypatch.setenv("MORTARBOARD_STACK", "containers")
+    with pytest.raises(ImageNotFound, match="apache/kafka"):
+        async with Servers.on_free_ports(tmp_path):
+            pass
