@@ -1,5 +1,6 @@
 """What goes into images: entries of the lock by name, closures of requirements."""
 
+import configparser
 import os
 import platform
 import re
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.containers.images import DOCKERFILE, VERSION
+from deploy.containers.images import DOCKERFILE, VERSION, handed_over
 from deploy.images.assemble import chosen, interpreter, readable
 from deploy.images.closure import closure, lists, wanted
 from deploy.stack.settings import ROOT
@@ -81,3 +82,19 @@ def test_the_version_is_the_same_wherever_it_is_written() -> None:
     }
     for place, pattern in places.items():
         assert set(re.findall(pattern, (deploy / place).read_text())) == {VERSION}, place
+
+
+def test_a_build_reaches_registries_as_this_machine_does(tmp_path: Path) -> None:
+    (tmp_path / "pip.conf").write_text("[global]\nindex-url = one\n")
+    by_file = [*handed_over({"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}, tmp_path)]
+    assert f"id=pip,src={tmp_path / 'pip.conf'}" in by_file
+    told = {
+        "PIP_INDEX_URL": "https://mirror/simple?x={y}%2F",
+        "NPM_CONFIG_REGISTRY": "https://mirror/npm",
+    }
+    by_variable = [*handed_over({"PIP_CONFIG_FILE": str(tmp_path / "pip.conf"), **told}, tmp_path)]
+    assert {f"id=pip,src={tmp_path / 'pip'}", f"id=npmrc,src={tmp_path / 'npmrc'}"} <= {*by_variable}
+    written = configparser.ConfigParser(interpolation=None)  # as the build reads it
+    written.read(tmp_path / "pip")
+    assert written.get("global", "index-url") == told["PIP_INDEX_URL"]
+    assert (tmp_path / "npmrc").read_text() == "registry=https://mirror/npm\n"
