@@ -68,6 +68,6 @@ def _address(path: Path) -> str:
         ):  # it raises where it is none
             return url
     raise DatabaseSetupError(
-        f"{path} holds no address like postgresql://admin:password@db.example:5432/postgres; "
+        f"{path} holds no address like postgresql://db.example:5432/postgres with user and password; "
         "in a password / is %2F, @ is %40"
     )
