@@ -61,11 +61,9 @@ def known() -> Databases:
 def _address(path: Path) -> str:
     """The administrator's; what is no address is refused here, where no error can show a password."""
     url = read(path)
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError):  # of a port that is no number
         parts = urlsplit(url)
-        if (
-            parts.scheme in {"postgresql", "postgres"} and parts.hostname and parts.port != 0
-        ):  # it raises where it is none
+        if parts.scheme in {"postgresql", "postgres"} and parts.hostname and parts.port != 0:
             return url
     raise DatabaseSetupError(
         f"{path} holds no address like postgresql://db.example:5432/postgres with user and password; "
