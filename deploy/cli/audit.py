@@ -81,7 +81,11 @@ def secrets(settings: StackSettings) -> tuple[bool, str]:
     """Look for secrets in every file that git keeps and that was not found clean before, as it is now."""
     kept = settings.cache / "audit" / f"clean-{hashlib.sha256(BASELINE.read_bytes()).hexdigest()[:12]}.txt"
     clean = set(kept.read_text().split()) if kept.exists() else set()
-    digests = {path: hashlib.sha256((ROOT / path).read_bytes()).hexdigest() for path in tracked()}
+    try:
+        there = tracked()
+    except subprocess.CalledProcessError as error:  # no checkout, or somebody else's
+        return False, error.stderr
+    digests = {path: hashlib.sha256((ROOT / path).read_bytes()).hexdigest() for path in there}
     new = [path for path, digest in digests.items() if digest not in clean]
     if not new:
         return True, ""

@@ -8,11 +8,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from xml.etree import ElementTree
 
 from deploy.cli import check
+from deploy.containers.engine import EngineError
+from deploy.containers.tools import ToolError
 from deploy.stack.keeper import SECURED
 from deploy.stack.session import session_folder
 from deploy.stack.settings import ROOT, StackSettings, from_environment
@@ -52,27 +53,33 @@ def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
         known = ", ".join([*folders, *ON_THEIR_OWN])
         print(f"./dev test: the parts are all, check, {known}; several by commas", file=sys.stderr)
         return 2
-    chosen = [one for part in asked for one in (["check", *folders] if part == "all" else [part])]
+    chosen = dict.fromkeys(
+        one for part in asked for one in (["check", *folders] if part == "all" else [part])
+    )
     totals: Counter[str] = Counter()
     began = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with ExitStack() as stack:
-        folder = stack.enter_context(session_folder(settings))
-        for part in chosen:
-            files = IN_ALL.get(part, ()) if "all" in asked else ()
-            totals += section(part, settings, folder, arguments.rest, files)
-    if "deploy" in asked and not arguments.rest:
-        totals += _in_containers()
+    try:
+        with session_folder(settings) as folder:
+            for part in chosen:
+                files = () if part in asked else IN_ALL.get(part, ())
+                totals += section(part, settings, folder, arguments.rest, files)
+        if "deploy" in asked and not arguments.rest:
+            totals += _in_containers()
+    except (EngineError, ToolError) as error:  # servers were to be in containers
+        print(f"./dev test: {error}", file=sys.stderr)
+        totals["error"] += 1
     print(closing_line(totals, time.monotonic() - began), flush=True)
     return 1 if totals["failed"] or totals["error"] else 0
 
 
 def _in_containers() -> Counter[str]:
     """Run once more, on servers in containers, the tests whose point is what servers do."""
-    from deploy.containers.standins import KAFKA, POSTGRES
+    from deploy.containers import standins
 
-    os.environ.setdefault("MORTARBOARD_KAFKA_IMAGE", KAFKA)
-    os.environ.setdefault("MORTARBOARD_POSTGRES_IMAGE", POSTGRES)
+    if standins.wanted():
+        os.environ.setdefault("MORTARBOARD_KAFKA_IMAGE", standins.KAFKA)
+        os.environ.setdefault("MORTARBOARD_POSTGRES_IMAGE", standins.POSTGRES)
     os.environ["MORTARBOARD_STACK"] = "containers"
     settings, counts = from_environment(), Counter[str]()
     with session_folder(settings) as folder:

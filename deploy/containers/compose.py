@@ -21,7 +21,7 @@ def prepare(settings: Path = SETTINGS, folder: Path = SECRETS) -> list[Path]:
     """Make the settings and the secrets that are not there yet; return what was made.
 
     Containers see a secret's file as it is, and none of them runs as the user who made it: so the files can
-    be read by all, and the folder above them by its owner alone.
+    be read by all, whatever the umask, and the folder above them by its owner alone.
     """
     made = []
     if not settings.exists():
@@ -30,6 +30,7 @@ def prepare(settings: Path = SETTINGS, folder: Path = SECRETS) -> list[Path]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
     (folder / "roles").mkdir(exist_ok=True)
+    (folder / "roles").chmod(0o755)
     passwords = {role: _kept(folder / "roles" / role, secrets.token_urlsafe(24), made) for role in ROLES}
     admin = _kept(folder / "postgres-password", secrets.token_urlsafe(24), made)
     _kept(folder / "postgres-admin-url", _url("postgres", admin, "postgres"), made)

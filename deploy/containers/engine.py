@@ -10,19 +10,22 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from deploy.containers.client import answers, has_buildx, of_context, version
 from deploy.stack import files
 from deploy.stack.processes import Process
 from deploy.stack.settings import StackSettings
 
 START_WITHIN_S, STOP_WITHIN_S = 60.0, 60.0
+SOCKET = "docker.sock"
 LONGEST_SOCKET = 100
 """A socket's path has no more room in the kernel."""
 BUILDX_SINCE = 23
@@ -67,20 +70,34 @@ class Docker:
 @contextmanager
 def engine(settings: StackSettings) -> Iterator[Docker]:
     """Give the engine that answers, or start one and end it afterwards; raises EngineError."""
-    host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    host = os.environ.get("DOCKER_HOST") or of_context()
     if answers(host):
         yield Docker(host, builder())
         return
     if os.environ.get("DOCKER_HOST"):
         raise EngineError(f"no engine answers at DOCKER_HOST={host}")
-    with files.locked(settings.run / "engine" / "lock"), _own(settings) as docker:
+    with _alone(settings.run / "engine"), _own(settings) as docker:
         yield docker
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of the engine in this folder; whoever waits for it is told what for."""
+    lock = folder / "lock"
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(files.locked(lock, wait=False))
+        except files.BusyError:
+            shared = f"export DOCKER_HOST=unix://{folder / SOCKET}"
+            print(f"waiting for another ./dev to end its engine; to share it: {shared}", file=sys.stderr)
+            stack.enter_context(files.locked(lock))
+        yield
 
 
 @contextmanager
 def _own(settings: StackSettings) -> Iterator[Docker]:
     folder = settings.run / "engine"
-    socket = folder / "docker.sock"
+    socket = folder / SOCKET
     _refuse(socket)
     end_leftover(folder)
     for stale in (folder / "docker.pid", socket):
@@ -132,8 +149,8 @@ def _refuse(socket: Path) -> None:
     ]
     if missing or os.geteuid() != 0:
         raise EngineError(
-            "no Docker engine answers (DOCKER_HOST, or the usual socket). As root one is started here, with "
-            f"Debian's packages docker.io and iptables; missing: {', '.join(missing) or 'root'}"
+            "no Docker engine answers (DOCKER_HOST, or where docker's context says). As root one is started "
+            f"here, with Debian's packages docker.io and iptables; missing: {', '.join(missing) or 'root'}"
         )
     if len(str(socket)) > LONGEST_SOCKET:
         raise EngineError(
@@ -157,16 +174,6 @@ def _end(daemon: Process) -> None:
     daemon.kill()
 
 
-def answers(host: str) -> bool:
-    """Whether an engine answers there."""
-    client = shutil.which("docker")
-    if not client:
-        return False
-    env = {**os.environ, "DOCKER_HOST": host}
-    asked = [client, "version", "--format", "{{.Server.Version}}"]
-    return not subprocess.run(asked, env=env, capture_output=True, check=False).returncode
-
-
 def builder() -> str:
     """Return the client on PATH that can build with BuildKit; raises EngineError when there is none."""
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
@@ -174,20 +181,9 @@ def builder() -> str:
         path for one in [*folders, "/usr/bin"] if (path := shutil.which("docker", path=one))
     )
     for client in clients:
-        if _version(client) < BUILDX_SINCE or _has_buildx(client):
+        if version(client) < BUILDX_SINCE or has_buildx(client):
             return client
     raise EngineError(
         "no docker client here can build with BuildKit: install the plugin buildx "
         f"(found: {', '.join(clients) or 'no client'})"
     )
-
-
-def _version(client: str) -> int:
-    asked = [client, "version", "--format", "{{.Client.Version}}"]
-    env = {**os.environ, "DOCKER_HOST": "unix:///nowhere"}
-    said = subprocess.run(asked, env=env, capture_output=True, text=True, check=False).stdout
-    return int(said.strip().partition(".")[0] or BUILDX_SINCE)
-
-
-def _has_buildx(client: str) -> bool:
-    return not subprocess.run([client, "buildx", "version"], capture_output=True, check=False).returncode

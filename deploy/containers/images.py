@@ -1,6 +1,7 @@
 """Builds our images: `./dev images`."""
 
 import subprocess
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -27,6 +28,11 @@ MIRRORS = {
     "ca": ("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"),
 }
 """How this machine reaches package registries, as build secrets: a variable that names a file, or files."""
+ADDRESSES = {
+    "pip": ("PIP_INDEX_URL", "[global]\nindex-url = {}\n"),
+    "npmrc": ("NPM_CONFIG_REGISTRY", "registry={}\n"),
+}
+"""The same where a variable holds the address itself, which goes before files; the file it is made into."""
 
 
 def name(target: str, version: str = VERSION) -> str:
@@ -46,12 +52,14 @@ def build(
     bases = {"BASE": BASE, "BUILD_BASE": BUILD} if standins else {}
     arguments = {"VERSION": VERSION, "REVISION": revision(), **bases}
     options = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
-    for target in targets:
-        say(f"· building {name(target)}")
-        docker.run(
-            "build", "--quiet", "--file", DOCKERFILE, "--target", target, "--tag", name(target),
-            *options, *_secrets(env), ROOT,
-        )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        options += handed_over(env, Path(folder))
+        for target in targets:
+            say(f"· building {name(target)}")
+            docker.run(
+                "build", "--quiet", "--file", DOCKERFILE, "--target", target, "--tag", name(target),
+                *options, ROOT,
+            )  # fmt: skip
 
 
 def revision() -> str:
@@ -63,8 +71,14 @@ def revision() -> str:
     return said.stdout.strip() or "unknown"
 
 
-def _secrets(env: Mapping[str, str]) -> Iterator[str]:
+def handed_over(env: Mapping[str, str], folder: Path) -> Iterator[str]:
+    """Options that give the build what this machine has in `MIRRORS`; what is written for it, in `folder`."""
     for secret, (variable, *places) in MIRRORS.items():
         paths = (Path(one).expanduser() for one in (env.get(variable, ""), *places) if one)
-        if found := next((path for path in paths if path.is_file()), None):
+        found = next((path for path in paths if path.is_file()), None)
+        holds, form = ADDRESSES.get(secret, ("", ""))
+        if address := env.get(holds):
+            found = folder / secret
+            found.write_text(form.format(address))
+        if found:
             yield from ("--secret", f"id={secret},src={found}")

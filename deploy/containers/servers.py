@@ -14,6 +14,7 @@ import docker
 from docker.errors import APIError, NotFound
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
+from testcontainers.core.exceptions import ContainerStartException
 
 from deploy.stack.kafka import SMALL_MACHINE, answers, cluster_id
 from deploy.stack.postgres import INITDB, SETTINGS, admin_answers
@@ -78,11 +79,10 @@ class Contained:
 
     def kill(self) -> None:
         """SIGKILL, as a crash would."""
-        if self._made:
-            try:
-                self._container.get_wrapped_container().kill()
-            except APIError:  # it does not run
-                return
+        try:
+            self._container.get_wrapped_container().kill()
+        except (APIError, ContainerStartException):  # it does not run, or its image was not to be had
+            return
 
     async def remove(self) -> None:
         """Let go of the container and of its data."""

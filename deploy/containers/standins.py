@@ -32,7 +32,13 @@ LEFT_OUT = (
     "usr/share/doc/*", "usr/share/man/*", "usr/share/locale/*", "usr/share/info/*",
 )  # fmt: skip
 MADE_OF = "mortarboard.made-of"
+SETTING = "MORTARBOARD_STANDINS"
 Say = Callable[[str], None]
+
+
+def wanted() -> bool:
+    """Whether tests take stand-ins; with MORTARBOARD_STANDINS=0 the official images, from a registry."""
+    return os.environ.get(SETTING, "1") == "1"
 
 
 def build(docker: Docker, settings: StackSettings, say: Say) -> None:

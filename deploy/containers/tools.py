@@ -1,6 +1,7 @@
 """Programs that tests need and PyPI does not have, at pinned versions: `tool("helm")` is a path to one.
 
-What is on PATH is taken as it is. The rest is built from its Go module, once, into the cache.
+What is on PATH is taken as it is, but for docker-compose 1. The rest is built from its Go module, once, into
+the cache.
 """
 
 import json
@@ -62,10 +63,18 @@ def _present(name: str) -> Path | None:
     beside = Path(sys.executable).with_name(name)  # hadolint comes as a Python package
     if beside.exists():
         return beside
-    if path := shutil.which(name):
+    if (path := shutil.which(name)) and not _outdated(path):
         return Path(path)
     plugins = [Path.home() / ".docker" / "cli-plugins", *PLUGINS]
     return next((folder / name for folder in plugins if (folder / name).exists()), None)
+
+
+def _outdated(program: str) -> bool:
+    """Whether it is Debian 12's docker-compose, 1.29 in Python, which does not take our file."""
+    if Path(program).name != "docker-compose":
+        return False
+    asked = [program, "version", "--short"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.startswith("1.")
 
 
 def built(name: str, made_of: GoTool, cache: Path) -> Path:

@@ -4,8 +4,10 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from pydantic import ValidationError
@@ -26,6 +28,8 @@ settings (environment, prefix MORTARBOARD_): those of every service.
   OBJECTS_URL    where the bodies of large dead letters are
 """
 EXPECTED = (PasswordsError, RefusedError, objects.StorageError)
+SIGNALLED = 128
+"""Added to a signal's number it is the status of who was ended by it, as in a shell."""
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -95,8 +99,14 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
+def _stopped(number: int, _: object) -> NoReturn:
+    """End what is at hand in order; in a container, as process 1, no signal would end us by itself."""
+    raise SystemExit(SIGNALLED + number)
+
+
 def main() -> int:
     """Run one command; its exit status is ours."""
+    signal.signal(signal.SIGTERM, _stopped)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     asked = parser().parse_args()
     try:

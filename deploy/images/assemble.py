@@ -12,8 +12,10 @@ Where a machine reaches package registries through a mirror, it hands over build
 import configparser
 import json
 import os
+import platform
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -135,17 +137,20 @@ def members(paths: list[str]) -> None:
     run(UV, "pip", "install", "--quiet", "--python", python, "--no-deps", "--no-index", *WHEELS.glob("*.whl"))
     run(UV, "pip", "check", "--quiet", "--python", python)
     APP.mkdir(exist_ok=True)
-    writer = (
-        TOOLS / "bin" / "cyclonedx-py",
-        "environment",
-        "--output-reproducible",
-        "--mc-type",
-        "application",
-    )
-    run(*writer, "--output-file", BILL, python)
+    writer = (TOOLS / "bin" / "cyclonedx-py", "environment", "--output-reproducible")
+    run(*writer, "--mc-type", "application", "--output-file", BILL, python)
     bill = json.loads(BILL.read_text())
-    bill["components"] += system_packages()
+    system = system_packages()
+    bill["components"] += [*system, *interpreter(system)]
     BILL.write_text(json.dumps(bill, indent=1))
+    readable(APP)
+
+
+def readable(folder: Path) -> None:
+    """Let everybody read what was copied: in a checkout made under umask 077 it is its owner's alone."""
+    for path in (folder, *folder.rglob("*")):
+        runs = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+        path.chmod(0o755 if runs else 0o644)
 
 
 def system_packages() -> list[dict[str, str]]:
@@ -159,6 +164,16 @@ def system_packages() -> list[dict[str, str]]:
         for name, version, machine in rows
         for purl in [f"pkg:deb/debian/{name}@{version.replace(':', '%3A')}?arch={machine}"]
     ]
+
+
+def interpreter(system: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Python itself, as a component, where no package of Debian's is it: as in the official images."""
+    if any(one["name"] == "python3" for one in system):
+        return []
+    version = platform.python_version()
+    cpe, purl = f"cpe:2.3:a:python:python:{version}:*:*:*:*:*:*:*", f"pkg:generic/python@{version}"
+    found = {"type": "application", "name": "python", "version": version, "cpe": cpe}
+    return [{**found, "bom-ref": purl, "purl": purl}]
 
 
 def main() -> None:

@@ -12,14 +12,6 @@ from deploy.containers.engine import Docker, engine
 from deploy.stack.settings import from_environment
 from tests.deploy.composition import Composition, sweep
 
-STANDINS = "MORTARBOARD_STANDINS"
-"""0: on the official images, where a registry answers."""
-
-
-def wanted() -> bool:
-    """Whether stand-ins take the place of official images."""
-    return os.environ.get(STANDINS, "1") == "1"
-
 
 @pytest.fixture(scope="session")
 def docker() -> Iterator[Docker]:
@@ -33,16 +25,16 @@ def docker() -> Iterator[Docker]:
 @pytest.fixture(scope="session")
 def built(docker: Docker) -> Docker:
     """The same once every image is there, built from this checkout."""
-    if wanted():
+    if standins.wanted():
         standins.build(docker, from_environment(), print)
-    images.build(docker, os.environ, standins=wanted(), say=print)
+    images.build(docker, os.environ, standins=standins.wanted(), say=print)
     return docker
 
 
 @pytest.fixture(scope="module")
 def composition(built: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composition]:
     """All of it, started and ready, with fresh data; removed afterwards."""
-    own = Composition(built, tmp_path_factory.mktemp("compose"), with_standins=wanted())
+    own = Composition(built, tmp_path_factory.mktemp("compose"), with_standins=standins.wanted())
     try:
         own.start()
         yield own

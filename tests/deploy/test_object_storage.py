@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import re
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,7 +16,7 @@ from obstore.exceptions import BaseError
 
 from chassis.objects import MissingObjectError, ObjectStore, tenant_prefix
 from chassis.objects_settings import ObjectsSettings
-from deploy.containers import standins
+from deploy.containers import compose, standins
 from deploy.containers.engine import Docker
 from deploy.stack.settings import free_ports
 from tests.harness import until
@@ -23,13 +25,20 @@ BUCKET, TENANT = "objects", "acme"
 ACCESS, SECRET = "an-access-key", "a-secret-key"
 
 
+def image() -> str:
+    """The stand-in, or what the composition takes where official images do."""
+    official = re.search(r"{MORTARBOARD_S3_IMAGE:-(.+)}", compose.FILE.read_text())
+    assert official
+    return standins.S3 if standins.wanted() else os.environ.get("MORTARBOARD_S3_IMAGE") or official[1]
+
+
 @pytest.fixture(scope="module")
 def endpoint(built: Docker) -> Iterator[str]:
     (port,) = free_ports(1)
     words = f"mkdir -p /tmp/data/{BUCKET} && exec versitygw --port :7070 posix /tmp/data"
     env = (f"--env=ROOT_ACCESS_KEY={ACCESS}", f"--env=ROOT_SECRET_KEY={SECRET}")
     publish = f"--publish=127.0.0.1:{port}:7070"
-    shell = ("--entrypoint=/bin/sh", standins.S3, "-ec", words)
+    shell = ("--entrypoint=/bin/sh", image(), "-ec", words)
     container = built.run("run", "--detach", publish, *env, *shell).strip()
     try:
         yield f"http://127.0.0.1:{port}"

@@ -236,7 +236,8 @@ async def test_a_group_of_near_duplicates_is_looked_at_thinned_out_and_brought_b
     assert (await api.post(kept.json()["undo"]["href"])).status_code == 200
     assert len((await checks(api, dataset, code="near_duplicate"))["items"]) == 3
     told = (await api.get(f"{dataset_svc.ops}/retention")).json()["kinds"]
-    assert {one["kind"]: one["rows"] > 0 for one in told} == {
+    # what was published is kept, too: how much of it is there by now is not told here
+    assert {one["kind"]: one["rows"] > 0 for one in told if "published" not in one["kind"]} == {
         "audit": True, "drafts": False, "operations": True, "candidates": False, "steps": False,
     }  # fmt: skip
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.cli.audit import LOUD, REQUIRED, _hook, judged
+from deploy.cli.audit import LOUD, REQUIRED, _hook, judged, secrets
+from deploy.stack.settings import StackSettings
 
 
 def test_a_known_weakness_fails_and_silence_is_said_aloud(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,3 +36,12 @@ def test_a_secret_is_found_in_code_and_one_with_the_form_of_a_real_one_in_tests_
     assert "AWS" in _hook([str(real)], "--disable-plugin", "KeywordDetector")
     assert "Keyword" in _hook([str(called_so)])
     assert _hook([str(called_so)], "--disable-plugin", "KeywordDetector") == ""
+
+
+def test_a_checkout_that_git_does_not_list_fails_in_gits_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_DIR", str(tmp_path))
+    passed, said = secrets(StackSettings(run=tmp_path, cache=tmp_path))
+    assert not passed
+    assert "not a git repository" in said

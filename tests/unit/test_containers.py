@@ -1,18 +1,25 @@
-"""Settings and secrets of the composition, an engine that is not there, programs that are missing."""
+"""Settings and secrets of the composition, programs that are missing, images that are not to be had."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from pathlib import Path
+from unittest.mock import MagicMock
 from urllib.parse import unquote, urlsplit
 
-import psutil
 import pytest
+from docker.errors import ImageNotFound
 
-from deploy.containers import compose, engine, standins, tools
+from deploy.containers import compose, standins, tools
 from deploy.stack.databases import ROLES
-from deploy.stack.settings import StackSettings
+from deploy.stack.servers import Servers
+
+
+def script(path: Path, text: str) -> None:
+    """A program of a few lines of shell."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -32,6 +39,16 @@ def test_secrets_are_for_their_owner_and_what_runs_as_nobody(tmp_path: Path) -> 
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
     files = [path for path in (tmp_path / "secrets").rglob("*") if path.is_file()]
     assert {path.stat().st_mode & 0o777 for path in files} == {0o444}
+
+
+def test_secrets_can_be_read_in_containers_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        compose.prepare(tmp_path / "settings.env", tmp_path / "secrets")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "secrets" / "roles").stat().st_mode & 0o777 == 0o755
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "secrets" / "roles").iterdir()} == {0o444}
 
 
 def test_addresses_have_the_passwords_of_their_roles(tmp_path: Path) -> None:
@@ -58,26 +75,6 @@ def test_every_secret_of_the_composition_is_made(tmp_path: Path) -> None:
     assert all((tmp_path / "secrets" / name).exists() for name in named)
 
 
-def test_an_engine_that_is_named_and_silent_is_not_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    settings = StackSettings(run=tmp_path, cache=tmp_path)
-    with pytest.raises(engine.EngineError, match="DOCKER_HOST=unix:///nowhere"), engine.engine(settings):
-        pass
-
-
-def test_where_no_engine_can_be_had_the_packages_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("DOCKER_HOST", raising=False)
-    monkeypatch.setattr(engine, "answers", lambda _: False)
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
-    settings = StackSettings(run=tmp_path, cache=tmp_path)
-    with pytest.raises(engine.EngineError, match=r"docker\.io and iptables"), engine.engine(settings):
-        pass
-
-
 def test_a_program_of_debians_is_named_with_its_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,10 +85,23 @@ def test_a_program_of_debians_is_named_with_its_package(
 
 
 def test_a_program_on_the_path_is_taken_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "helm").write_text("#!/bin/sh\n")
-    (tmp_path / "helm").chmod(0o755)
+    script(tmp_path / "helm", "")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert tools.tool("helm") == tmp_path / "helm"
+
+
+def test_a_docker_compose_of_the_first_version_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, version in (("old", "1.29.2"), ("plugins", "2.40.3")):
+        script(tmp_path / folder / "docker-compose", f"echo {version}")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'old'}:{os.environ['PATH']}")
+    monkeypatch.setattr(tools, "PLUGINS", (tmp_path / "plugins",))
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert tools.tool("docker-compose") == tmp_path / "plugins" / "docker-compose"
+    monkeypatch.setenv("PATH", f"{tmp_path / 'plugins'}:{os.environ['PATH']}")
+    monkeypatch.setattr(tools, "PLUGINS", ())
+    assert tools.tool("docker-compose") == tmp_path / "plugins" / "docker-compose"
 
 
 def test_a_stand_in_is_made_again_when_a_part_of_it_changes(tmp_path: Path) -> None:
@@ -101,14 +111,13 @@ def test_a_stand_in_is_made_again_when_a_part_of_it_changes(tmp_path: Path) -> N
     assert standins.digest(*standins.described({"start.sh": tmp_path / "start.sh"})) != before
 
 
-def test_the_engine_that_a_killed_session_left_is_ended_first(tmp_path: Path) -> None:
-    sleeps = [sys.executable, "-c", "import time; time.sleep(60)"]
-    with subprocess.Popen([*sleeps, str(tmp_path / "data")]) as ours, subprocess.Popen(sleeps) as another:
-        (tmp_path / "docker.pid").write_text(str(ours.pid))
-        engine.end_leftover(tmp_path)
-        ours.wait(5)  # of whose end psutil may have heard first
-        assert not psutil.pid_exists(ours.pid)
-        (tmp_path / "docker.pid").write_text(str(another.pid))
-        engine.end_leftover(tmp_path)  # the number is somebody else's by now
-        assert another.poll() is None
-        another.kill()
+async def test_an_image_that_is_not_to_be_had_is_named_when_servers_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    client = MagicMock()
+    client.return_value.create.side_effect = ImageNotFound("no such image: apache/kafka")
+    monkeypatch.setattr("testcontainers.core.container.DockerClient", client)
+    monkeypatch.setenv("MORTARBOARD_STACK", "containers")
+    with pytest.raises(ImageNotFound, match="apache/kafka"):
+        async with Servers.on_free_ports(tmp_path):
+            pass
