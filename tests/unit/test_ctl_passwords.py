@@ -41,7 +41,7 @@ def test_an_empty_password_is_refused_for_postgresql_would_take_it_away(
     monkeypatch.setenv(PASSWORDS, str(tmp_path))
     assert set(known().passwords.values()) == {"one"}
     (tmp_path / "agent_svc").write_text("\n")
-    with pytest.raises(OSError, match="empty.*agent_svc"):
+    with pytest.raises(OSError, match=r"empty.*agent_svc"):
         known()
 
 
