@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from prometheus_client import REGISTRY
 
 from chassis.consumer import Consumer, ConsumerLoop, began
 from chassis.health import Health
+from chassis.observability import provider_call
 from chassis.settings import Settings
 
 
@@ -44,3 +46,17 @@ def test_a_hop_begins_where_the_broker_took_it_if_the_topic_says_so_else_where_i
     later = cast(Any, SimpleNamespace(time=written + timedelta(hours=5), appended=taken + timedelta(hours=5)))
     assert began("chat.events", [later, late]) == taken
     assert began("dialog.completed", [later, late]) == written
+
+
+async def test_a_call_that_we_give_up_is_not_held_against_the_provider() -> None:
+    async def call() -> None:
+        with provider_call("some", "chat", lambda _: "unavailable"):
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(call())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    for outcome, times in (("given_up", 1), ("unavailable", None)):
+        told = {"provider": "some", "operation": "chat", "outcome": outcome}
+        assert REGISTRY.get_sample_value("mortarboard_provider_calls_total", told) == times
