@@ -2,10 +2,12 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -53,4 +55,17 @@ def known() -> Databases:
         if not os.environ.get(name):
             raise DatabaseSetupError(f"{name} is not set")
     folder = Path(os.environ[PASSWORDS])
-    return Databases(read(Path(os.environ[ADMIN])), {role: read(folder / role) for role in ROLES})
+    return Databases(_address(Path(os.environ[ADMIN])), {role: read(folder / role) for role in ROLES})
+
+
+def _address(path: Path) -> str:
+    """The administrator's; what is no address is refused here, where no error can show a password."""
+    url = read(path)
+    with contextlib.suppress(ValueError):  # of a port that is no number
+        parts = urlsplit(url)
+        if parts.scheme in {"postgresql", "postgres"} and parts.hostname and parts.port != 0:
+            return url
+    raise DatabaseSetupError(
+        f"{path} holds no address like postgresql://db.example:5432/postgres with user and password; "
+        "in a password / is %2F, @ is %40"
+    )

@@ -7,7 +7,13 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError, GroupLoadInProgressError, KafkaError
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 
 from chassis.envelope import read_headers
 from chassis.topic_ids import topic_id
@@ -15,6 +21,8 @@ from contracts.access import consumer_group
 from contracts.topics import TOPICS
 
 PATIENCE_S = 60.0
+NOT_KNOWN_YET = (14, 15, 16)
+"""Kafka's codes of a coordinator that is loading, missing or moved."""
 Connection = Mapping[str, Any]
 """The arguments of an aiokafka client: where the broker is, and who asks."""
 
@@ -81,7 +89,8 @@ async def _with_members(admin: AIOKafkaAdminClient, names: list[str]) -> list[st
         answers = await admin.describe_consumer_groups(names)
     except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError):
         return names  # a broker that has only begun to keep groups: not known yet
-    return [name for one in answers for _, name, _, _, _, members, *_ in one.groups if members]
+    groups_found = [group for one in answers for group in one.groups]
+    return [name for code, name, _, _, _, members, *_ in groups_found if members or code in NOT_KNOWN_YET]
 
 
 async def set_back(kafka: Connection, places: Mapping[str, Mapping[str, Any]], prefix: str = "") -> None:
@@ -118,6 +127,8 @@ async def _set_back(kafka: Connection, group: str, topic: str, place: Mapping[st
             try:
                 await consumer.commit(offsets)
                 return
+            except (GroupAuthorizationFailedError, TopicAuthorizationFailedError):
+                raise
             except KafkaError as error:
                 if time.monotonic() > deadline:
                     raise GroupInUseError(f"{group} still has members: stop the services first") from error

@@ -120,6 +120,14 @@ class Databases:
                 *(self._migrate(database, schema, logs, contract=True) for schema in SCHEMAS)
             )
 
+    async def _tls(self, database: str) -> dict[str, str]:
+        """What dbmate is told where the address says nothing: TLS where the server offered it to us."""
+        if "sslmode=" in self.admin_url:
+            return {}
+        async with self.connection(database) as connection:
+            used = await connection.fetchval("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+        return {"sslmode": "require" if used else "disable"}
+
     async def _migrate(self, database: str, schema: str, logs: Path, *, contract: bool = False) -> None:
         folders = migration_folders(schema, contract=contract)
         if not folders:
@@ -127,7 +135,7 @@ class Databases:
         url = self.url(
             database,
             f"{schema}_owner",
-            **({} if "sslmode=" in self.admin_url else {"sslmode": "disable"}),
+            **await self._tls(database),
             search_path=f"{schema},public",
             lock_timeout="5000",
         )

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from deploy.ctl.database import ADMIN, PASSWORDS, known
+from deploy.ctl.database import ADMIN, PASSWORDS, DatabaseSetupError, known
 from deploy.stack.databases import ROLES, Databases
 from deploy.stack.scram import verifier
 from deploy.stack.secure import ADMIN as ADMIN_OF_KAFKA
@@ -43,6 +43,18 @@ def test_an_empty_password_is_refused_for_postgresql_would_take_it_away(
     (tmp_path / "agent_svc").write_text("\n")
     with pytest.raises(OSError, match=r"empty.*agent_svc"):
         known()
+
+
+@pytest.mark.parametrize("address", ["db.example", "postgresql://admin:" + "hunter/2@db.example/postgres"])
+def test_what_is_no_address_is_refused_without_being_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    (tmp_path / "admin").write_text(address)
+    monkeypatch.setenv(ADMIN, str(tmp_path / "admin"))
+    monkeypatch.setenv(PASSWORDS, str(tmp_path))
+    with pytest.raises(DatabaseSetupError, match="holds no address") as caught:
+        known()
+    assert "hunter" not in str(caught.value)
 
 
 def test_formatting_a_broker_names_the_administrators_password_in_a_file_only(tmp_path: Path) -> None:
