@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from deploy.containers import images
 from deploy.containers.images import SERVICES
 from tests.chaos.ledger import FAULTS, check, drained
 from tests.chaos.load import Ledger, publish_load
@@ -50,8 +51,10 @@ async def test_killed_containers_come_back_and_lose_nothing(
 def kill(composition: Composition, name: str) -> None:
     """SIGKILL to a container's process, as when memory runs out; the engine's policy brings it back.
 
-    `docker kill` would count as somebody's wish, after which the engine leaves it stopped.
+    `docker kill` would count as somebody's wish, after which the engine leaves it stopped. From a container,
+    because who may use the engine need not be root, nor be on its machine.
     """
-    pid = composition.state(name)["State"]["Pid"]
-    if pid:
-        os.kill(pid, 9)
+    if pid := composition.state(name)["State"]["Pid"]:
+        program = f"import os; os.kill({pid}, 9)"
+        python = ("--entrypoint=/opt/venv/bin/python", images.name("mortarboardctl"), "-c", program)
+        composition.docker.run("run", "--rm", "--pid=host", "--network=none", "--user=0", *python)
