@@ -10,7 +10,7 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,11 @@ async def restore(here: Installation, source: Any, say: Callable[[str], None]) -
     if not manifest["schemas"]:
         raise BackupError("it holds only where the groups stood: restore --places-only")
     if there := await dump.tables_of(here.databases, here.database):
-        raise BackupError(f"the database is not empty: it has {there[0]} and {len(there) - 1} more tables")
+        raise BackupError(
+            f"the database is not empty: it has {there[0]} and {len(there) - 1} more tables; "
+            "a restore that was interrupted begins again with an empty one"
+        )
+    await places.must_be_idle(here.kafka, here.prefix)
     wanted = await _objects(source, manifest)
     with tempfile.TemporaryDirectory() as folder:
         dumps = {name: await _fetch(source, was, Path(folder)) for name, was in manifest["schemas"].items()}
@@ -149,11 +153,12 @@ async def restore(here: Installation, source: Any, say: Callable[[str], None]) -
 async def read_on(here: Installation, source: Any, say: Callable[[str], None]) -> dict[str, Any]:
     """Let a database that was set back, by whatever means, go on with the topics as they are now."""
     manifest = await _manifest(source)
+    await places.must_be_idle(here.kafka, here.prefix)
     say("raising sequences above what the topics hold")
     later = await _raise_sequences(here)
-    erased = await _erase_again(here, manifest["groups"])
+    erased = await _erase_again(here, manifest, say)
     say("setting groups back")
-    await places.set_back(here.kafka, manifest["groups"])
+    await places.set_back(here.kafka, manifest["groups"], here.prefix)
     return {"made_at": manifest["made_at"], "published_later": later, "erased_again": erased}
 
 
@@ -228,12 +233,15 @@ async def _know(here: Installation, schema: str, topic: str, newest: dict[tuple[
     return int(done.rsplit(" ", 1)[-1])
 
 
-async def _erase_again(here: Installation, groups: dict[str, Any]) -> int:
+async def _erase_again(here: Installation, manifest: dict[str, Any], say: Callable[[str], None]) -> int:
     """Ask again for what was erased after the backup, which brought it back; returns how many dialogs."""
-    topic = here.prefix + DialogErased.TOPIC
-    since = next(place["offsets"] for place in groups.values() if place["topic"] == topic)
+    topic, made_at = TOPICS[DialogErased.TOPIC], datetime.fromisoformat(manifest["made_at"])
+    place = next(one for one in manifest["groups"].values() if one["topic"] == topic.name)
+    same = await places.is_the_same(here.kafka, here.prefix + topic.name, place["topic_id"])
+    if not same or made_at < datetime.now(UTC) - timedelta(milliseconds=topic.retention_ms):
+        say(f"{topic.name} does not reach back to the backup: ask for older erasures again by hand")
     found: dict[tuple[str, str], None] = {}
-    async for record in places.read(here.kafka, topic, since):
+    async for record in places.read(here.kafka, here.prefix + topic.name, place["offsets"] if same else None):
         headers = read_headers(record.headers)
         if headers.get("ce_type") == DialogErased.TYPE:
             found[headers["ce_tenantid"], DialogErased.from_body(record.value).dialog_id] = None

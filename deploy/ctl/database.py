@@ -9,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 
+from chassis.secret import read
 from deploy.stack.databases import ROLES, Databases
 from deploy.stack.processes import ProcessError
 
@@ -52,5 +53,4 @@ def known() -> Databases:
         if not os.environ.get(name):
             raise DatabaseSetupError(f"{name} is not set")
     folder = Path(os.environ[PASSWORDS])
-    passwords = {role: (folder / role).read_text().strip() for role in ROLES}
-    return Databases(Path(os.environ[ADMIN]).read_text().strip(), passwords)
+    return Databases(read(Path(os.environ[ADMIN])), {role: read(folder / role) for role in ROLES})

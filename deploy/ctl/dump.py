@@ -22,6 +22,11 @@ ELSEWHERE = re.compile(r"^\d+; \d+ \d+ (SCHEMA|DEFAULT ACL|ACL - SCHEMA|EXTENSIO
 """Entries of a dump that are made with the roles, before it is restored."""
 OLDEST = 18
 """The server's version: an older pg_dump refuses it."""
+WITHOUT_TLS = re.compile(r"SSL support is not compiled in|no pg_hba\.conf entry .*no encryption")
+WITH_TLS = (
+    "put PostgreSQL 18's own programs on the path (Debian: postgresql-client-18); those in the image "
+    "mortarboardctl speak no TLS"
+)
 
 
 class DumpError(Exception):
@@ -82,6 +87,7 @@ async def restore_schema(databases: Databases, database: str, schema: str, dump:
             "--quiet",
             "--single-transaction",
             "--set=ON_ERROR_STOP=1",
+            "--set=VERBOSITY=terse",  # or a row that is refused would be shown, with what people wrote
             # loads pg_trgm: without it nobody but a superuser may set its threshold in a function
             "--command=SELECT public.show_limit()",
             f"--file={script}",
@@ -142,7 +148,10 @@ async def _run(name: str, url: str, *arguments: str) -> str:
         await process.wait()
         raise
     if process.returncode:
-        raise DumpError(
-            f"{name} ended with status {process.returncode}: {said.decode(errors='replace')[:500]}"
-        )
+        text = said.decode(errors="replace")[:500]
+        if WITHOUT_TLS.search(text):
+            raise DumpError(
+                f"{command[0]} came without TLS, which the database or its address asks for: {WITH_TLS}"
+            )
+        raise DumpError(f"{name} ended with status {process.returncode}: {text}")
     return out.decode()

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from obstore.exceptions import BaseError
 
 from chassis.kafka import SEND_DEADLINE
 from chassis.kafka_settings import KafkaSettings
 from chassis.objects import ObjectStore
-from chassis.objects_settings import ObjectsSettings
+from chassis.objects_settings import S3, ObjectsSettings
 from chassis.published import republish
 from chassis.topic_ids import topic_id
 from contracts.topics import TOPICS
@@ -29,7 +30,7 @@ from deploy.stack.topics import admin
 
 EXPECTED = (
     backup.BackupError, DamagedCopyError, DumpError, GroupInUseError, DatabaseSetupError, OSError,
-    asyncpg.PostgresError,
+    asyncpg.PostgresError, asyncpg.InterfaceError, BaseError,
 )  # fmt: skip
 
 
@@ -60,9 +61,7 @@ def arguments_of_events(command: argparse.ArgumentParser) -> None:
 def make(asked: argparse.Namespace) -> int:
     """`backup --to PLACE`: into a new folder named by the time."""
     place = asked.to.rstrip("/") + f"/{backup.now()}"
-    here, store = _here(), _store(place)
-    made = backup.note_places(here, store) if asked.places_only else backup.backup(here, store, _say)
-    manifest = _done(made)
+    manifest = _done(_make(place, places_only=asked.places_only))
     if manifest is None:
         return 1
     if asked.places_only:
@@ -73,16 +72,26 @@ def make(asked: argparse.Namespace) -> int:
     return 0
 
 
+async def _make(place: str, *, places_only: bool) -> dict[str, Any]:
+    must_be_apart(ObjectsSettings().objects_url, place)
+    here, store = _here(), _store(place)
+    return await (backup.note_places(here, store) if places_only else backup.backup(here, store, _say))
+
+
 def put_back(asked: argparse.Namespace) -> int:
     """`restore --from PLACE`."""
-    restoring = backup.read_on if asked.places_only else backup.restore
-    done = _done(restoring(_here(), _store(asked.source), _say))
+    done = _done(_put_back(asked.source, places_only=asked.places_only))
     if done is None:
         return 1
     print(json.dumps(done, indent=1))
     if "agent.updated" in done["published_later"]:
         print("agent.updated holds versions that the backup does not know: see docs/runbooks/restore.md")
     return 0
+
+
+async def _put_back(source: str, *, places_only: bool) -> dict[str, Any]:
+    restoring = backup.read_on if places_only else backup.restore
+    return await restoring(_here(), _store(source), _say)
 
 
 def publish_again(asked: argparse.Namespace) -> int:
@@ -96,6 +105,8 @@ async def _publish_again(topic: str, since: datetime | None, tenant: str | None)
     schemas = {one.replace("-", "_") for one in TOPICS[topic].producers} & set(SCHEMAS)
     async with admin(kafka) as client:
         is_there = await topic_id(client._client, kafka.topic_prefix + topic)
+    if is_there:
+        _say(f"{topic} is there: what is in it already comes first, though it may be newer")
     for schema in sorted(schemas):
         connection = await asyncpg.connect(databases.url(database_name(), dump.OWNERS[schema]))
         try:
@@ -125,9 +136,19 @@ def _here() -> Installation:
 
 def _store(place: str) -> Any:
     """The store of a backup: a folder, or a URL; S3 with the keys of the services' own storage."""
-    if "://" not in place:
-        place = Path(place).absolute().as_uri()
-    return ObjectStore.of(ObjectsSettings(objects_url=place))._store
+    url = _url(place)
+    store = ObjectStore.of(ObjectsSettings(objects_url=url)) if url.startswith(S3) else ObjectStore(url)
+    return store._store
+
+
+def _url(place: str) -> str:
+    return place if "://" in place else Path(place).absolute().as_uri()
+
+
+def must_be_apart(objects: str, place: str) -> None:
+    """Refuse a backup within the storage that it copies: each would hold all earlier ones."""
+    if f"{_url(place)}/".startswith(f"{objects.rstrip('/')}/"):
+        raise backup.BackupError(f"{place} lies within {objects}, which is copied: choose a place beside it")
 
 
 def _say(text: str) -> None:
@@ -139,5 +160,6 @@ def _done(work: Any) -> Any:
     try:
         return asyncio.run(work)
     except EXPECTED as error:
-        print(f"mortarboardctl: {type(error).__name__}: {error}", file=sys.stderr)
+        said = str(error).partition("\n")[0] if isinstance(error, BaseError) else error
+        print(f"mortarboardctl: {type(error).__name__}: {said}", file=sys.stderr)
         return None

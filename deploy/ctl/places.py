@@ -23,26 +23,26 @@ class GroupInUseError(Exception):
     """A group has members: its offsets are theirs."""
 
 
-def groups(prefix: str = "") -> dict[str, str]:
-    """The full name of every group, with the full name of its topic."""
+def groups() -> dict[str, str]:
+    """Every group with its topic, without any prefix."""
     return {
-        prefix + consumer_group(service, topic.name): prefix + topic.name
+        consumer_group(service, topic.name): topic.name
         for topic in TOPICS.values()
         for service in topic.consumers
     }
 
 
 async def committed(kafka: Connection, prefix: str = "") -> dict[str, dict[str, Any]]:
-    """What each group has settled: `{group: {topic, topic_id, offsets: {partition: offset}}}`."""
+    """What each group has settled: `{group: {topic, topic_id, offsets: {partition: offset}}}`, unprefixed."""
     admin = AIOKafkaAdminClient(**kafka)
     await admin.start()
     try:
         found: dict[str, dict[str, Any]] = {}
-        for group, topic in groups(prefix).items():
-            offsets = await _offsets(admin, group)
+        for group, topic in groups().items():
+            offsets = await _offsets(admin, prefix + group)
             found[group] = {
                 "topic": topic,
-                "topic_id": await topic_id(admin._client, topic),
+                "topic_id": await topic_id(admin._client, prefix + topic),
                 "offsets": {str(place.partition): one.offset for place, one in sorted(offsets.items())},
             }
         return found
@@ -62,25 +62,54 @@ async def _offsets(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartitio
             await asyncio.sleep(0.5)
 
 
-async def set_back(kafka: Connection, places: Mapping[str, Mapping[str, Any]]) -> None:
+async def must_be_idle(kafka: Connection, prefix: str = "") -> None:
+    """Raise GroupInUseError when a group still has members after a minute, as a killed one has until then."""
+    admin = AIOKafkaAdminClient(**kafka)
+    await admin.start()
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while busy := await _with_members(admin, [prefix + group for group in groups()]):
+            if time.monotonic() > deadline:
+                raise GroupInUseError(f"{busy[0]} still has members: stop the services first")
+            await asyncio.sleep(0.5)
+    finally:
+        await admin.close()
+
+
+async def _with_members(admin: AIOKafkaAdminClient, names: list[str]) -> list[str]:
+    try:
+        answers = await admin.describe_consumer_groups(names)
+    except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError):
+        return names  # a broker that has only begun to keep groups: not known yet
+    return [name for one in answers for _, name, _, _, _, members, *_ in one.groups if members]
+
+
+async def set_back(kafka: Connection, places: Mapping[str, Mapping[str, Any]], prefix: str = "") -> None:
     """Let each group read again from where it stood; from the beginning where it had settled nothing.
 
-    Raises GroupInUseError for a group that still has members after a minute.
+    That is also where a group begins of which the places know nothing: it came with a later version. Raises
+    GroupInUseError for a group that still has members after a minute.
     """
-    await asyncio.gather(*(_set_back(kafka, group, one) for group, one in places.items()))
+    nothing: Mapping[str, Any] = {"offsets": {}, "topic_id": ""}
+    await asyncio.gather(
+        *(
+            _set_back(kafka, prefix + group, prefix + topic, places.get(group, nothing))
+            for group, topic in groups().items()
+        )
+    )
 
 
-async def _set_back(kafka: Connection, group: str, place: Mapping[str, Any]) -> None:
+async def _set_back(kafka: Connection, group: str, topic: str, place: Mapping[str, Any]) -> None:
     consumer = AIOKafkaConsumer(**kafka, group_id=group, enable_auto_commit=False)
     await consumer.start()
     try:
         await consumer._client.force_metadata_update()
-        await consumer._client.set_topics([place["topic"]])
-        partitions = consumer.partitions_for_topic(place["topic"]) or set()
+        await consumer._client.set_topics([topic])
+        partitions = consumer.partitions_for_topic(topic) or set()
         if not partitions:
             return
         offsets = {
-            TopicPartition(place["topic"], number): (place["offsets"].get(str(number), 0), place["topic_id"])
+            TopicPartition(topic, number): (place["offsets"].get(str(number), 0), place["topic_id"])
             for number in sorted(partitions)
         }
         consumer.assign(list(offsets))
@@ -95,6 +124,17 @@ async def _set_back(kafka: Connection, group: str, place: Mapping[str, Any]) -> 
                 await asyncio.sleep(0.5)  # a member that was killed is one until its session ends
     finally:
         await consumer.stop()
+
+
+async def is_the_same(kafka: Connection, topic: str, was: str) -> bool:
+    """Whether a topic (full name) has the id that it had; of a broker that told none it is believed."""
+    admin = AIOKafkaAdminClient(**kafka)
+    await admin.start()
+    try:
+        found = await topic_id(admin._client, topic)
+    finally:
+        await admin.close()
+    return not was or found == was
 
 
 async def newest_sequences(kafka: Connection, topic: str) -> dict[tuple[str, bytes], int]:

@@ -4,12 +4,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from contracts.access import access
+from contracts.access import CLUSTER, SCALER, STRANGERS, access
 from contracts.topics import Topic
 from deploy.ctl.wire import Acl
 
 FOR_EVER = -1
 PRINCIPAL = "User:{name}"
+NOT_OURS = {("cluster", CLUSTER)}
+"""Named by the contracts, and everybody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +24,12 @@ class FoundTopic:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the broker has. `acls` is None where it keeps no rights, or they are kept by somebody else."""
+    """What the broker has. `acls` is None where it keeps no rights, or where they are nobody's business."""
 
     topics: Mapping[str, FoundTopic]
     acls: frozenset[Acl] | None
+    rights_elsewhere: bool = False
+    """Somebody else keeps the rights: they were not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,9 @@ def plan(
         changes += settings
         refusals += refused
     notes = _undeclared(topics, found, prefix)
-    if found.acls is None:
+    if found.rights_elsewhere:
+        notes.append("rights were not looked at: somebody else keeps them")
+    elif found.acls is None:
         notes.append("the broker keeps no rights here: whoever reaches it may read and write everything")
     else:
         changes += _rights(found.acls, prefix, principal)
@@ -139,6 +145,8 @@ def _config(
 def _loses(setting: str, has: str, wanted: str) -> str:
     """Why a change of a setting would lose records; empty when it would not."""
     if setting == "cleanup.policy":
+        if set(wanted.split(",")) < set(has.split(",")):
+            return ""  # one of two ways in which records go is one less
         return (
             "compaction keeps only the last record of each key"
             if "compact" in wanted
@@ -179,18 +187,28 @@ def wanted_acls(prefix: str = "", principal: str = PRINCIPAL) -> set[Acl]:
 def _rights(there: frozenset[Acl], prefix: str, principal: str) -> Iterable[Change]:
     """Give what is missing; take from our principals what the contracts do not say, below our prefix."""
     wanted = wanted_acls(prefix, principal)
-    ours = {one.principal for one in wanted}
-    extra = {
-        one
-        for one in there - wanted
-        if one.principal in ours
-        and (one.resource == "cluster" or one.name == "*" or one.name.startswith(prefix))
-    }
+    extra = {one for one in there - wanted if _is_ours(one, wanted, prefix, principal)}
     for kind, some in (("give", wanted - there), ("take", extra)):
         for acl in sorted(some):
             detail = f"{acl.operation} on {acl.resource} {acl.name}"
             detail += "" if acl.pattern == "literal" else " and all whose names begin so"
             yield Change(kind, acl.principal, detail, acl=acl)
+
+
+def _is_ours(acl: Acl, wanted: Collection[Acl], prefix: str, principal: str) -> bool:
+    """Whether a right that the contracts do not say is ours to take.
+
+    Not what another installation gave, with a longer prefix; and from those who serve others as well, only
+    rights to what the contracts name.
+    """
+    if acl.principal in {principal.format(name=name) for name in (*STRANGERS, SCALER)}:
+        return (acl.resource, acl.name) in {(one.resource, one.name) for one in wanted} - NOT_OURS
+    if acl.principal not in {one.principal for one in wanted}:
+        return False
+    if acl.resource == "cluster" or acl.name == "*":
+        return True
+    elsewhere = (one for one in wanted if acl == one._replace(name=acl.name) and acl.name.endswith(one.name))
+    return acl.name.startswith(prefix) and not any(elsewhere)
 
 
 def _settings(config: Mapping[str, str]) -> str:

@@ -80,7 +80,7 @@ async def look(client: AIOKafkaAdminClient, *, rights: bool = True) -> Found:
         there: frozenset[Acl] | None = frozenset(await acls(client)) if rights else None
     except NoAuthorizerError:
         there = None
-    return Found(topics, there)
+    return Found(topics, there, rights_elsewhere=not rights)
 
 
 async def apply(
@@ -108,11 +108,16 @@ async def _seen(client: AIOKafkaAdminClient, changes: Sequence[Change]) -> None:
     """The controller has it; wait for the broker's own view, which follows a moment later."""
     names = {one.name for one in changes if one.kind == "create topic"}
     given = {one.acl for one in changes if one.kind == "give" and one.acl}
-    async with asyncio.timeout(SEEN_WITHIN_S):
-        while not names <= set(await client.list_topics()):  # noqa: ASYNC110 -- the broker's view
-            await asyncio.sleep(0.05)
-        while given and not given <= await acls(client):  # noqa: ASYNC110 -- as above
-            await asyncio.sleep(0.05)
+    try:
+        async with asyncio.timeout(SEEN_WITHIN_S):
+            while not names <= set(await client.list_topics()):  # noqa: ASYNC110 -- the broker's view
+                await asyncio.sleep(0.05)
+            while given and not given <= await acls(client):  # noqa: ASYNC110 -- as above
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise RefusedError(
+            f"the broker does not show it after {SEEN_WITHIN_S:.0f} s: look with topics plan, apply again"
+        ) from None
 
 
 def _rights(todo: Plan) -> list[str]:

@@ -55,17 +55,18 @@ class Acl(NamedTuple):
 
 
 async def acls(client: AIOKafkaAdminClient) -> set[Acl]:
-    """Every allowing right on the broker in the words above; raises NoAuthorizerError, RefusedError."""
+    """Every allowing right that the words above can tell; raises NoAuthorizerError, RefusedError."""
     answer = await client._send_request(DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY))
     if answer.error_code == SECURITY_DISABLED:
         raise NoAuthorizerError(answer.error_message or "the broker has no authorizer")
     _refuse(answer.error_code, answer.error_message)
     kinds, patterns, operations = map(_turned, (RESOURCES, PATTERNS, OPERATIONS))
     return {
-        Acl(principal, kinds.get(kind, str(kind)), name, patterns.get(pattern, ""), operations.get(does, ""))
+        Acl(principal, kinds[kind], name, patterns[pattern], operations[does])
         for kind, name, pattern, entries in answer.resources
         for principal, host, does, permission in entries
         if permission == ALLOW and host == EVERYWHERE
+        if kind in kinds and pattern in patterns and does in operations
     }
 
 

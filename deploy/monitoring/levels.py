@@ -1,7 +1,8 @@
 """Service levels: what is promised, and the rules by which Prometheus sees a promise being broken.
 
 Each objective has an error budget over 30 days. An alert looks at two windows at once: the long one says
-that it matters, the short one that it still goes on.
+that it matters, the short one that it still goes on. The long one must have at least ten bad ones: where
+little happens, one alone would be a large share.
 """
 
 from dataclasses import dataclass
@@ -24,15 +25,20 @@ class Level:
         """The share that was bad in a window, as PromQL."""
         return f"({self.bad}) / ({self.total})".replace("WINDOW", window)
 
+    def count(self, window: str) -> str:
+        """How many were bad in a window, as PromQL."""
+        return self.bad.replace("rate(", "increase(").replace("WINDOW", window)
+
 
 def _slow(topics: str, seconds: str = "1.0") -> tuple[str, str]:
-    total = f"sum(rate(mortarboard_hop_seconds_count{{topic{topics}}}[WINDOW]))"
-    quick = f'sum(rate(mortarboard_hop_seconds_bucket{{topic{topics},le="{seconds}"}}[WINDOW]))'
+    rates = "sum by (namespace) (rate(mortarboard_hop_seconds_%s{topic%s}[WINDOW]))"
+    total = rates % ("count", topics)
+    quick = rates % ("bucket", f'{topics},le="{seconds}"')
     return f"{total} - {quick}", total
 
 
 def _failed(routes: str) -> tuple[str, str]:
-    total = "sum(rate(mortarboard_http_seconds_count{%s}[WINDOW]))"
+    total = "sum by (namespace) (rate(mortarboard_http_seconds_count{%s}[WINDOW]))"
     return total % f'route{routes},status=~"5.."', total % f"route{routes}"
 
 
@@ -60,6 +66,7 @@ LEVELS = (
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 FAST = ((14.4, "1h", "5m"), (6.0, "6h", "30m"))
 SLOW = ((3.0, "1d", "2h"), (1.0, "3d", "6h"))
+LEAST = 10
 
 
 def rules() -> dict[str, Any]:
@@ -75,6 +82,10 @@ def rules() -> dict[str, Any]:
                 "labels": {"slo": level.name},
             }
             for window in WINDOWS
+        ]
+        recorded += [
+            {"record": f"slo:errors:{long}", "expr": level.count(long), "labels": {"slo": level.name}}
+            for _, long, _ in (*FAST, *SLOW)
         ]
     alerts = [
         _alert("BudgetBurnsFast", FAST, "page", "2m", "the error budget of 30 days is gone within days"),
@@ -92,8 +103,9 @@ def _alert(
     name: str, pairs: tuple[tuple[float, str, str], ...], severity: str, held: str, says: str
 ) -> dict[str, Any]:
     either = (
-        f"(slo:error_ratio:{long} > {factor} * slo:error_budget"
-        f" and slo:error_ratio:{short} > {factor} * slo:error_budget)"
+        f"(slo:error_ratio:{long} > on (slo) group_left () {factor} * slo:error_budget"
+        f" and slo:error_ratio:{short} > on (slo) group_left () {factor} * slo:error_budget"
+        f" and slo:errors:{long} >= {LEAST})"
         for factor, long, short in pairs
     )
     return {

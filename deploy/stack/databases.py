@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 import asyncpg
 
 from deploy.stack.processes import run
+from deploy.stack.scram import verifier
 from deploy.stack.settings import ROOT
 
 SCHEMAS = ("dialog_svc", "dataset_svc", "training_svc", "agent_svc", "console_svc")
@@ -45,9 +46,8 @@ class Databases:
         parts = urlsplit(self.admin_url)
         host = parts.netloc.rpartition("@")[2]
         query = "&".join(filter(None, [parts.query, urlencode(settings)]))
-        return urlunsplit(
-            (parts.scheme, f"{role}:{quote(self.passwords[role])}@{host}", f"/{database}", query, "")
-        )
+        password = quote(self.passwords[role], safe="")  # what base64 makes has slashes
+        return urlunsplit((parts.scheme, f"{role}:{password}@{host}", f"/{database}", query, ""))
 
     @asynccontextmanager
     async def connection(self, database: str | None = None) -> AsyncIterator[asyncpg.Connection]:
@@ -70,7 +70,8 @@ class Databases:
                 if role not in there:
                     await connection.execute(f"CREATE ROLE {role} LOGIN NOINHERIT")
                 statement = "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)"
-                await connection.execute(await connection.fetchval(statement, role, self.passwords[role]))
+                hidden = verifier(self.passwords[role])
+                await connection.execute(await connection.fetchval(statement, role, hidden))
                 await connection.execute(role_settings(role))
             if not await connection.fetchval("SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
                 await connection.execute(owners_of_schemas())

@@ -107,6 +107,10 @@ class Secure:
         }
 
     def format_options(self) -> list[str]:
-        """What formatting the broker's folder adds: the administrator, by whom all others are made."""
-        password = self.password_file(ADMIN).read_text()
-        return ["--add-scram", f"{MECHANISM}=[name={ADMIN},password={password}]"]
+        """What formatting the broker's folder adds: the administrator, by whom all others are made.
+
+        It is read from a file: on the command line `ps` would show the password.
+        """
+        password, arguments = self.password_file(ADMIN).read_text(), self.folder / "format.arguments"
+        files.write_whole(arguments, f"--add-scram\n{MECHANISM}=[name={ADMIN},password={password}]\n")
+        return [f"@{arguments}"]

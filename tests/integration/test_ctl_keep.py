@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,13 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from chassis import published
+from chassis.consumer import Consumer
+from contracts.dialogs import DialogErased
+from deploy.ctl import places
 from deploy.stack.databases import ROLES
 from deploy.stack.services import Surroundings
-from tests.harness import ROOT
-from tests.integration.kit import kit
-from tests.integration.test_publishing import rated
+from tests.harness import ROOT, now, until
+from tests.integration.kit import Noting, kit
+from tests.integration.test_lost_topic import RATED, emptied, lose, make_again, publish
+from tests.integration.test_publishing import rated, relaying
 
 Ctl = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -39,10 +46,10 @@ def ctl(surroundings: Surroundings, tmp_path: Path) -> Ctl:
         "MORTARBOARD_DATABASE_NAME": surroundings.database,
     }
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-P", "-m", "deploy.ctl", *arguments],
-            env=environment, cwd=ROOT, capture_output=True, text=True, check=False,
+            env=environment | changes, cwd=ROOT, capture_output=True, text=True, check=False,
         )  # fmt: skip
 
     return run
@@ -114,6 +121,7 @@ async def test_published_events_go_back_into_the_outbox_by_hand(surroundings: Su
     done = ctl("events", "republish", "dialog.completed", "--tenant", "acme")
     assert done.returncode == 0, done.stderr
     assert "dialog_svc: 1 events of dialog.completed" in done.stdout
+    assert "what is in it already comes first" in done.stdout
     async with surroundings.databases.connection(surroundings.database) as admin:
         assert await admin.fetchval("SELECT tenant_id FROM dialog_svc.outbox") == "acme"
         assert await admin.fetchval("SELECT tenant_id FROM dialog_svc.published") == "globex"
@@ -132,3 +140,83 @@ async def test_places_alone_are_noted_and_gone_back_to(
     done = ctl("restore", "--places-only", "--from", str(folder))
     assert done.returncode == 0, done.stderr
     assert '"published_later": {}' in done.stdout
+
+
+async def stand(surroundings: Surroundings, group: str, offset: int) -> None:
+    """Let a group have settled so much of dialog.completed."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=surroundings.kafka_bootstrap,
+        group_id=surroundings.topic_prefix + group,
+        enable_auto_commit=False,
+    )
+    await consumer.start()
+    try:
+        place = TopicPartition(f"{surroundings.topic_prefix}dialog.completed", 0)
+        consumer.assign([place])
+        await consumer.commit({place: offset})
+    finally:
+        await consumer.stop()
+
+
+async def stands(surroundings: Surroundings, group: str) -> list[int]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=surroundings.kafka_bootstrap)
+    await admin.start()
+    try:
+        found = await admin.list_consumer_group_offsets(surroundings.topic_prefix + group)
+    finally:
+        await admin.close()
+    return [one.offset for one in found.values()]
+
+
+@pytest.mark.parametrize("topics", [1], indirect=True)
+async def test_erasures_are_asked_for_again_also_from_a_topic_that_was_made_again(
+    surroundings: Surroundings, ctl: Ctl, tmp_path: Path
+) -> None:
+    known, new = "dataset-svc.dialog.completed", "agent-svc.dialog.completed"
+    await stand(surroundings, known, 7)
+    assert ctl("backup", "--places-only", "--to", str(tmp_path / "places")).returncode == 0
+    (folder,) = (tmp_path / "places").iterdir()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["groups"][new]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    await stand(surroundings, known, 9)
+    await stand(surroundings, new, 9)
+
+    elsewhere = ctl("restore", "--places-only", "--from", str(folder), MORTARBOARD_TOPIC_PREFIX="nobody.")
+    assert elsewhere.returncode == 0, elsewhere.stderr
+    assert await stands(surroundings, known) == [9], "the groups of another prefix are another's"
+
+    await lose(surroundings, "dialog.completed")
+    await make_again(surroundings)
+    async with kit(surroundings) as parts, relaying(parts, "log"):
+        erased = DialogErased(dialog_id="d", agent_id="a", requested_at=now(), reason="asked")
+        await publish(parts, erased)
+        await emptied(parts)
+    done = ctl("restore", "--places-only", "--from", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert '"erased_again": 1' in done.stdout
+    assert "ask for older erasures again by hand" in done.stdout
+    assert await stands(surroundings, known) == [7]
+    assert await stands(surroundings, new) == [0], "of which the backup does not know"
+
+
+async def test_nothing_is_restored_under_services_that_run(
+    surroundings: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kafka, prefix = {"bootstrap_servers": surroundings.kafka_bootstrap}, surroundings.topic_prefix
+    monkeypatch.setattr(places, "groups", lambda: {"dialog-svc.dialog.completed": "dialog.completed"})
+    consumer = Consumer("dialog.completed", RATED, Noting())
+    async with kit(surroundings) as parts:
+        async with parts.consuming(consumer):
+            monkeypatch.setattr(places, "PATIENCE_S", 0.0)
+
+            async def refused() -> bool:
+                try:
+                    await places.must_be_idle(kafka, prefix)
+                except places.GroupInUseError:
+                    return True
+                return False
+
+            await until(refused, what="a member is seen")
+        monkeypatch.setattr(places, "PATIENCE_S", 60.0)
+        await places.must_be_idle(kafka, prefix)

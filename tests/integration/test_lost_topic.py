@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from chassis import published
+from chassis import outbox, published
 from chassis.broadcast import Broadcast, BroadcastLoop
 from chassis.consumer import Consumer
 from chassis.published import kept_days
@@ -247,6 +247,42 @@ async def test_a_state_that_waits_already_is_not_preceded_by_an_older_one(surrou
             await emptied(parts)
     newest = (await records(surroundings, "dataset.changed"))[-1]
     assert dict(newest.headers)["ce_sequence"] == b"2"
+
+
+@pytest.mark.parametrize("lane", ["log", "compacted"])
+async def test_what_is_erased_while_it_goes_back_is_in_neither_place(
+    surroundings: Surroundings, lane: str
+) -> None:
+    event = rated("d", 1) if lane == "log" else changed("d")
+    held = "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM published)"
+    held += " + (SELECT count(*) FROM published_states)"
+
+    async def erase(parts: Kit) -> None:
+        async with parts.database.transaction() as transaction:
+            await outbox.withdraw(transaction.connection, event.TOPIC, [("acme", "d")])
+
+    async with kit(surroundings) as parts:
+        await publish(parts, event)
+        async with parts.database.transaction() as transaction:
+            ids = [row["id"] for row in await transaction.connection.fetch("SELECT id FROM outbox")]
+            await published.take_over(transaction.connection, lane, "dialog-svc", ids)
+        async with surroundings.databases.connection(surroundings.database) as admin:
+            async with parts.database.transaction() as going_back:
+                assert await published.republish(going_back.connection, event.TOPIC) == 1
+                erasing = asyncio.create_task(erase(parts))
+
+                async def waits() -> bool:
+                    return bool(
+                        await admin.fetchval(
+                            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() "
+                            "AND cardinality(pg_blocking_pids(pid)) > 0)"
+                        )
+                    )
+
+                await until(waits, what="the erasure waits")
+            await erasing
+        async with parts.database.transaction() as transaction:
+            assert await transaction.connection.fetchval(held) == 0
 
 
 async def test_of_what_keeps_for_ever_every_event_is_kept_and_of_the_rest_what_is_young(

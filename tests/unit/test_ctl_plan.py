@@ -106,6 +106,29 @@ def test_two_installations_on_a_broker_leave_each_other_alone() -> None:
     assert (todo.changes, todo.refusals) == ((), ())
 
 
+def test_an_installation_without_a_prefix_leaves_one_with_a_prefix_alone() -> None:
+    both = frozenset(wanted_acls() | wanted_acls("green."))
+    todo = plan(DECLARED, found(*DECLARED, acls=both))
+    assert (todo.changes, todo.refusals) == ((), ())
+
+
+def test_who_serves_others_as_well_keeps_what_they_gave() -> None:
+    theirs = {
+        Acl("User:chat-backend", "topic", "payments", "literal", "Write"),
+        Acl("User:chat-backend", "cluster", "kafka-cluster", "literal", "IdempotentWrite"),
+        Acl("User:keda", "group", "billing.payments", "literal", "Describe"),
+        Acl("User:keda", "topic", "*", "literal", "Describe"),
+    }
+    ours = Acl("User:chat-backend", "topic", "dialog.completed", "literal", "Read")
+    todo = plan(DECLARED, found(*DECLARED, acls=frozenset(wanted_acls() | theirs | {ours})))
+    assert [(one.kind, one.acl) for one in todo.changes] == [("take", ours)]
+
+
+def test_a_compacted_topic_that_also_deletes_deletes_no_longer() -> None:
+    (change,) = of(found(ROUTED, CHAT, cleanup_policy="compact,delete")).changes
+    assert dict(change.values) == {"cleanup.policy": "compact"}
+
+
 def test_principals_are_named_as_the_broker_knows_them() -> None:
     todo = plan(DECLARED, found(*DECLARED, acls=frozenset()), principal="User:CN={name}")
     assert {"User:CN=" + name for name in SERVICES} <= {one.name for one in todo.changes}
@@ -114,6 +137,8 @@ def test_principals_are_named_as_the_broker_knows_them() -> None:
 
 def test_a_broker_without_rights_is_said_to_have_none() -> None:
     assert any("whoever reaches it" in note for note in of(found(*DECLARED)).notes)
+    unseen = replace(found(*DECLARED), rights_elsewhere=True)
+    assert [note for note in of(unseen).notes if "whoever" in note] == [], "nobody has looked"
 
 
 def test_a_plan_for_machines_says_the_same() -> None:

@@ -56,8 +56,9 @@ class BroadcastLoop:
         """Read until stopped; a lost broker is waited for."""
         while not self._stopping:
             self._health.beat(self._name)
-            kafka = broadcast_consumer(self._settings, self._spec.topic)
+            kafka: AIOKafkaConsumer | None = None
             try:
+                kafka = broadcast_consumer(self._settings, self._spec.topic)
                 await asyncio.wait_for(kafka.start(), 30)
                 await self._read(kafka)
             except (KafkaError, TimeoutError, OSError) as error:
@@ -65,8 +66,9 @@ class BroadcastLoop:
                 self._health.interrupted(self._name, error)
                 await asyncio.sleep(1.0)
             finally:
-                with contextlib.suppress(Exception):
-                    await asyncio.wait_for(kafka.stop(), 10)
+                if kafka is not None:
+                    with contextlib.suppress(Exception):
+                        await asyncio.wait_for(kafka.stop(), 10)
         self._health.forget(self._name)
 
     async def _read(self, kafka: AIOKafkaConsumer) -> None:

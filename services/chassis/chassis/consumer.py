@@ -91,26 +91,33 @@ class ConsumerLoop:
         self._assignment = Assignment()
         self._place = Place(settings.topic(consumer.topic))
         self._backoff = 0.0
+        # begin at 0: Prometheus sees no increase in a counter that begins with its first record
+        seen.retries.labels(consumer.topic)
+        seen.dead_letters.labels(consumer.topic)
+        for result in ("taken", "repeated", "dead", "forgotten"):
+            seen.consumed.labels(consumer.topic, result)
 
     def stop(self) -> None:
         """Finish the batch at hand, commit it and end."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Consume until stopped. A lost broker is waited for; anything unforeseen ends the loop."""
+        """Consume until stopped. A lost broker or file is waited for; anything unforeseen ends the loop."""
         self._health.beat(self._name)
         while not self._stopping.is_set():
-            kafka = group_consumer(self._settings, self._spec.topic, self._assignment)
+            kafka: AIOKafkaConsumer | None = None
             try:
+                kafka = group_consumer(self._settings, self._spec.topic, self._assignment)
                 if await self._start(kafka):
                     await self._consume(kafka)
-            except KafkaError as error:
+            except (KafkaError, OSError) as error:
                 seen.log().warning("consumer_restarts", topic=self._spec.topic, error=describe(error))
                 self._health.interrupted(self._name, error)
                 await self._wait(1.0)
             finally:
-                with contextlib.suppress(Exception):
-                    await asyncio.wait_for(kafka.stop(), 10)
+                if kafka is not None:
+                    with contextlib.suppress(Exception):
+                        await asyncio.wait_for(kafka.stop(), 10)
         self._health.forget(self._name)
 
     async def _start(self, kafka: AIOKafkaConsumer) -> bool:

@@ -40,9 +40,15 @@ LOOK_AT: tuple[tuple[type[BaseException], str], ...] = (
 
 
 async def knock(settings: KafkaSettings) -> BaseException | None:
-    """Connect to the first broker that lets us in; return None, or why the last one did not."""
+    """Connect to the first broker that lets us in; return None, or why the last one did not.
+
+    A file that cannot be read just now, or is empty, is such a reason too.
+    """
     error: BaseException | None = None
-    arguments = connection(settings)
+    try:
+        arguments = connection(settings)
+    except OSError as unreadable:
+        return unreadable
     for host, port, _ in collect_hosts(arguments.pop("bootstrap_servers")):
         try:
             made = await asyncio.wait_for(create_conn(host, port, **arguments), ANSWER_DEADLINE)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+
+from prometheus_client import Gauge
 
 from chassis import observability as seen
 from chassis.database import Connection, Database
@@ -44,7 +46,8 @@ class Worker:
     """Something done again and again; `every` in seconds.
 
     `run` returns whether there is more to do at once. With `leased`, only one process of the
-    service runs it at a time; without, each does and must claim its own rows.
+    service runs it at a time; without, each does and must claim its own rows. `gauges` are what only the
+    holder of the lease finds out: the others say 0, so that none says for ever what was true once.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Worker:
     every: float = 1.0
     leased: bool = False
     stale_after: float = 120.0
+    gauges: Sequence[Gauge] = ()
 
 
 class WorkerLoop:
@@ -102,4 +106,7 @@ class WorkerLoop:
                 transaction.connection, self._worker.name, self._holder, max(self._worker.every * 3, 15.0)
             )
         seen.lease_held.labels(self._worker.name).set(epoch is not None)
+        if epoch is None:
+            for gauge in self._worker.gauges:
+                gauge.set(0)
         return epoch is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import sys
 import time
@@ -60,7 +61,8 @@ provider_seconds = Histogram(
     buckets=SECONDS,
 )
 
-kafka_up = Gauge("mortarboard_kafka_up", "1 while the broker lets this process in")
+kafka_up = Gauge("mortarboard_kafka_up", "1 while the broker lets this process in, NaN if it needs none")
+kafka_up.set(math.nan)  # a process that serves HTTP only never asks, and must not look refused
 
 tracer = trace.get_tracer("mortarboard")
 

@@ -105,6 +105,7 @@ async def _take_sequences(
 
 async def withdraw(connection: Connection, topic: str, slots: Sequence[tuple[str, str]]) -> int:
     """Delete what is stored for these (tenant, key id), published or not; returns how many were not yet."""
+    await published.wait_for_republishing(connection)
     done = await connection.execute(
         """
         DELETE FROM outbox o USING unnest($2::text[], $3::bytea[]) AS w (tenant_id, key)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CHUNK = 5_000
 MOVE_DEADLINE = 25.0
 """Seconds; a window may hold 200 MB, and the role's transactions end after 30."""
+GOING_BACK = "hashtext(current_schema() || ' events going back')"
+"""The lock of whoever moves events back into the outbox: nothing forgotten meanwhile slips through."""
 MOVE_LOG = """
     WITH gone AS (DELETE FROM outbox WHERE id = ANY($1) RETURNING tenant_id, topic, key, id, headers, body)
     INSERT INTO published (tenant_id, topic, key, id, headers, body) SELECT * FROM gone
@@ -79,6 +81,11 @@ async def take_over(connection: Connection, lane: str, service: str, ids: Sequen
         await connection.execute(MOVE_LOG, ids, timeout=MOVE_DEADLINE)
 
 
+async def wait_for_republishing(connection: Connection) -> None:
+    """Let nothing go back into the outbox until this transaction ends; what is going back is waited for."""
+    await connection.execute(f"SELECT pg_advisory_xact_lock_shared({GOING_BACK})")
+
+
 async def forget(connection: Connection, topic: str, slots: Sequence[tuple[str, str]]) -> None:
     """Delete what was published of these (tenant, key id)."""
     for table in ("published", "published_states"):
@@ -98,14 +105,17 @@ async def republish(
 ) -> int:
     """Move what was published to `topic` back into the outbox; returns how many events.
 
-    `since` is the moment from which they had been published, `tenant` leaves out the others. A compacted
-    topic's states go back chunk by chunk, each while nobody writes to the outbox: none follows a newer one.
+    `since` is the moment from which they had been published, `tenant` leaves out the others. Erasures wait,
+    and are waited for. A compacted topic's states go back chunk by chunk, each while nobody writes to the
+    outbox: none follows a newer one.
     """
     declared = TOPICS[topic]
     if not declared.compacted:
         # one statement: the relay, which takes the lowest ids first, sees all of it or nothing
         table = "published_states" if declared.retention_ms == FOR_EVER else "published"
-        moved = await connection.execute(_back(table, "log", "true"), topic, since, tenant)
+        async with connection.transaction():
+            await connection.execute(f"SELECT pg_advisory_xact_lock({GOING_BACK})")
+            moved = await connection.execute(_back(table, "log", "true"), topic, since, tenant)
         return int(moved.rsplit(" ", 1)[-1])
     total, slot = 0, ("", b"")
     while True:

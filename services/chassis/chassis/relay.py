@@ -115,6 +115,7 @@ class Relay:
             while not self._stopping and not await self._try_lock(connection):
                 self._beat()
                 self._last_success = time.monotonic()
+                self._measure(())  # another process publishes what this one saw waiting
                 await self._sleep(1.0)
             if self._stopping:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def read(path: Path) -> str:
     """Return what a file holds, without white space around it; raises OSError when that is nothing."""
     text = path.read_text(encoding="utf-8").strip()
     if not text:
-        raise OSError(f"{path} is empty")
+        raise OSError(errno.ENODATA, "empty", str(path))
     return text
 
 

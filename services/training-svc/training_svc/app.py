@@ -9,7 +9,7 @@ from chassis.catalogue import Catalogue
 from chassis.census import census
 from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
-from chassis.vault import Vault
+from chassis.vault import Vault, secrets_under_older_keys
 from training_svc.inbound import http
 from training_svc.inbound.events import consumers
 from training_svc.inbound.figures import COUNTS
@@ -54,6 +54,7 @@ def compose(surroundings: Surroundings) -> Parts:
         every=TIDY_EVERY,
         leased=True,
         stale_after=4 * TIDY_EVERY,
+        gauges=[secrets_under_older_keys],
     )
     crew = [*drivers, *_followers(follower, surroundings, settings, longest_turn)]
 

@@ -9,8 +9,8 @@
 - {name: MORTARBOARD_KAFKA_CA_FILE, value: {{ $folder }}/kafka-ca.crt}
 {{- end }}
 {{- if $kafka.clientCertificates }}
-- {name: MORTARBOARD_KAFKA_CERT_FILE, value: {{ $folder }}/kafka.crt}
-- {name: MORTARBOARD_KAFKA_KEY_FILE, value: {{ $folder }}/kafka.key}
+- {name: MORTARBOARD_KAFKA_CERT_FILE, value: {{ $folder }}/{{ ternary "kafka" "tls" $kafka.strimzi.enabled }}.crt}
+- {name: MORTARBOARD_KAFKA_KEY_FILE, value: {{ $folder }}/{{ ternary "kafka" "tls" $kafka.strimzi.enabled }}.key}
 {{- end }}
 {{- end }}
 {{- if hasPrefix "SASL" $kafka.security }}
@@ -69,7 +69,7 @@
 {{- end }}
 {{- end }}
 {{- range $key, $value := merge (dict) $service.settings $values.settings }}
-- {name: MORTARBOARD_{{ $key }}, value: {{ $value | quote }}}
+- {name: MORTARBOARD_{{ $key }}, value: {{ include "mortarboard.text" $value }}}
 {{- end }}
 {{- end }}
 
@@ -120,18 +120,7 @@ spec:
   # the service gives itself 30 s to finish what is at hand
   terminationGracePeriodSeconds: 40
   securityContext: {{ include "mortarboard.podSecurity" . | nindent 4 }}
-  {{- with $values.image.pullSecrets }}
-  imagePullSecrets: {{ toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with $values.priorityClassName }}
-  priorityClassName: {{ . }}
-  {{- end }}
-  {{- with $values.nodeSelector }}
-  nodeSelector: {{ toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with $values.tolerations }}
-  tolerations: {{ toYaml . | nindent 4 }}
-  {{- end }}
+  {{- include "mortarboard.place" $root | nindent 2 }}
   {{- if $values.spread.enabled }}
   topologySpreadConstraints:
     {{- range $key := list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}

@@ -6,6 +6,7 @@ from agent_svc.outbound.function_answer_store import forget_old
 from agent_svc.settings import AgentSettings
 from agent_svc.usecases.check_keys import DAY, KeyChecks, tidy_vault
 from chassis.leases import Worker
+from chassis.vault import secrets_under_older_keys
 
 AT_ONCE = 1_000
 
@@ -23,6 +24,13 @@ def workers(checks: KeyChecks, settings: AgentSettings) -> list[Worker]:
 
     return [
         Worker("check-keys", checks.turn, every=settings.check_poll, stale_after=300.0),
-        Worker("tidy-vault", tidy, every=settings.tidy_every, leased=True, stale_after=600.0),
+        Worker(
+            "tidy-vault",
+            tidy,
+            every=settings.tidy_every,
+            leased=True,
+            stale_after=600.0,
+            gauges=[secrets_under_older_keys],
+        ),
         Worker("forget-answers", forget, every=3600.0, leased=True, stale_after=7500.0),
     ]

@@ -45,7 +45,7 @@ def workers(
     return [
         Worker(ERASE, eraser.erase_next, every=1.0),
         Worker("empty-folders", eraser.empty_folders, every=5.0, leased=True),
-        Worker("index", index, every=settings.index_every, leased=True),
+        Worker("index", index, every=settings.index_every, leased=True, gauges=[listing_seconds]),
         Worker("sweep", sweep, every=2.0, leased=True),
         Worker("retire", retire, every=3600.0, leased=True, stale_after=7500.0),
     ]
