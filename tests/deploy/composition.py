@@ -11,6 +11,7 @@ from typing import Any
 
 from deploy.containers import compose, standins
 from deploy.containers.engine import Docker
+from deploy.containers.servers import SESSION
 from deploy.containers.tools import tool
 from deploy.stack.databases import Databases
 from deploy.stack.services import Surroundings
@@ -27,6 +28,11 @@ STANDIN_IMAGES = {
 PREFIX = "mortarboard-test-"
 LABEL = "com.docker.compose.project"
 MORE_PORTS = ("prometheus", "grafana")
+
+
+def ours() -> str:
+    """The option of `docker run` by which the next session knows a container that a killed one left."""
+    return f"--label={SESSION}={os.environ[FOLDER]}"
 
 
 def sweep(docker: Docker) -> None:

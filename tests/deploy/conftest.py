@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,17 @@ from deploy.containers import images, standins
 from deploy.containers.engine import Docker, engine
 from deploy.stack.settings import from_environment
 from tests.deploy.composition import Composition, sweep
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Count a test's own seconds only: what it stands on takes minutes to build on a machine that is new."""
+    for item in items:
+        if item.path.parent == HERE:
+            limits = item.get_closest_marker("timeout")
+            seconds = limits.args[0] if limits else float(config.getini("timeout"))
+            item.add_marker(pytest.mark.timeout(seconds, func_only=True), append=False)
 
 
 @pytest.fixture(scope="session")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from deploy.containers import compose
 from deploy.containers.images import SERVICES
 from deploy.issuer.people import PEOPLE
+from deploy.stack.databases import SCHEMAS
 from deploy.stack.settings import ROOT
 from tests.deploy.composition import JOBS, Composition
 from tests.harness import until
@@ -116,6 +120,23 @@ def test_a_person_signs_in_through_the_issuer(composition: Composition) -> None:
         page = browser.get(f"{console}/", follow_redirects=True)
     assert page.status_code == httpx.codes.OK
     assert str(page.url).startswith(console), "signed in"
+
+
+def test_a_role_gets_another_password_as_the_readme_says(composition: Composition) -> None:
+    for name in ("roles/dialog_svc", "dialog-svc-database-url"):
+        (composition.secrets / name).unlink()
+    compose.prepare(composition.settings, composition.secrets)
+    composition.run("run", "--rm", "mortarboardctl", "roles", "apply")
+    composition.run("restart", "dialog-svc")
+    composition.run("up", "--detach", "--wait", "--no-deps", *SERVICES)
+    assert composition.state("dialog-svc")["State"]["Health"]["Status"] == "healthy"
+
+
+def test_the_operators_tool_backs_up_into_a_folder(composition: Composition, tmp_path: Path) -> None:
+    place = ("--user", str(os.getuid()), "--volume", f"{tmp_path}:/backups", "--env", "TMPDIR=/backups")
+    composition.run("run", "--rm", *place, "mortarboardctl", "backup", "--to", "/backups")
+    (manifest,) = tmp_path.glob("*/manifest.json")
+    assert {*SCHEMAS} <= json.loads(manifest.read_text())["schemas"].keys()
 
 
 async def test_prometheus_sees_every_service_and_has_the_rules(composition: Composition) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.test_helm import CHART, helm, objects, of_kind
+from tests.deploy.test_helm import CHART, KUBERNETES, helm, kubeconform, objects, of_kind, rendered
 
 CERTIFICATES = ("kafka.security=SSL", "kafka.clientCertificates=true")
 TOKENS = (
@@ -123,6 +123,23 @@ def test_external_secrets_bring_every_secret_that_something_reads() -> None:
     }
     (authentication,) = of_kind(found, "TriggerAuthentication")
     assert made == mounted | {one["name"] for one in authentication["spec"]["secretTargetRef"]}
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        ("kafka.security=SSL",),
+        ("kafka.security=SSL", "kafka.caSecret.name=ca"),
+        ("kafka.security=SASL_PLAINTEXT",),
+        ("kafka.security=SASL_SSL", "kafka.saslMechanism=PLAIN"),
+        (*CERTIFICATES, "autoscaling.consumers.authentication=mine"),
+        (*TOKENS, "autoscaling.consumers.authentication=mine"),
+    ],
+)
+def test_every_way_into_kafka_renders_valid_objects(chosen: tuple[str, ...], tmp_path: Path) -> None:
+    all_on = ("autoscaling.consumers.enabled=true", "networkPolicies.enabled=true")
+    done = kubeconform(rendered("small", *choose(*all_on, *chosen)), KUBERNETES[-1], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

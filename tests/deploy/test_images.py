@@ -13,6 +13,7 @@ from deploy.containers import images
 from deploy.containers.engine import Docker
 from deploy.images import closure
 from deploy.stack.settings import ROOT
+from tests.deploy.composition import ours
 
 LARGEST = 250_000_000
 BILL = "/app/sbom.cdx.json"
@@ -102,7 +103,7 @@ def test_a_service_stopped_in_its_first_second_ends_in_good_order(built: Docker)
     }  # fmt: skip
     told = [f"--env=MORTARBOARD_{name}={value}" for name, value in nowhere.items()]
     for pause in (0.0, 0.3, 2.0):
-        container = built.run("run", "--detach", *HARDENED, *told, images.name("dialog-svc")).strip()
+        container = built.run("run", "--detach", ours(), *HARDENED, *told, images.name("dialog-svc")).strip()
         time.sleep(pause)
         built.run("stop", container)
         (found,) = json.loads(built.run("inspect", container))

@@ -19,6 +19,7 @@ from chassis.objects_settings import ObjectsSettings
 from deploy.containers import compose, standins
 from deploy.containers.engine import Docker
 from deploy.stack.settings import free_ports
+from tests.deploy.composition import ours
 from tests.harness import until
 
 BUCKET, TENANT = "objects", "acme"
@@ -39,7 +40,7 @@ def endpoint(built: Docker) -> Iterator[str]:
     env = (f"--env=ROOT_ACCESS_KEY={ACCESS}", f"--env=ROOT_SECRET_KEY={SECRET}")
     publish = f"--publish=127.0.0.1:{port}:7070"
     shell = ("--entrypoint=/bin/sh", image(), "-ec", words)
-    container = built.run("run", "--detach", publish, *env, *shell).strip()
+    container = built.run("run", "--detach", ours(), publish, *env, *shell).strip()
     try:
         yield f"http://127.0.0.1:{port}"
     finally:

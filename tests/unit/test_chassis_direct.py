@@ -118,3 +118,8 @@ def test_an_endpoint_without_a_scope_does_not_start() -> None:
             authenticator=cast(Authenticator, Known()),
             max_body=1,
         )
+
+
+async def test_a_caller_who_hangs_up_before_the_body_ends_is_no_fault_of_ours() -> None:
+    start, body = await call(direct(), "good")
+    assert (start["status"], b"body_incomplete" in body["body"]) == (400, True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 from prometheus_client import REGISTRY
 
-from chassis.consumer import Consumer, ConsumerLoop
+from chassis.consumer import Consumer, ConsumerLoop, began
 from chassis.health import Health
+from chassis.observability import provider_call
 from chassis.settings import Settings
 
 
@@ -34,3 +38,25 @@ def test_a_process_that_never_asks_kafka_does_not_say_that_it_is_refused() -> No
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert math.isnan(float(said.stdout))
+
+
+def test_a_hop_begins_where_the_broker_took_it_if_the_topic_says_so_else_where_it_was_written() -> None:
+    written, taken = datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 1, 15, tzinfo=UTC)
+    late = cast(Any, SimpleNamespace(time=written, appended=taken))
+    later = cast(Any, SimpleNamespace(time=written + timedelta(hours=5), appended=taken + timedelta(hours=5)))
+    assert began("chat.events", [later, late]) == taken
+    assert began("dialog.completed", [later, late]) == written
+
+
+async def test_a_call_that_we_give_up_is_not_held_against_the_provider() -> None:
+    async def call() -> None:
+        with provider_call("some", "chat", lambda _: "unavailable"):
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(call())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    for outcome, times in (("given_up", 1), ("unavailable", None)):
+        told = {"provider": "some", "operation": "chat", "outcome": outcome}
+        assert REGISTRY.get_sample_value("mortarboard_provider_calls_total", told) == times

@@ -75,6 +75,34 @@ def test_boards_and_rules_ask_for_metrics_that_exist(registered: dict[str, Any])
         assert asked <= set(registered), (place, asked - set(registered))
 
 
+ASKED = re.compile(
+    r"(?:(\w+)(?: by \(([\w, ]*)\) | ?)\()?(?:(?:delta|max_over_time)\()?(mortarboard_\w+)(?:\{([^}]*)\})?"
+)
+
+
+def test_what_every_process_counts_is_never_added_up_over_processes(registered: dict[str, Any]) -> None:
+    """The largest of each set of labels: a sum would grow with the pods, a largest over labels hides some."""
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    counted = {
+        name: set(registered[name][1]) for name in re.findall(r"`(mortarboard_\w+)`.*\*counted\*", page)
+    }
+    counted["mortarboard_consumer_lag"] = {"topic", "partition", "service"}
+    assert len(counted) > 5
+    texts = [rule["expr"] for rule in _alerts()]
+    for path in (FOLDER / "grafana" / "boards").glob("*.json"):
+        texts += queries(json.loads(path.read_text()))
+    seen = set()
+    for text in texts:
+        for how, labels, name, chosen in ASKED.findall(text):
+            if name not in counted:
+                continue
+            told = {label.strip() for label in labels.split(",")} | set(re.findall(r'(\w+)="', chosen))
+            assert how == "max", text
+            assert counted[name] <= told, text
+            seen.add(name)
+    assert seen == set(counted)
+
+
 def _alerts() -> list[dict[str, Any]]:
     groups = [group for path in RULES.glob("*.yaml") for group in yaml.safe_load(path.read_text())["groups"]]
     return [rule for group in groups for rule in group["rules"] if "alert" in rule]

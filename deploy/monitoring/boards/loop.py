@@ -34,9 +34,11 @@ def loop() -> Dashboard:
                 figure("dead letters, 1 h", "sum(increase(mortarboard_dead_letters_total[1h]))", bad=1),
                 figure("oldest in an outbox", "max(mortarboard_outbox_oldest_seconds)", "s", bad=60),
                 figure(
-                    "records behind", "sum(max by (topic, partition) (mortarboard_consumer_lag))", bad=100_000
+                    "records behind",
+                    "sum(max by (service, topic, partition) (mortarboard_consumer_lag))",
+                    bad=100_000,
                 ),
-                figure("stuck runs", 'max(mortarboard_runs_stuck{why!="owner"})', bad=1),
+                figure("stuck runs", 'sum(max by (why) (mortarboard_runs_stuck{why!="owner"}))', bad=1),
                 figure("models that are out", "sum(max by (provider) (mortarboard_outages))", bad=1),
             ],
         ),

@@ -14,6 +14,7 @@ def days_until(moment: str, labels: str) -> str:
 def runs() -> Dashboard:
     """Training runs and what providers say."""
     training = 'service="training-svc"'
+    keys = NEWEST % ("provider, use, state", "mortarboard_keys")
     return board(
         "runs",
         "Mortarboard: training runs",
@@ -50,7 +51,7 @@ def runs() -> Dashboard:
                     ),
                     unit="s",
                 ),
-                line("keys", (NEWEST % ("use, state", "mortarboard_keys"), "{{use}} {{state}}")),
+                line("keys", (f"sum by (use, state) ({keys})", "{{use}} {{state}}")),
             ],
         ),
         (
@@ -121,7 +122,7 @@ def cost() -> Dashboard:
                 line(
                     "dollars a day",
                     (
-                        "sum by (provider, base_model) (delta(mortarboard_training_cost_dollars[1d]))",
+                        NEWEST % ("provider, base_model", "delta(mortarboard_training_cost_dollars[1d])"),
                         "{{provider}} {{base_model}}",
                     ),
                     unit="currencyUSD",

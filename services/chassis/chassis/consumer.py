@@ -49,6 +49,15 @@ def dispatch(handlers: Handlers) -> Fold:
     return fold
 
 
+def began(topic: str, events: Sequence[AnyReceived]) -> datetime:
+    """Return since when the first of these waits: when the broker took it, where the topic's records say so.
+
+    Else when it was written. A chat backend's clock may be wrong, and what it says late was not ours to take.
+    """
+    taken = TOPICS[topic].appended_time
+    return min(one.appended if taken else one.time for one in events)
+
+
 @dataclass(frozen=True, slots=True)
 class Consumer:
     """What a service does with one topic.
@@ -269,7 +278,7 @@ class ConsumerLoop:
             seen.consumed.labels(self._spec.topic, "repeated").inc(repeated)
         if todo:
             # of a batch, the event that waited longest speaks for all
-            oldest = datetime.now(UTC) - min(one.time for one in todo)
+            oldest = datetime.now(UTC) - began(self._spec.topic, todo)
             seen.hop_seconds.labels(self._spec.topic).observe(max(oldest.total_seconds(), 0.0))
 
     async def _one_at_a_time(self, batch: Batch) -> None:

@@ -173,7 +173,7 @@ class Direct:
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise ConnectionResetError("the caller hung up")
+                raise _hung_up()
             part = message.get("body", b"")
             size += len(part)
             if size > self._max_body:
@@ -216,6 +216,16 @@ def _fault(endpoint: str, request_id: str, error: Exception) -> Problem:
         Text("The service cannot answer at the moment.", "Сервис сейчас не может ответить.")
         if transient
         else Text("Something went wrong on our side.", "Что-то сломалось на нашей стороне."),
+        action=TRY_AGAIN,
+    )
+
+
+def _hung_up() -> Problem:
+    """Nobody reads it; but it is counted as the caller's, not as a fault of ours."""
+    return Problem(
+        400,
+        "body_incomplete",
+        Text("The body ended too early.", "Тело запроса оборвалось."),
         action=TRY_AGAIN,
     )
 

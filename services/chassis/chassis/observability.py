@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import re
@@ -195,6 +196,9 @@ def provider_call(
     began, outcome = time.perf_counter(), "ok"
     try:
         yield
+    except asyncio.CancelledError:
+        outcome = "given_up"  # by us: this process ends, or nobody waits any longer
+        raise
     except BaseException as error:
         outcome = outcome_of(error)
         raise
