@@ -15,12 +15,25 @@ from deploy.stack import files
 from deploy.stack.prepared import Prepared
 from deploy.stack.secure import MECHANISM
 from deploy.stack.topics import admin
-from tests.harness import instance, service, until
+from tests.harness import Running, instance, service, until
 from tests.secure.world import goes_on, readiness, secure_world
 
 WELL = (200, {"ok": True, "problems": {}, "missing": {}})
 ASKS_AGAIN = {"connections.max.reauth.ms": "3000"}
 """A broker that lets a connection live for three seconds, as others do for an hour."""
+
+
+async def named(running: Running, part: str, words: str) -> bool:
+    """Whether the process is not ready and says so of this part in these words."""
+    try:
+        status, answer = await readiness(running)
+    except httpx.HTTPError:
+        return False
+    return status == 503 and words in answer["problems"].get(part, "")
+
+
+async def well(running: Running) -> bool:
+    return await readiness(running) == WELL
 
 
 async def test_a_kafka_password_changes_under_a_running_service(servers: Prepared, tmp_path: Path) -> None:
@@ -87,20 +100,9 @@ async def test_a_wrong_password_is_said_and_needs_no_restart_when_it_is_mended(
         running = instance(here, "dialog-svc", tmp_path)
         running.start()
         try:
-
-            async def named() -> bool:
-                try:
-                    status, answer = await readiness(running)
-                except httpx.HTTPError:
-                    return False
-                return status == 503 and "authentication failed" in answer["problems"].get("kafka", "")
-
-            async def well() -> bool:
-                return await readiness(running) == WELL
-
-            await until(named)
+            await until(lambda: named(running, "kafka", "authentication failed"))
             files.write_whole(path, right)
-            await until(well)
+            await until(lambda: well(running))
             await goes_on(here, 1)
         finally:
             assert running.stop() == 0
@@ -128,21 +130,10 @@ async def test_a_missing_right_is_named_and_needs_no_restart_when_it_is_given(
         running = instance(here, "dialog-svc", tmp_path)
         running.start()
         try:
-
-            async def named() -> bool:
-                try:
-                    status, answer = await readiness(running)
-                except httpx.HTTPError:
-                    return False
-                return status == 503 and "lacks a right" in answer["problems"].get("consume-chat.events", "")
-
-            async def well() -> bool:
-                return await readiness(running) == WELL
-
-            await until(named)
+            await until(lambda: named(running, "consume-chat.events", "lacks a right"))
             async with admin(own.broker) as client:
                 await wire.add_acls(client, taken)
-            await until(well)
+            await until(lambda: well(running))
             await goes_on(here, 1)
         finally:
             assert running.stop() == 0
