@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.browser.florist import TENANT, called, make_agent, ok, publish_live
 from tests.browser.world import Console, choose, settled
@@ -56,6 +56,18 @@ async def example_of(console: Console, page: Page) -> dict[str, Any]:
     await page.wait_for_url(re.compile(r"/examples/[0-9a-f-]{36}$"))
     found: dict[str, Any] = await ok(console, "dataset-svc", "GET", f"/v1/examples/{page.url[-36:]}")
     return found
+
+
+async def test_words_are_sent_once_however_late_a_script_comes(console: Console) -> None:
+    async with console.person("owner", tenant=TENANT) as (page, context):
+
+        async def late(route: Route) -> None:
+            await asyncio.sleep(1)
+            await route.continue_()
+
+        await context.route("**/chat.*.js", late)
+        await begin(page, console, "Do you have lilies?")
+        await expect(page.locator(".message.user")).to_have_count(1)
 
 
 async def test_the_hint_trick_leads_to_an_example_with_its_hint_marked(console: Console) -> None:

@@ -82,6 +82,9 @@ class Console:
             await choose(page, sub, tenant)
             await page.wait_for_url(f"{self.url}/**")
             yield page, context
+        except AssertionError as error:
+            error.add_note(f"{page.url} says:\n{(await page.locator('body').inner_text())[:4000]}")
+            raise
         finally:
             await context.close()
 

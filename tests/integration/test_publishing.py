@@ -125,6 +125,7 @@ async def test_a_paused_relay_is_fenced_and_cannot_send_old_after_new(surroundin
         async with surroundings.databases.connection(surroundings.database) as admin:
             await admin.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
             )
         async with relaying(others, "compacted"):
             async with others.database.transaction() as transaction:
