@@ -18,7 +18,7 @@ from tests.browser.world import Console, console_world
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
 PREFIX, DATABASE = f"browser-{WORKER}.", f"test_browser_{WORKER}"
 
-expect.set_options(timeout=15_000)  # on a machine where everything else is tested at the same time
+expect.set_options(timeout=30_000)  # on a machine where everything else is tested at the same time
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

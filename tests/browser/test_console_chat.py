@@ -47,7 +47,7 @@ async def begin(page: Page, console: Console, words: str) -> None:
 async def answered(page: Page, count: int) -> None:
     """So many answers stand there whole."""
     await expect(page.locator(".message.assistant")).to_have_count(count)
-    await expect(page.locator("[data-asking]")).to_have_count(0, timeout=15_000)
+    await expect(page.locator("[data-asking]")).to_have_count(0)
     await settled(page)
 
 

@@ -104,7 +104,7 @@ class Garden:
         """Somebody of this tenant, signed in, in a browser of their own."""
         options = {"locale": language, "viewport": {"width": 1280, "height": 900}} | more
         context = await self.console.browser.new_context(**options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         try:
             page = await context.new_page()
             self.console.watch(page)

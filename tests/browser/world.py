@@ -74,7 +74,7 @@ class Console:
         """Somebody who has signed in, in a browser of their own; of a `tenant` named, by role."""
         options = {"locale": language, "viewport": {"width": 1280, "height": 800}} | more
         context = await self.browser.new_context(**options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         try:
             page = await context.new_page()
             self.watch(page)
@@ -83,7 +83,7 @@ class Console:
             await page.wait_for_url(f"{self.url}/**")
             yield page, context
         except AssertionError as error:
-            error.add_note(f"{page.url} says:\n{(await page.locator('body').inner_text())[:4000]}")
+            error.add_note(f"{page.url} says:\n{(await page.locator('body').inner_text())[:1500]}")
             raise
         finally:
             await context.close()
