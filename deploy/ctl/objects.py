@@ -1,4 +1,4 @@
-"""`mortarboardctl objects check`: whether object storage takes, gives back and deletes."""
+"""`mortarboardctl objects check`: does object storage take, give back and delete; has it what rows name."""
 
 import asyncio
 import secrets
@@ -7,6 +7,9 @@ from obstore.exceptions import BaseError
 
 from chassis.objects import ObjectStore, tenant_prefix
 from chassis.objects_settings import ObjectsSettings
+from deploy.ctl import named
+from deploy.ctl.copies import paths
+from deploy.ctl.database import database_name, known
 
 PATIENCE_S, LOOK_AGAIN_S = 60.0, 1.0
 NOBODY = "mortarboardctl"
@@ -17,8 +20,11 @@ class StorageError(Exception):
     """Object storage does not do what services need of it."""
 
 
-async def check() -> None:
-    """Write, read and delete an object; a storage that does not answer yet is waited for."""
+async def check(*, rows: bool = False) -> None:
+    """Write, read and delete an object; a storage that does not answer yet is waited for.
+
+    With `rows` also look whether everything is there that the database names; raises StorageError.
+    """
     settings = ObjectsSettings()
     store = ObjectStore.of(settings)
     deadline = asyncio.get_running_loop().time() + PATIENCE_S
@@ -31,6 +37,20 @@ async def check() -> None:
                 raise StorageError(f"{settings.objects_url}: {str(error).splitlines()[0]}") from None
             await asyncio.sleep(LOOK_AGAIN_S)
     print(f"{settings.objects_url} takes objects, gives them back and deletes them")
+    if rows:
+        await _all_there(store, settings.objects_url)
+
+
+async def _all_there(store: ObjectStore, url: str) -> None:
+    """Look for what rows named before the look; what was erased meanwhile is not missed."""
+    wanted = await named.by_rows(known(), database_name())
+    missing = named.missing(wanted, [path async for path in paths(store._store)])
+    if missing:
+        still = await named.by_rows(known(), database_name())
+        missing = [one for one in missing if one.path in still]
+    if missing:
+        raise StorageError(f"{url} lacks {len(missing)} objects that rows name:{named.in_words(missing)}")
+    print(f"all {len(wanted)} objects that rows name are there")
 
 
 async def _once(store: ObjectStore) -> None:
