@@ -27,7 +27,7 @@ settings (environment, prefix MORTARBOARD_): those of every service.
   POSTGRES_ADMIN_URL_FILE, ROLE_PASSWORDS   a file with the administrator's URL; a folder, a file a role
   OBJECTS_URL    where the bodies of large dead letters are
 """
-EXPECTED = (PasswordsError, RefusedError, objects.StorageError, database.DatabaseSetupError)
+EXPECTED = (PasswordsError, RefusedError, objects.StorageError, *keep.EXPECTED)
 SIGNALLED = 128
 """Added to a signal's number it is the status of who was ended by it, as in a shell."""
 Command = Callable[[argparse.Namespace], int]
@@ -51,7 +51,9 @@ def _users(asked: argparse.Namespace) -> int:
 
 
 def _objects(asked: argparse.Namespace) -> int:
-    asyncio.run(objects.check(rows=asked.rows))
+    asyncio.run(objects.check())
+    if asked.rows:
+        asyncio.run(objects.check_rows())
     return 0
 
 

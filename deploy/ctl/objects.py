@@ -20,11 +20,8 @@ class StorageError(Exception):
     """Object storage does not do what services need of it."""
 
 
-async def check(*, rows: bool = False) -> None:
-    """Write, read and delete an object; a storage that does not answer yet is waited for.
-
-    With `rows` also look whether everything is there that the database names; raises StorageError.
-    """
+async def check() -> None:
+    """Write, read and delete an object; a storage that does not answer yet is waited for."""
     settings = ObjectsSettings()
     store = ObjectStore.of(settings)
     deadline = asyncio.get_running_loop().time() + PATIENCE_S
@@ -37,12 +34,15 @@ async def check(*, rows: bool = False) -> None:
                 raise StorageError(f"{settings.objects_url}: {str(error).splitlines()[0]}") from None
             await asyncio.sleep(LOOK_AGAIN_S)
     print(f"{settings.objects_url} takes objects, gives them back and deletes them")
-    if rows:
-        await _all_there(store, settings.objects_url)
 
 
-async def _all_there(store: ObjectStore, url: str) -> None:
-    """Look for what rows named before the look; what was erased meanwhile is not missed."""
+async def check_rows() -> None:
+    """Look whether everything is there that the database names; raises StorageError with all that is not.
+
+    What rows named before the look is looked for; what was erased meanwhile is not missed.
+    """
+    settings = ObjectsSettings()
+    store, url = ObjectStore.of(settings), settings.objects_url
     wanted = await named.by_rows(known(), database_name())
     missing = named.missing(wanted, [path async for path in paths(store._store)])
     if missing:
