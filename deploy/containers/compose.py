@@ -39,7 +39,8 @@ def must_not_lose(settings: Path = SETTINGS, folder: Path = SECRETS) -> None:
     except OSError as error:
         raise SecretsLostError(
             f"{folder} has no {' and no '.join(lacking)}, and whether data of an earlier installation are "
-            f"there cannot be seen: {error}. Start Docker, or, where this is the first start: --new-secrets"
+            f"there cannot be seen: {error}"
+            "\n  Start Docker and run this again; or, where this is the first start: --new-secrets"
         ) from None
     if kept:
         raise SecretsLostError(
