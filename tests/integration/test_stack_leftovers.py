@@ -7,22 +7,30 @@ import subprocess
 import sys
 from pathlib import Path
 
+from aiokafka.admin import NewTopic
+
 from deploy.stack import files, keeper, leftovers
+from deploy.stack.broker import Broker
 from deploy.stack.databases import Databases
 from deploy.stack.prepared import Prepared
 from deploy.stack.servers import Servers
-from deploy.stack.topics import admin, create_topics
+from deploy.stack.topics import admin
 from tests.harness import ROOT, until
+
+
+async def make_topic(broker: Broker, name: str) -> None:
+    async with admin(broker) as client:
+        await client.create_topics([NewTopic(name, 1, 1)])
 
 
 async def made(servers: Prepared) -> tuple[str, str, str]:
     """A run with a template, a database and topics: its name, its database, one of its topics."""
     run = leftovers.new_run()
-    name, prefix = leftovers.database(run), leftovers.prefix(run)
+    name, topic = leftovers.database(run), f"{leftovers.prefix(run)}chat.events"
     await servers.databases.create(leftovers.template(run))
     await servers.databases.create(name)
-    await create_topics(servers.broker, prefix, 1)
-    return run, name, f"{prefix}chat.events"
+    await make_topic(servers.broker, topic)
+    return run, name, topic
 
 
 async def test_what_a_killed_run_left_is_removed_and_nothing_of_a_run_that_lives(servers: Prepared) -> None:
@@ -76,7 +84,7 @@ async def test_the_next_run_on_named_servers_removes_what_a_killed_one_left(
         before = await made_by(killed, first)
         database, prefix = leftovers.database(before.run), leftovers.prefix(before.run)
         await databases.create(database, before.template)
-        await create_topics(own_servers.broker, prefix, 1)
+        await make_topic(own_servers.broker, f"{prefix}chat.events")
         killed.kill()
         killed.wait()
     assert await databases.exists(before.template)
