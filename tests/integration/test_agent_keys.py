@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from chassis.keyring import master_key_id
 from contracts.training import KeyRefused, RunError
+from deploy.ctl import dump
 from deploy.stack.services import Surroundings
 from tests.harness import ROOT, now, until
 from tests.integration.agent_world import SECRET, AgentWorld, agent_world, run_status
@@ -312,8 +313,8 @@ async def test_after_a_lost_master_key_owners_enter_their_keys_again_as_the_docs
     async with agent_world(surroundings, tmp_path, master_key=new) as world:
         lost = master_key_id(base64.b64decode(old)).hex()
         (statement,) = [line for line in SECURITY.read_text().splitlines() if line.startswith("DELETE FROM")]
-        async with surroundings.databases.connection(surroundings.database) as admin:
-            assert await admin.execute(statement.replace("ID", lost)) == "DELETE 2"
+        async with dump.owner_of(surroundings.databases, surroundings.database, "agent_svc") as owner:
+            assert await owner.execute(statement.replace("ID", lost)) == "DELETE 2"
         assert (await world.key())["infer"] == "yes"
         assert (await world.ok("POST", "/v1/agents/shop/keys/openai/check"))["infer"] == "yes"
 
