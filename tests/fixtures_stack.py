@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from deploy.ctl.access import let_in
-from deploy.stack import keeper
+from deploy.stack import keeper, leftovers
 from deploy.stack.prepared import Prepared
 from deploy.stack.servers import Servers
 from deploy.stack.services import Surroundings
@@ -51,7 +51,7 @@ def servers() -> Prepared:
 @pytest.fixture
 async def database(servers: Prepared) -> AsyncIterator[str]:
     """A fresh migrated database; dropped after the test."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
+    name = leftovers.database(servers.run)
     await servers.databases.create(name, servers.template)
     yield name
     await servers.databases.drop(name)
@@ -60,7 +60,7 @@ async def database(servers: Prepared) -> AsyncIterator[str]:
 @pytest.fixture
 async def topics(servers: Prepared, request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """All topics under a fresh prefix; deleted after the test."""
-    prefix = f"t{uuid.uuid4().hex[:8]}."
+    prefix = leftovers.prefix(servers.run)
     names = await create_topics(servers.broker, prefix, getattr(request, "param", PARTITIONS))
     if servers.secure:
         await let_in(servers.broker, {}, prefix)

@@ -67,9 +67,12 @@ def _rights(name: str, prefix: str) -> Iterator[Right]:
         if reads or writes:
             operations = {*(READS if reads else ()), *(WRITES if writes else ())}
             yield Right("topic", prefix + topic.name, tuple(sorted(operations)))
-        # our readers have no group; how a stranger reads is its own business
-        if name in topic.consumers or (reads and name in STRANGERS):
-            yield Right("group", prefix + consumer_group(name, topic.name), READS)
+        group = prefix + consumer_group(name, topic.name)
+        if name in topic.consumers:
+            yield Right("group", group, READS)
+        # our readers have no group; a stranger's library may want one for each instance
+        elif reads and name in STRANGERS:
+            yield Right("group", group, READS, "prefix")
     for letters in dead_letter_topics().values():
         if name in letters.producers:
             yield Right("topic", prefix + letters.name, WRITES)

@@ -136,7 +136,9 @@ def _container_commands(add: Adder) -> None:
         "--standins", action="store_true", help="on bases made of packages, where no image registry answers"
     )
     compose = add("compose", "docker compose for deploy/compose.yaml; `compose prepare` first", "compose")
-    compose.add_argument("rest", nargs=argparse.REMAINDER, help="prepare, or what docker compose is to do")
+    compose.add_argument(
+        "rest", nargs=argparse.REMAINDER, help="prepare [--new-secrets], or what docker compose is to do"
+    )
     add("engine", "keep a Docker engine of our own until Ctrl-C (root, Debian's docker.io)", "images", "keep")
 
 

@@ -8,13 +8,13 @@ from deploy.containers import compose
 from deploy.containers.tools import ToolError, tool
 from deploy.stack.settings import ROOT, StackSettings
 
+NEW = "--new-secrets"
+
 
 def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
     """Prepare, or run `docker compose` with the words given."""
     if arguments.rest[:1] == ["prepare"]:
-        for path in compose.prepare():
-            print(f"made {path.relative_to(ROOT)}")
-        return 0
+        return _prepare(arguments.rest[1:])
     if not compose.SETTINGS.exists():
         print("./dev compose: first ./dev compose prepare", file=sys.stderr)
         return 2
@@ -24,3 +24,18 @@ def run(settings: StackSettings, arguments: argparse.Namespace) -> int:
         print(f"./dev compose: {error}", file=sys.stderr)
         return 1
     return subprocess.run(command, check=False).returncode
+
+
+def _prepare(options: list[str]) -> int:
+    if options not in ([], [NEW]):
+        print(f"./dev compose prepare: takes {NEW} and nothing else", file=sys.stderr)
+        return 2
+    try:
+        if not options:
+            compose.must_not_lose()
+    except compose.SecretsLostError as error:
+        print(f"./dev compose prepare: {error}", file=sys.stderr)
+        return 1
+    for path in compose.prepare():
+        print(f"made {path.relative_to(ROOT)}")
+    return 0

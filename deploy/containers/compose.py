@@ -1,8 +1,10 @@
 """deploy/compose.yaml: its settings and secrets made once, and `docker compose` with them."""
 
 import base64
+import os
 import secrets
 import shutil
+import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,11 +12,64 @@ from deploy.stack.databases import ROLES, SCHEMAS
 from deploy.stack.services import simulated_catalogue
 from deploy.stack.settings import ROOT
 
+NAME = "COMPOSE_PROJECT_NAME"
 FILE = ROOT / "deploy" / "compose.yaml"
 EXAMPLE = ROOT / "deploy" / "compose.env.example"
 SETTINGS, SECRETS = ROOT / "deploy" / ".env", ROOT / "deploy" / "secrets"
+PROJECT = "mortarboard"
+"""The composition's name, where neither COMPOSE_PROJECT_NAME nor the settings say another."""
+FOR_LIFE = ("master-key", "postgres-password")
+"""Secrets that the data were made with: new ones do not open them."""
 DATABASE = "mortarboard"
 SIMULATOR = "http://simulator:8080"
+
+
+class SecretsLostError(Exception):
+    """The data of an earlier installation are there, and the secrets that they were made with are not."""
+
+
+def must_not_lose(settings: Path = SETTINGS, folder: Path = SECRETS) -> None:
+    """Raise SecretsLostError where new secrets would lock out data that are there, or might."""
+    lacking = [name for name in FOR_LIFE if not (folder / name).exists()]
+    if not lacking:
+        return
+    project = project_of(settings)
+    try:
+        kept = volumes(project)
+    except OSError as error:
+        raise SecretsLostError(
+            f"{folder} has no {' and no '.join(lacking)}, and whether data of an earlier installation are "
+            f"there cannot be seen: {error}"
+            "\n  Start Docker and run this again; or, where this is the first start: --new-secrets"
+        ) from None
+    if kept:
+        raise SecretsLostError(
+            f"{folder} has no {' and no '.join(lacking)}, but data made with them are there: "
+            f"{', '.join(kept)}."
+            "\n  Put back your copy of the folder, and run this again."
+            "\n  Without a copy: --new-secrets makes new ones; owners must then enter their provider keys"
+            "\n  again, and deploy/README.md (Lost secrets) says what comes before that."
+            f"\n  Data that may go: docker volume rm {' '.join(kept)}"
+        )
+
+
+def project_of(settings: Path = SETTINGS) -> str:
+    """The name under which docker compose keeps the composition, as it finds it itself."""
+    lines = settings.read_text().splitlines() if settings.exists() else []
+    named = [value.strip() for key, _, value in (line.partition("=") for line in lines) if key == NAME]
+    return os.environ.get(NAME) or (named[-1] if named else "") or PROJECT
+
+
+def volumes(project: str) -> list[str]:
+    """The database's volume of a composition, when there is one; raises OSError when no engine says."""
+    labels = {"project": project, "volume": "postgres"}
+    filters = [f"--filter=label=com.docker.compose.{key}={value}" for key, value in labels.items()]
+    done = subprocess.run(
+        ["docker", "volume", "ls", "--quiet", *filters], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise OSError(done.stderr.strip() or "docker volume ls failed")
+    return done.stdout.split()
 
 
 def prepare(settings: Path = SETTINGS, folder: Path = SECRETS) -> list[Path]:

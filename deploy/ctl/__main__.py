@@ -27,7 +27,7 @@ settings (environment, prefix MORTARBOARD_): those of every service.
   POSTGRES_ADMIN_URL_FILE, ROLE_PASSWORDS   a file with the administrator's URL; a folder, a file a role
   OBJECTS_URL    where the bodies of large dead letters are
 """
-EXPECTED = (PasswordsError, RefusedError, objects.StorageError)
+EXPECTED = (PasswordsError, RefusedError, objects.StorageError, *keep.EXPECTED)
 SIGNALLED = 128
 """Added to a signal's number it is the status of who was ended by it, as in a shell."""
 Command = Callable[[argparse.Namespace], int]
@@ -50,8 +50,10 @@ def _users(asked: argparse.Namespace) -> int:
     return users.run(KafkaSettings(), asked)
 
 
-def _objects(_: argparse.Namespace) -> int:
+def _objects(asked: argparse.Namespace) -> int:
     asyncio.run(objects.check())
+    if asked.rows:
+        asyncio.run(objects.check_rows())
     return 0
 
 
@@ -82,7 +84,9 @@ def parser() -> argparse.ArgumentParser:
     migrate.add_argument(
         "--contract", action="store_true", help="also drop what older versions needed: when none of them runs"
     )
-    add("objects", "object storage: write, read and delete a test object", _objects, "check")
+    add("objects", "object storage: write, read and delete a test object", _objects, "check").add_argument(
+        "--rows", action="store_true", help="also: is every object there that the database names"
+    )
     keep.arguments(
         add("backup", "schemas, objects and groups' places of one moment", keep.make),
         add("restore", "fill an empty database and storage from a backup", keep.put_back),

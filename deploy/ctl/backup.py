@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,8 @@ from chassis.envelope import read_headers
 from chassis.tombstones import digest
 from contracts.dialogs import DialogErased
 from contracts.topics import FOR_EVER, TOPICS
-from deploy.ctl import copies, dump, places
+from deploy.ctl import copies, dump, named, places
+from deploy.ctl.named import Lost
 from deploy.ctl.places import Connection as Kafka
 from deploy.stack.databases import SCHEMAS, Databases
 
@@ -28,13 +29,10 @@ FORMAT = 1
 MANIFEST, OBJECTS = "manifest.json", "objects.jsonl"
 AHEAD = 1_000_000
 """How far sequences are raised: above all that was published later and is not in a topic any more."""
-NAMED = {
-    "dataset_svc": "SELECT uri, sha256 FROM dataset_svc.candidates WHERE uri IS NOT NULL",
-    "training_svc": "SELECT f ->> 'uri' AS uri, f ->> 'sha256' AS sha256 FROM training_svc.runs, "
-    "jsonb_path_query(request, '$.files.* ? (@.uri != null)') f "
-    "WHERE status NOT IN ('ready', 'failed', 'cancelled')",
-}
-"""Objects that rows name: a backup without one of them is none."""
+INSTEAD = (
+    "\nput them back from the bucket's versions or an older backup; or go on without them: --without-lost, "
+    "see docs/runbooks/restore.md"
+)
 
 
 class BackupError(Exception):
@@ -54,8 +52,14 @@ class Installation:
     """What topics and groups begin with."""
 
 
-async def backup(here: Installation, into: Any, say: Callable[[str], None]) -> dict[str, Any]:
-    """Write a backup into an empty store; returns its manifest, which is written last."""
+async def backup(
+    here: Installation, into: Any, say: Callable[[str], None], *, without_lost: bool = False
+) -> dict[str, Any]:
+    """Write a backup into an empty store; returns its manifest, which is written last.
+
+    Raises BackupError with all objects that rows name and storage lacks; `without_lost` goes on without
+    them, and the manifest names them as `lost`.
+    """
     if [path async for path in copies.paths(into)]:
         raise BackupError("the place is not empty: each backup has a folder of its own")
     groups = await places.committed(here.kafka, here.prefix)
@@ -63,10 +67,13 @@ async def backup(here: Installation, into: Any, say: Callable[[str], None]) -> d
         made_at = datetime.now(UTC)
         say("dumping " + ", ".join(dump.OWNERS))
         dumps = {schema: await _dump(here, schema, moment, into) for schema in dump.OWNERS}
-        named = await _named(here, moment)
-    say("copying objects")
-    copied = await copies.copy_all(here.objects, into, "objects")
-    await _complete(here, named, copied)
+        wanted = await named.by_rows(here.databases, here.database, moment)
+    there = [path async for path in copies.paths(here.objects)]
+    await _bearable(here, named.missing(wanted, there), without_lost=without_lost)  # before hours of copying
+    say(f"copying {len(there)} objects")
+    copied = await copies.copy_all(here.objects, there, into, "objects")
+    lost = named.lost(wanted, {one.path: one.sha256 for one in copied})
+    lost = await _bearable(here, lost, without_lost=without_lost)
     lines = "".join(json.dumps(one.as_dict()) + "\n" for one in copied).encode()
     await obstore.put_async(into, OBJECTS, lines)
     manifest = {
@@ -74,6 +81,7 @@ async def backup(here: Installation, into: Any, say: Callable[[str], None]) -> d
         "made_at": made_at.isoformat(),
         "schemas": dumps,
         "objects": {"count": len(copied), "sha256": hashlib.sha256(lines).hexdigest()},
+        "lost": [one.as_dict() for one in lost],
         "groups": groups,
     }
     await obstore.put_async(into, MANIFEST, json.dumps(manifest, indent=1).encode())
@@ -102,29 +110,25 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-async def _named(here: Installation, moment: str = "") -> dict[str, str]:
-    found: dict[str, str] = {}
-    for schema, sql in NAMED.items():
-        async with dump.owner_of(here.databases, here.database, schema, moment) as connection:
-            found |= {row["uri"]: row["sha256"] for row in await connection.fetch(sql)}
-    return found
-
-
-async def _complete(here: Installation, named: dict[str, str], copied: Sequence[copies.Copied]) -> None:
-    """Refuse a backup in which an object is missing that a row of then named and one of now still names."""
-    have = {one.path: one.sha256 for one in copied}
-    lost = {uri for uri, sha256 in named.items() if have.get(uri) != sha256}
-    if lost:  # erased meanwhile, or really gone
-        lost &= set(await _named(here))
+async def _bearable(here: Installation, lost: list[Lost], *, without_lost: bool) -> list[Lost]:
+    """Those that rows still name now, for the others were erased; raises BackupError unless told to go on."""
     if lost:
-        raise BackupError(f"{len(lost)} objects that rows name are missing or damaged, such as {min(lost)}")
+        still = await named.by_rows(here.databases, here.database)
+        lost = [one for one in lost if one.path in still]
+    if lost and not without_lost:
+        raise BackupError(f"{len(lost)} objects that rows name are lost:{named.in_words(lost)}{INSTEAD}")
+    return lost
 
 
-async def restore(here: Installation, source: Any, say: Callable[[str], None]) -> dict[str, Any]:
+async def restore(
+    here: Installation, source: Any, say: Callable[[str], None], *, without_lost: bool = False
+) -> dict[str, Any]:
     """Fill an empty database and object storage from a backup, and let the groups read again from then.
 
     Roles, schemas and extensions must be there (`mortarboardctl roles apply`), and no service may run.
-    Returns what was done, and of which lasting topics the database has lost what was published last.
+    Returns what was done, of which lasting topics the database has lost what was published last, and the
+    objects that are `lost`: those that the backup was made without. Raises BackupError with all that the
+    backup itself lacks; `without_lost` goes on, and they are among the lost.
     """
     manifest = await _manifest(source)
     if not manifest["schemas"]:
@@ -136,6 +140,8 @@ async def restore(here: Installation, source: Any, say: Callable[[str], None]) -
         )
     await places.must_be_idle(here.kafka, here.prefix)
     wanted = await _objects(source, manifest)
+    held = {path async for path in copies.paths(source, "objects")}
+    _whole([one.path for one in wanted if f"objects/{one.path}" not in held], without_lost=without_lost)
     with tempfile.TemporaryDirectory() as folder:
         dumps = {name: await _fetch(source, was, Path(folder)) for name, was in manifest["schemas"].items()}
         say(f"restoring {', '.join(dumps)} as of {manifest['made_at']}")
@@ -146,8 +152,19 @@ async def restore(here: Installation, source: Any, say: Callable[[str], None]) -
         except* dump.DumpError as several:
             raise several.exceptions[0] from None
     say(f"putting back {len(wanted)} objects")
-    await copies.put_back(source, "objects", here.objects, wanted)
-    return {"objects": len(wanted)} | await read_on(here, source, say)
+    spoiled = await copies.put_back(source, "objects", here.objects, wanted)
+    _whole(spoiled, without_lost=without_lost)
+    lost = [one["path"] for one in manifest.get("lost", ())]
+    done = {"objects": len(wanted) - len(spoiled), "lost": sorted({*lost, *spoiled})}
+    return done | await read_on(here, source, say)
+
+
+def _whole(spoiled: list[str], *, without_lost: bool) -> None:
+    if spoiled and not without_lost:
+        raise BackupError(
+            f"{len(spoiled)} objects are missing from the backup, or damaged in it:{named.in_words(spoiled)}"
+            "\ntake another backup; or go on without them: --without-lost"
+        )
 
 
 async def read_on(here: Installation, source: Any, say: Callable[[str], None]) -> dict[str, Any]:

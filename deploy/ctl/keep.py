@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,16 @@ from chassis.topic_ids import topic_id
 from contracts.topics import TOPICS
 from deploy.ctl import backup, dump
 from deploy.ctl.backup import Installation
-from deploy.ctl.copies import DamagedCopyError
 from deploy.ctl.database import DatabaseSetupError, database_name, known
 from deploy.ctl.dump import DumpError
+from deploy.ctl.named import Lost, in_words
 from deploy.ctl.places import GroupInUseError
 from deploy.stack.broker import reached
 from deploy.stack.databases import SCHEMAS
 from deploy.stack.topics import admin
 
 EXPECTED = (
-    backup.BackupError, DamagedCopyError, DumpError, GroupInUseError, DatabaseSetupError, OSError,
+    backup.BackupError, DumpError, GroupInUseError, DatabaseSetupError, OSError,
     asyncpg.PostgresError, asyncpg.InterfaceError, BaseError,
 )  # fmt: skip
 
@@ -47,6 +48,10 @@ def arguments(make_one: argparse.ArgumentParser, put_one_back: argparse.Argument
             "--places-only", action="store_true",
             help="only where the groups stand: database and objects are archived by other means",
         )  # fmt: skip
+        command.add_argument(
+            "--without-lost", action="store_true",
+            help="go on without objects that are missing or damaged, and say which they are",
+        )  # fmt: skip
 
 
 def arguments_of_events(command: argparse.ArgumentParser) -> None:
@@ -61,37 +66,47 @@ def arguments_of_events(command: argparse.ArgumentParser) -> None:
 def make(asked: argparse.Namespace) -> int:
     """`backup --to PLACE`: into a new folder named by the time."""
     place = asked.to.rstrip("/") + f"/{backup.now()}"
-    manifest = _done(_make(place, places_only=asked.places_only))
+    manifest = _done(_make(place, places_only=asked.places_only, without_lost=asked.without_lost))
     if manifest is None:
         return 1
     if asked.places_only:
         print(f"{place}: {len(manifest['groups'])} groups")
         return 0
     size = sum(one["bytes"] for one in manifest["schemas"].values())
+    _tell([Lost(**one) for one in manifest["lost"]])
     print(f"{place}: schemas of {size // 1000} kB, {manifest['objects']['count']} objects")
     return 0
 
 
-async def _make(place: str, *, places_only: bool) -> dict[str, Any]:
+async def _make(place: str, *, places_only: bool, without_lost: bool) -> dict[str, Any]:
     must_be_apart(ObjectsSettings().objects_url, place)
     here, store = _here(), _store(place)
-    return await (backup.note_places(here, store) if places_only else backup.backup(here, store, _say))
+    if places_only:
+        return await backup.note_places(here, store)
+    return await backup.backup(here, store, _say, without_lost=without_lost)
+
+
+def _tell(lost: Sequence[object]) -> None:
+    if lost:
+        _say(f"without {len(lost)} objects that are lost:{in_words(lost)}")
 
 
 def put_back(asked: argparse.Namespace) -> int:
     """`restore --from PLACE`."""
-    done = _done(_put_back(asked.source, places_only=asked.places_only))
+    done = _done(_put_back(asked.source, places_only=asked.places_only, without_lost=asked.without_lost))
     if done is None:
         return 1
+    _tell(done.get("lost", ()))
     print(json.dumps(done, indent=1))
     if "agent.updated" in done["published_later"]:
         print("agent.updated holds versions that the backup does not know: see docs/runbooks/restore.md")
     return 0
 
 
-async def _put_back(source: str, *, places_only: bool) -> dict[str, Any]:
-    restoring = backup.read_on if places_only else backup.restore
-    return await restoring(_here(), _store(source), _say)
+async def _put_back(source: str, *, places_only: bool, without_lost: bool) -> dict[str, Any]:
+    if places_only:
+        return await backup.read_on(_here(), _store(source), _say)
+    return await backup.restore(_here(), _store(source), _say, without_lost=without_lost)
 
 
 def publish_again(asked: argparse.Namespace) -> int:

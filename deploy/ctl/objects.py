@@ -1,4 +1,4 @@
-"""`mortarboardctl objects check`: whether object storage takes, gives back and deletes."""
+"""`mortarboardctl objects check`: does object storage take, give back and delete; has it what rows name."""
 
 import asyncio
 import secrets
@@ -7,6 +7,9 @@ from obstore.exceptions import BaseError
 
 from chassis.objects import ObjectStore, tenant_prefix
 from chassis.objects_settings import ObjectsSettings
+from deploy.ctl import named
+from deploy.ctl.copies import paths
+from deploy.ctl.database import database_name, known
 
 PATIENCE_S, LOOK_AGAIN_S = 60.0, 1.0
 NOBODY = "mortarboardctl"
@@ -31,6 +34,23 @@ async def check() -> None:
                 raise StorageError(f"{settings.objects_url}: {str(error).splitlines()[0]}") from None
             await asyncio.sleep(LOOK_AGAIN_S)
     print(f"{settings.objects_url} takes objects, gives them back and deletes them")
+
+
+async def check_rows() -> None:
+    """Look whether everything is there that the database names; raises StorageError with all that is not.
+
+    What rows named before the look is looked for; what was erased meanwhile is not missed.
+    """
+    settings = ObjectsSettings()
+    store, url = ObjectStore.of(settings), settings.objects_url
+    wanted = await named.by_rows(known(), database_name())
+    missing = named.missing(wanted, [path async for path in paths(store._store)])
+    if missing:
+        still = await named.by_rows(known(), database_name())
+        missing = [one for one in missing if one.path in still]
+    if missing:
+        raise StorageError(f"{url} lacks {len(missing)} objects that rows name:{named.in_words(missing)}")
+    print(f"all {len(wanted)} objects that rows name are there")
 
 
 async def _once(store: ObjectStore) -> None:

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -18,8 +17,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from deploy.stack import files
-from deploy.stack.prepared import TEMPLATE, Prepared, prepare
+from deploy.stack import files, leftovers
+from deploy.stack.databases import Databases
+from deploy.stack.prepared import Prepared, prepare
 from deploy.stack.processes import Process, port_answers
 from deploy.stack.secure import Secure
 from deploy.stack.servers import Servers
@@ -78,14 +78,19 @@ async def keep(folder: Path) -> None:
     issuer.start()
     try:
         async with _servers(folder) as (bootstrap, admin_url, secure):
-            template = f"{TEMPLATE}_{secrets.token_hex(4)}"  # others may use the same server
+            run, theirs = leftovers.new_run(), Databases(admin_url, {})
             issuer_url = f"http://127.0.0.1:{port}"
-            prepared = await prepare(bootstrap, admin_url, issuer_url, folder, secure, template)
-            await issuer.ready(lambda: port_answers(port), 30)
-            prepared.write(folder / READY)
-            while not owner_gone(folder):  # noqa: ASYNC110 -- another process lets go of the lock
-                await asyncio.sleep(0.2)
-            await prepared.databases.drop(template)
+            async with leftovers.alive(theirs, run):
+                if from_environment().mode == "external":
+                    await leftovers.sweep(theirs, bootstrap)
+                prepared = await prepare(
+                    bootstrap, admin_url, issuer_url, folder, secure, leftovers.template(run)
+                )
+                await issuer.ready(lambda: port_answers(port), 30)
+                prepared.write(folder / READY)
+                while not owner_gone(folder):  # noqa: ASYNC110 -- another process lets go of the lock
+                    await asyncio.sleep(0.2)
+                await prepared.databases.drop(prepared.template)
     finally:
         await issuer.stop(2)
 

@@ -29,6 +29,11 @@ class Prepared:
     """Where certificates and Kafka passwords are; empty when the servers ask for none."""
 
     @property
+    def run(self) -> str:
+        """The name of the test run that made it, by which its databases and topics are known."""
+        return self.template.removeprefix(TEMPLATE).removeprefix("_")
+
+    @property
     def secure(self) -> Secure | None:
         """The certificates and Kafka passwords."""
         return Secure(Path(self.secure_folder)) if self.secure_folder else None

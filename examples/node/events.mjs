@@ -1,8 +1,26 @@
 // What publishing and reading have in common: keys, CloudEvents headers, and which target serves a dialog.
 import { createHash, randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 
-export const PREFIX = process.env.TOPIC_PREFIX ?? ''
-export const BROKERS = { clientId: 'my-chat-backend', bootstrapBrokers: [process.env.KAFKA_BOOTSTRAP ?? ''] }
+const given = process.env
+const security = given.KAFKA_SECURITY ?? 'PLAINTEXT'
+const file = name => given[name] && readFileSync(given[name], 'utf8')
+
+/** TLS and SASL as the brokers ask for them; production wants KAFKA_SECURITY=SASL_SSL. */
+const tls = { ca: file('KAFKA_CA_FILE'), cert: file('KAFKA_CERT_FILE'), key: file('KAFKA_KEY_FILE') }
+const sasl = {
+  mechanism: given.KAFKA_SASL_MECHANISM ?? 'SCRAM-SHA-512',
+  username: given.KAFKA_USERNAME,
+  password: () => file('KAFKA_PASSWORD_FILE').trim() // asked for at each connection: a new one needs no restart
+}
+
+export const PREFIX = given.TOPIC_PREFIX ?? ''
+export const BROKERS = {
+  clientId: 'my-chat-backend',
+  bootstrapBrokers: (given.KAFKA_BOOTSTRAP ?? '').split(','),
+  ...(security.endsWith('SSL') && { tls }),
+  ...(security.startsWith('SASL') && { sasl })
+}
 
 /** Percent-encode as the contract does: everything but letters, digits and _ . - ~ */
 const encode = text => encodeURIComponent(text).replace(/[!'()*]/g, sign => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`)

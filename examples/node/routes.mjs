@@ -10,6 +10,7 @@ import OpenAI from 'openai'
 import { BROKERS, PREFIX, choose } from './events.mjs'
 
 const TOPIC = `${PREFIX}agent.routed`
+const GROUP = 'chat-backend.agent.routed' // chat-backend has a right to groups that begin so
 const PATIENCE = 2_000 // milliseconds without a record: the end of what is there
 const routes = new Map()
 
@@ -31,7 +32,7 @@ function targets (agentId, dialogId) {
 
 /** Read what is there now. A backend goes on reading; this program needs no more. */
 async function readAll () {
-  const consumer = new Consumer({ ...BROKERS, groupId: `${PREFIX}routes-${randomUUID()}`, deserializers: stringDeserializers })
+  const consumer = new Consumer({ ...BROKERS, groupId: `${PREFIX}${GROUP}.${randomUUID()}`, deserializers: stringDeserializers })
   const stream = await consumer.consume({
     topics: [TOPIC], mode: 'earliest', isolationLevel: 'READ_COMMITTED', autocommit: false
   })

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from aiokafka import AIOKafkaProducer
+from connection import kafka
 
 SOURCE = "/my-chat-backend"
 TOPIC = os.environ.get("TOPIC_PREFIX", "") + "chat.events"
@@ -74,9 +75,7 @@ async def main(dialog_id: str, agent_id: str) -> None:
             {"dialog_id": dialog_id, "agent_id": agent_id, "outcome": "solved", "at": now()},
         ),
     ]
-    producer = AIOKafkaProducer(
-        bootstrap_servers=os.environ["KAFKA_BOOTSTRAP"], enable_idempotence=True, acks="all"
-    )
+    producer = AIOKafkaProducer(**kafka(), enable_idempotence=True, acks="all")
     await producer.start()
     try:
         for kind, body in said:

@@ -15,6 +15,7 @@ import sys
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from connection import kafka
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 
 TOPIC = os.environ.get("TOPIC_PREFIX", "") + "agent.routed"
@@ -66,7 +67,7 @@ async def read_all(routes: Routes) -> None:
     """Read the topic to its present end. A backend goes on reading; this program needs no more."""
     consumer = AIOKafkaConsumer(
         TOPIC,
-        bootstrap_servers=os.environ["KAFKA_BOOTSTRAP"],
+        **kafka(),
         auto_offset_reset="earliest",
         isolation_level="read_committed",
     )

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from connection import kafka
 
 PREFIX = os.environ.get("TOPIC_PREFIX", "")
 Event = tuple[str, int, dict[str, Any]]
@@ -60,7 +61,7 @@ async def main(say: Callable[[str], None] = lambda line: print(line, flush=True)
     consumer = AIOKafkaConsumer(
         PREFIX + "dialog.completed",
         PREFIX + "training.status",
-        bootstrap_servers=os.environ["KAFKA_BOOTSTRAP"],
+        **kafka(),
         group_id=PREFIX + "my-subscriber",
         auto_offset_reset="earliest",
         enable_auto_commit=False,

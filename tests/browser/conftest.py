@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,13 +9,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
+from deploy.stack import leftovers
 from deploy.stack.prepared import Prepared
 from deploy.stack.services import Surroundings
 from deploy.stack.topics import create_topics, delete_topics
 from tests.browser.world import Console, console_world
-
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
-PREFIX, DATABASE = f"browser-{WORKER}.", f"test_browser_{WORKER}"
 
 expect.set_options(timeout=30_000)  # on a machine where everything else is tested at the same time
 
@@ -27,16 +24,17 @@ async def console(servers: Prepared, tmp_path_factory: pytest.TempPathFactory) -
     folder: Path = tmp_path_factory.mktemp("browser")
     objects = folder / "objects"
     objects.mkdir()
-    await servers.databases.create(DATABASE, servers.template)
-    names = await create_topics(servers.bootstrap, PREFIX, 3)
+    database, prefix = leftovers.database(servers.run), leftovers.prefix(servers.run)
+    await servers.databases.create(database, servers.template)
+    names = await create_topics(servers.bootstrap, prefix, 3)
     surroundings = Surroundings(
-        kafka_bootstrap=servers.bootstrap, databases=servers.databases, database=DATABASE, objects=objects,
-        issuer=servers.issuer, master_key=servers.master_key, topic_prefix=PREFIX,
+        kafka_bootstrap=servers.bootstrap, databases=servers.databases, database=database, objects=objects,
+        issuer=servers.issuer, master_key=servers.master_key, topic_prefix=prefix,
     )  # fmt: skip
     async with console_world(surroundings, folder) as made:
         yield made
     await delete_topics(servers.bootstrap, names)
-    await servers.databases.drop(DATABASE)
+    await servers.databases.drop(database)
 
 
 @pytest_asyncio.fixture(loop_scope="session", autouse=True)

@@ -73,13 +73,15 @@ class Composition:
         with self.settings.open("a") as lines:
             lines.writelines(f"{name}={value}\n" for name, value in told.items())
 
-    def run(self, *arguments: str, profiles: str = "dev") -> str:
+    def run(self, *arguments: str, profiles: str = "dev", typed: str | None = None) -> str:
         """`docker compose` with these words; what it printed. Fails with its own words."""
         command = compose.command(
             tool("docker-compose"), *arguments, project=self.project, settings=self.settings
         )
         env = {**self.docker.environment, "COMPOSE_PROFILES": profiles}
-        done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env=env, cwd=ROOT, capture_output=True, text=True, check=False, input=typed
+        )
         assert done.returncode == 0, f"{' '.join(arguments)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
         return done.stdout
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,21 @@ def test_a_role_gets_another_password_as_the_readme_says(composition: Compositio
     composition.run("restart", "dialog-svc")
     composition.run("up", "--detach", "--wait", "--no-deps", *SERVICES)
     assert composition.state("dialog-svc")["State"]["Health"]["Status"] == "healthy"
+
+
+def test_secrets_that_are_lost_are_replaced_as_the_readme_says(
+    composition: Composition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", composition.project)
+    shutil.rmtree(composition.secrets)
+    with pytest.raises(compose.SecretsLostError, match=f"{composition.project}_postgres"):
+        compose.must_not_lose(composition.settings, composition.secrets)
+    compose.prepare(composition.settings, composition.secrets)
+    composition.run("up", "--detach", "--wait", "--force-recreate", "--no-deps", "postgres")
+    words = 'psql --username postgres --set new="$(cat /run/secrets/postgres-password)"'
+    composition.run("exec", "-T", "postgres", "sh", "-c", words, typed="ALTER ROLE postgres PASSWORD :'new'")
+    composition.run("up", "--detach", "--wait", "--force-recreate")
+    assert {composition.state(name)["State"]["Health"]["Status"] for name in SERVICES} == {"healthy"}
 
 
 def test_the_operators_tool_backs_up_into_a_folder(composition: Composition, tmp_path: Path) -> None:

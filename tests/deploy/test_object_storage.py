@@ -1,4 +1,4 @@
-"""chassis.objects on the S3 server of the composition."""
+"""chassis.objects, and backups, on the S3 server of the composition."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from chassis.objects import MissingObjectError, ObjectStore, tenant_prefix
 from chassis.objects_settings import ObjectsSettings
 from deploy.containers import compose, standins
 from deploy.containers.engine import Docker
+from deploy.stack.services import Surroundings
 from deploy.stack.settings import free_ports
 from tests.deploy.composition import ours
 from tests.harness import until
+from tests.operators import name_object, operators_tool
 
-BUCKET, TENANT = "objects", "acme"
+BUCKET, BACKUPS, TENANT = "objects", "backups", "acme"
 ACCESS, SECRET = "an-access-key", "a-secret-key"
 
 
@@ -36,7 +38,7 @@ def image() -> str:
 @pytest.fixture(scope="module")
 def endpoint(built: Docker) -> Iterator[str]:
     (port,) = free_ports(1)
-    words = f"mkdir -p /tmp/data/{BUCKET} && exec versitygw --port :7070 posix /tmp/data"
+    words = f"mkdir -p /tmp/data/{BUCKET} /tmp/data/{BACKUPS} && exec versitygw --port :7070 posix /tmp/data"
     env = (f"--env=ROOT_ACCESS_KEY={ACCESS}", f"--env=ROOT_SECRET_KEY={SECRET}")
     publish = f"--publish=127.0.0.1:{port}:7070"
     shell = ("--entrypoint=/bin/sh", image(), "-ec", words)
@@ -141,3 +143,37 @@ async def test_a_wrong_key_is_refused(endpoint: str) -> None:
     })  # fmt: skip
     with pytest.raises(BaseError):
         await ObjectStore.of(settings).put(key(), b"text")
+
+
+async def test_a_backup_goes_from_storage_into_storage_and_back(
+    endpoint: str, store: ObjectStore, surroundings: Surroundings, tmp_path: Path
+) -> None:
+    ctl = operators_tool(
+        surroundings,
+        tmp_path,
+        MORTARBOARD_OBJECTS_URL=f"s3://{BUCKET}",
+        MORTARBOARD_OBJECTS_ENDPOINT=endpoint,
+        MORTARBOARD_OBJECTS_REGION="us-east-1",
+        MORTARBOARD_OBJECTS_ACCESS_KEY_FILE=str(tmp_path / "access"),
+        MORTARBOARD_OBJECTS_SECRET_KEY_FILE=str(tmp_path / "secret"),
+    )
+    large, small = (key("large"), secrets.token_bytes(12_000_000)), (key("small: größe 1%"), b"text")
+    for path, body in (large, small):
+        await store.put(path, body)
+        await name_object(surroundings, path, body)
+    made = ctl("backup", "--to", f"s3://{BACKUPS}/nightly")
+    assert made.returncode == 0, made.stderr
+    place = made.stdout.splitlines()[-1].partition(": ")[0]
+    assert place.startswith(f"s3://{BACKUPS}/nightly/2")
+    await surroundings.databases.drop(surroundings.database)
+    await surroundings.databases.create(surroundings.database)
+    for path, _ in (large, small):
+        await store.delete(path, TENANT)
+    missed = ctl("restore", "--from", f"s3://{BACKUPS}/nightly")
+    assert "no manifest.json" in missed.stderr, "it is in a folder of its own below"
+    done = ctl("restore", "--from", place)
+    assert done.returncode == 0, done.stderr
+    for path, body in (large, small):
+        assert await store.read(path, TENANT, hashlib.sha256(body).hexdigest()) == body
+    checked = ctl("objects", "check", "--rows")
+    assert "all 2 objects that rows name are there" in checked.stdout, checked.stderr

@@ -13,10 +13,12 @@ from uuid_utils.compat import uuid7
 
 from chassis.keyring import master_key_id
 from contracts.training import KeyRefused, RunError
+from deploy.ctl import dump
 from deploy.stack.services import Surroundings
-from tests.harness import now, until
+from tests.harness import ROOT, now, until
 from tests.integration.agent_world import SECRET, AgentWorld, agent_world, run_status
 
+SECURITY = ROOT / "docs" / "security.md"
 OTHER = "sk-another-organisation-42"
 
 
@@ -267,6 +269,61 @@ async def test_a_removed_key_is_deleted_from_the_vault(world: AgentWorld) -> Non
     assert (await world.ok("POST", "/v1/agents/shop/keys/openai/check"))["infer"] == "yes"
     actions = [one["action"] for one in (await world.ok("GET", "/v1/audit"))["items"]]
     assert actions[:3] == ["key.checked", "key.put", "key.deleted"]
+
+
+async def test_a_master_key_that_is_not_the_one_of_the_stored_keys_is_named(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    old, new = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
+    file = tmp_path / "master"
+    settings = {"master_key": "", "master_key_file": str(file)}
+    file.write_text(old)
+    async with agent_world(surroundings, tmp_path, **settings) as world:
+        await world.agent()
+        await world.key()
+        assert "master-key" not in (await missing(world))
+    file.write_text(new)
+    async with agent_world(surroundings, tmp_path, **settings) as world:
+
+        async def named() -> str:
+            return (await missing(world)).get("master-key", "")
+
+        said = await until(named)
+        assert said.startswith("2 stored secrets were sealed by a master key that is not here")
+        assert master_key_id(base64.b64decode(old)).hex() in said
+        assert old not in said
+    file.write_text(f"{new}\n{old}")
+    async with agent_world(surroundings, tmp_path, **settings) as world:
+
+        async def resealed() -> bool:
+            rows = await world.rows("SELECT substr(sealed, 2, 8) AS id FROM vault.secrets")
+            return {bytes(row["id"]) for row in rows} == {master_key_id(base64.b64decode(new))}
+
+        await until(resealed)
+        assert await missing(world) == {}
+
+
+async def test_after_a_lost_master_key_owners_enter_their_keys_again_as_the_docs_say(
+    surroundings: Surroundings, tmp_path: Path
+) -> None:
+    old, new = (base64.b64encode(os.urandom(32)).decode() for _ in range(2))
+    async with agent_world(surroundings, tmp_path, master_key=old) as world:
+        await world.agent()
+        await world.key()
+    async with agent_world(surroundings, tmp_path, master_key=new) as world:
+        lost = master_key_id(base64.b64decode(old)).hex()
+        (statement,) = [line for line in SECURITY.read_text().splitlines() if line.startswith("DELETE FROM")]
+        async with dump.owner_of(surroundings.databases, surroundings.database, "agent_svc") as owner:
+            assert await owner.execute(statement.replace("ID", lost)) == "DELETE 2"
+        assert (await world.key())["infer"] == "yes"
+        assert (await world.ok("POST", "/v1/agents/shop/keys/openai/check"))["infer"] == "yes"
+
+
+async def missing(world: AgentWorld) -> dict[str, str]:
+    """What agent-svc says that it lacks."""
+    client = await world.running.client()
+    answer: dict[str, str] = (await client.get(world.running.ops + "/readyz")).json()["missing"]
+    return answer
 
 
 async def test_master_keys_are_rotated_without_a_stop(surroundings: Surroundings, tmp_path: Path) -> None:

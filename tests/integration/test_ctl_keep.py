@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,42 +13,18 @@ from chassis import published
 from chassis.consumer import Consumer
 from contracts.dialogs import DialogErased
 from deploy.ctl import places
-from deploy.stack.databases import ROLES
 from deploy.stack.services import Surroundings
-from tests.harness import ROOT, now, until
+from tests.harness import now, until
 from tests.integration.kit import Noting, kit
 from tests.integration.test_lost_topic import RATED, emptied, lose, make_again, publish
 from tests.integration.test_publishing import rated, relaying
-
-Ctl = Callable[..., subprocess.CompletedProcess[str]]
+from tests.operators import Ctl, name_object, operators_tool
 
 
 @pytest.fixture
 def ctl(surroundings: Surroundings, tmp_path: Path) -> Ctl:
     """Runs a command with the settings of this test's servers."""
-    passwords = tmp_path / "passwords"
-    passwords.mkdir()
-    for role in ROLES:
-        (passwords / role).write_text(surroundings.databases.passwords[role] + "\n")
-    admin = tmp_path / "admin"
-    admin.write_text(surroundings.databases.admin_url)
-    environment = {
-        **os.environ,
-        "MORTARBOARD_KAFKA_BOOTSTRAP": surroundings.kafka_bootstrap,
-        "MORTARBOARD_TOPIC_PREFIX": surroundings.topic_prefix,
-        "MORTARBOARD_OBJECTS_URL": surroundings.objects.as_uri(),
-        "MORTARBOARD_POSTGRES_ADMIN_URL_FILE": str(admin),
-        "MORTARBOARD_ROLE_PASSWORDS": str(passwords),
-        "MORTARBOARD_DATABASE_NAME": surroundings.database,
-    }
-
-    def run(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "deploy.ctl", *arguments],
-            env=environment | changes, cwd=ROOT, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-
-    return run
+    return operators_tool(surroundings, tmp_path)
 
 
 async def test_a_backup_made_by_hand_is_restored_by_hand(
@@ -83,6 +55,56 @@ async def test_a_backup_made_by_hand_is_restored_by_hand(
     assert migrations > 5, "the services' own migrations go on from there"
     async with kit(surroundings) as parts, parts.database.transaction() as transaction:
         transaction.publish(rated("d", 2), tenant="acme")  # with the rights that roles had
+
+
+async def test_lost_objects_are_named_at_once_and_a_backup_goes_on_without_them_if_told(
+    surroundings: Surroundings, ctl: Ctl, tmp_path: Path
+) -> None:
+    objects, backups = surroundings.objects, tmp_path / "backups"
+    for name in ("whole", "gone-1", "gone-2", "damaged"):
+        await name_object(surroundings, f"tenants/{name}", name.encode())
+    (objects / "tenants").mkdir()
+    (objects / "tenants" / "whole").write_bytes(b"whole")
+    refused = ctl("backup", "--to", str(backups))
+    assert refused.returncode == 1
+    for name in ("gone-1", "gone-2", "damaged"):
+        assert f"missing  tenants/{name} (dataset_svc.candidates)" in refused.stderr
+    assert "--without-lost" in refused.stderr
+    assert not list(backups.glob("*/manifest.json"))
+    (objects / "tenants" / "damaged").write_bytes(b"something else")
+    refused = ctl("backup", "--to", str(tmp_path / "again"))
+    assert "2 objects that rows name are lost" in refused.stderr, "what is damaged is seen when it is copied"
+
+    made = ctl("backup", "--to", str(tmp_path / "without"), "--without-lost")
+    assert made.returncode == 0, made.stderr
+    assert "damaged  tenants/damaged" in made.stdout
+    (folder,) = (tmp_path / "without").iterdir()
+    lost = json.loads((folder / "manifest.json").read_text())["lost"]
+    assert [(one["path"], one["state"]) for one in lost] == [
+        ("tenants/damaged", "damaged"),
+        ("tenants/gone-1", "missing"),
+        ("tenants/gone-2", "missing"),
+    ]
+
+    await surroundings.databases.drop(surroundings.database)
+    await surroundings.databases.create(surroundings.database)
+    (folder / "objects" / "tenants" / "whole").unlink()
+    refused = ctl("restore", "--from", str(folder))
+    assert refused.returncode == 1
+    assert "1 objects are missing from the backup, or damaged in it:\n  tenants/whole" in refused.stderr
+    done = ctl("restore", "--from", str(folder), "--without-lost")
+    assert done.returncode == 0, done.stderr
+    assert "without 4 objects that are lost" in done.stdout
+    (objects / "tenants" / "whole").unlink()
+    checked = ctl("objects", "check", "--rows")
+    assert checked.returncode == 1
+    assert "lacks 3 objects that rows name" in checked.stderr
+    assert "missing  tenants/whole (dataset_svc.candidates)" in checked.stderr
+    for name in ("whole", "gone-1", "gone-2"):
+        (objects / "tenants" / name).write_bytes(name.encode())
+    checked = ctl("objects", "check", "--rows")
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert "all 4 objects that rows name are there" in checked.stdout
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from contracts.event import Event
 from contracts.registry import parse
 from contracts.training import TrainingStatus
+from deploy.stack.secure import ADMIN
 from deploy.stack.services import Surroundings
 from tests.harness import publish, publisher, records, service, token, until
 from tests.integration import node
@@ -31,12 +32,17 @@ def program(kind: str, name: str, folder: Path) -> Path:
     return (home if home.exists() else node.examples(folder)) / f"{name}.mjs"
 
 
-def variables(surroundings: Surroundings, **more: str) -> dict[str, str]:
-    return {
-        "KAFKA_BOOTSTRAP": surroundings.kafka_bootstrap,
-        "TOPIC_PREFIX": surroundings.topic_prefix,
-        "TENANT": "acme",
-    } | more
+def variables(surroundings: Surroundings, user: str = "chat-backend", **more: str) -> dict[str, str]:
+    secure = surroundings.secure.kafka_environment(user) if surroundings.secure else {}
+    return (
+        {name.removeprefix("MORTARBOARD_"): value for name, value in secure.items()}
+        | {
+            "KAFKA_BOOTSTRAP": surroundings.kafka_bootstrap,
+            "TOPIC_PREFIX": surroundings.topic_prefix,
+            "TENANT": "acme",
+        }
+        | more
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -84,7 +90,7 @@ async def _heard(subscriber: Path, surroundings: Surroundings) -> list[str]:
     process = await asyncio.create_subprocess_exec(
         tool,
         str(subscriber),
-        env=node.environment(**variables(surroundings)),
+        env=node.environment(**variables(surroundings, ADMIN)),
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None

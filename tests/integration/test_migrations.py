@@ -14,6 +14,7 @@ import pytest
 
 from deploy.ctl import dump
 from deploy.stack import databases as stack_databases
+from deploy.stack import leftovers
 from deploy.stack.databases import SCHEMAS, Databases, dbmate, migration_folders
 from deploy.stack.prepared import Prepared
 from deploy.stack.processes import ProcessError
@@ -22,7 +23,7 @@ from deploy.stack.processes import ProcessError
 @pytest.fixture
 async def empty(servers: Prepared) -> AsyncIterator[str]:
     """A database with roles and schemas, without tables."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
+    name = leftovers.database(servers.run)
     await servers.databases.create(name)
     yield name
     await servers.databases.drop(name)

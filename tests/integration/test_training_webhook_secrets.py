@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import pytest
 
 from chassis.database import Database
-from chassis.keyring import Keyring
+from chassis.health import Health
+from chassis.keyring import Keyring, master_key_id
 from chassis.vault import SecretId, Vault
+from chassis.vault_watch import VaultWatch
+from deploy.ctl import dump
 from deploy.stack.services import Surroundings
 from training_svc.outbound import webhook_store
 from training_svc.usecases.keep_webhooks import add_webhook, set_secret, tidy_webhooks
@@ -44,6 +48,22 @@ async def test_secrets_of_webhooks_follow_the_newest_master_key(opened: Database
     assert webhook is not None
     place = SecretId("acme", hook_id, webhook.version)
     assert Vault(Keyring.of(new)).open(place, webhook.sealed or b"") == SECRET
+
+
+async def test_a_master_key_that_is_not_the_one_of_the_stored_keys_is_named(
+    opened: Database, surroundings: Surroundings
+) -> None:
+    old, new = os.urandom(32), os.urandom(32)
+    async with dump.owner_of(surroundings.databases, surroundings.database, "agent_svc") as connection:
+        for tenant in ("acme", "globex"):
+            await Vault(Keyring.of(old)).put(connection, SecretId(tenant, str(uuid4()), 1), "sk-1")
+    health = Health()
+    await VaultWatch(opened, Vault(Keyring.of(new)), health).turn()
+    assert health.missing()["master-key"].startswith("2 stored secrets")
+    assert master_key_id(old).hex() in health.missing()["master-key"]
+    assert await health.ready() == {}, "the rest goes on"
+    await VaultWatch(opened, Vault(Keyring.of(new, old)), health).turn()
+    assert health.missing() == {}
 
 
 async def test_reports_are_remembered_for_as_long_as_they_are_sent_again(opened: Database) -> None:

@@ -511,4 +511,11 @@ MUTATIONS = (
         "tests/contracts/test_contracts_access.py"
         "::test_a_principal_has_what_the_contracts_say_and_nothing_more",
     ),
+    Mutation(
+        "a master key that is not here is named",
+        f"{CHASSIS}/vault.py",
+        '"WHERE substr(sealed, 1, $1) <> ALL ($2) GROUP BY 1",',
+        '"WHERE substr(sealed, 1, $1) = ALL ($2) GROUP BY 1",',
+        f"{KEYS}::test_a_master_key_that_is_not_the_one_of_the_stored_keys_is_named",
+    ),
 )

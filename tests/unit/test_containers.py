@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from argparse import Namespace
 from pathlib import Path
 from unittest.mock import MagicMock
 from urllib.parse import unquote, urlsplit
@@ -10,9 +11,11 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from docker.errors import ImageNotFound
 
+from deploy.cli import compose as compose_command
 from deploy.containers import compose, standins, tools
 from deploy.stack.databases import ROLES
 from deploy.stack.servers import Servers
+from deploy.stack.settings import from_environment
 
 
 def script(path: Path, text: str) -> None:
@@ -73,6 +76,49 @@ def test_every_secret_of_the_composition_is_made(tmp_path: Path) -> None:
     ]
     assert len(named) > len(ROLES)
     assert all((tmp_path / "secrets" / name).exists() for name in named)
+
+
+def docker(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    script(folder / "docker", text)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+def test_secrets_that_data_were_made_with_are_not_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, folder = tmp_path / "settings.env", tmp_path / "secrets"
+    answer = 'case "$*" in *compose.project=here*compose.volume=postgres*) echo here_postgres;; esac'
+    docker(tmp_path / "bin", answer, monkeypatch)
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", "elsewhere")
+    compose.must_not_lose(settings, folder)  # the first start: nothing is there
+    monkeypatch.delenv("COMPOSE_PROJECT_NAME")
+    compose.prepare(settings, folder)
+    compose.must_not_lose(settings, folder)
+    with settings.open("a") as lines:
+        lines.write("COMPOSE_PROJECT_NAME=here\n")
+    (folder / "grafana-password").unlink()
+    compose.must_not_lose(settings, folder)
+    (folder / "master-key").unlink()
+    with pytest.raises(compose.SecretsLostError, match=r"no master-key, but .*here_postgres"):
+        compose.must_not_lose(settings, folder)
+    docker(tmp_path / "silent", "echo no engine >&2; exit 1", monkeypatch)
+    with pytest.raises(compose.SecretsLostError, match="cannot be seen: no engine"):
+        compose.must_not_lose(settings, folder)
+
+
+def test_new_secrets_are_made_when_asked_for_by_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lost() -> None:
+        raise compose.SecretsLostError("no master-key")
+
+    monkeypatch.setattr(compose, "must_not_lose", lost)
+    monkeypatch.setattr(compose, "prepare", lambda: [compose.SECRETS / "master-key"])
+    said = {}
+    for options in ((), ("--new-secrets",), ("--new",)):
+        status = compose_command.run(from_environment(), Namespace(rest=["prepare", *options]))
+        said[options] = (status, "made" in capsys.readouterr().out)
+    assert said == {(): (1, False), ("--new-secrets",): (0, True), ("--new",): (2, False)}
 
 
 def test_a_program_of_debians_is_named_with_its_package(

@@ -9,7 +9,8 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
         (umask 077 && printf '%s' "${POSTGRES_PASSWORD:?}" >"$password")
     fi
     # shellcheck disable=SC2086 # the arguments are words
-    initdb --pgdata="$PGDATA" --username="$user" --pwfile="$password" --auth=scram-sha-256 \
+    # within the container nobody is asked for a password, as there
+    initdb --pgdata="$PGDATA" --username="$user" --pwfile="$password" --auth=trust \
         --no-instructions ${POSTGRES_INITDB_ARGS:-} >/dev/null
     echo "host all all all scram-sha-256" >>"$PGDATA/pg_hba.conf"
     if [ "${POSTGRES_DB:-postgres}" != postgres ]; then

@@ -24,6 +24,7 @@ from chassis.catalogue import Catalogue
 from chassis.census import census
 from chassis.service import Parts, Service, Surroundings
 from chassis.vault import Vault
+from chassis.vault_watch import VaultWatch
 
 SCOPES = http.SCOPES
 
@@ -52,6 +53,7 @@ def compose(surroundings: Surroundings) -> Parts:
             *gateway_schedules.workers(database, prober, retirements, settings.probe_every),
             *schedules.workers(checks, settings),
             census(database, counts(catalogue)),
+            VaultWatch(database, vault, surroundings.health).worker(),
         ],
         closing=[recorder.drain, asker.drain, failures.drain, models.close, provider.close],
     )

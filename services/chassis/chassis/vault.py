@@ -172,6 +172,17 @@ class Vault:
             )
         return resealed
 
+    async def under_unknown_keys(self, connection: Connection) -> dict[str, int]:
+        """Return how many secrets master keys sealed that are not here, by their id (hex)."""
+        known = [*self.older_heads(), self.newest_head()]
+        rows = await connection.fetch(
+            "SELECT substr(sealed, 1, $1) AS head, count(*) AS secrets FROM vault.secrets "
+            "WHERE substr(sealed, 1, $1) <> ALL ($2) GROUP BY 1",
+            HEAD,
+            known,
+        )
+        return {bytes(row["head"])[len(FORMAT) :].hex(): row["secrets"] for row in rows}
+
     async def under_older_keys(self, connection: Connection) -> int:
         """Return how many secrets are not sealed by the newest master key: 0 means the others may go."""
         head = self.newest_head()

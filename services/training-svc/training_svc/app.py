@@ -10,6 +10,7 @@ from chassis.census import census
 from chassis.leases import Worker
 from chassis.service import Parts, Service, Surroundings
 from chassis.vault import Vault, secrets_under_older_keys
+from chassis.vault_watch import VaultWatch
 from training_svc.inbound import http
 from training_svc.inbound.events import consumers
 from training_svc.inbound.figures import COUNTS
@@ -73,7 +74,14 @@ def compose(surroundings: Surroundings) -> Parts:
         ),
         scopes=SCOPES,
         consumers=consumers(StartRun(catalogue, surroundings.objects)),
-        workers=[*crew, tidy_files, tidy, reports, census(surroundings.database, COUNTS)],
+        workers=[
+            *crew,
+            tidy_files,
+            tidy,
+            reports,
+            census(surroundings.database, COUNTS),
+            VaultWatch(surroundings.database, vault, surroundings.health).worker(),
+        ],
         closing=[accounts.close],
     )
 
