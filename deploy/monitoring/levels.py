@@ -67,6 +67,8 @@ WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 FAST = ((14.4, "1h", "5m"), (6.0, "6h", "30m"))
 SLOW = ((3.0, "1d", "2h"), (1.0, "3d", "6h"))
 LEAST = 10
+WHOSE = "{{ with $labels.namespace }}{{ . }}: {{ end }}"
+"""Where there are namespaces, an alert begins with its own."""
 
 
 def rules() -> dict[str, Any]:
@@ -114,7 +116,7 @@ def _alert(
         "for": held,
         "labels": {"severity": severity},
         "annotations": {
-            "summary": f"{{{{ $labels.slo }}}}: {says}",
+            "summary": f"{WHOSE}{{{{ $labels.slo }}}}: {says}",
             "runbook_url": "docs/runbooks/{{ $labels.slo }}-level.md",
         },
     }
