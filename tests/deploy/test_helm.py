@@ -145,6 +145,7 @@ def test_no_secret_is_a_plain_setting() -> None:
         ("kafka.saslMechanism=OAUTHBEARER", "kafka.oauth.tokenUrl"),
         ("kafka.clientCertificates=true", "autoscaling.consumers.authentication"),
         ("kafka.security=TLS", "/kafka/security"),
+        ("kafka.bootstrap=kafka.m.svc:9092\\,other:9092", "KEDA asks Kafka from a namespace of its own"),
         ("kafka.strimzi.config.retention\\.ms=1000", "'config' not allowed"),
     ],
 )

@@ -120,7 +120,7 @@ async def _servers(cluster: Cluster, folder: Path) -> AsyncIterator[Surroundings
     text = (
         SERVERS.read_text().replace("PORT}", f"{local}}}").replace('127.0.0.1:PORT"', f'127.0.0.1:{local}"')
     )
-    for word, image in IMAGES.items():
+    for word, image in {**IMAGES, "NAMESPACE": cluster.namespace}.items():
         text = text.replace(word, image)
     await cluster.apply(_restricted(text))
     names = ("kafka", "postgres", "s3", "issuer", "simulator")
@@ -184,7 +184,7 @@ async def _values(cluster: Cluster) -> dict[str, Any]:
     """What this installation changes in values-small.yaml: two of some, and the servers of this test."""
     twice = {"http": {"replicas": 2}, "consumers": {"replicas": 2}}
     return {
-        "kafka": {"bootstrap": "kafka:9092"},
+        "kafka": {"bootstrap": f"kafka.{cluster.namespace}.svc:9092"},
         "postgres": {"database": DATABASE},
         "objects": {"endpoint": "http://s3:7070"},
         "issuer": {"url": "http://issuer:8080", "jwksUrl": "http://issuer:8080/.well-known/jwks.json"},
