@@ -90,7 +90,9 @@ def surroundings(servers: Prepared, database: str, topics: str, tmp_path: Path) 
 @pytest.fixture
 async def own_servers() -> AsyncIterator[Servers]:
     """A Kafka and PostgreSQL for this test alone; `deploy.stack.prepared.prepare` fills them."""
-    folder = Path(os.environ[FOLDER]) / f"own-{uuid.uuid4().hex[:6]}"
-    async with Servers.on_free_ports(folder) as own:
-        yield own
+    session = Path(os.environ[FOLDER])
+    folder = session / f"own-{uuid.uuid4().hex[:6]}"
+    with keeper.memory_for(session) as memory:
+        async with Servers.on_free_ports(folder, memory) as own:
+            yield own
     shutil.rmtree(folder, ignore_errors=True)

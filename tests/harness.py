@@ -24,8 +24,9 @@ from chassis.envelope import encode_headers, new_headers
 from contracts.event import Event
 from contracts.topics import message_key
 from deploy.stack.broker import reached
-from deploy.stack.services import BY_NAME, Surroundings, console_addresses
+from deploy.stack.services import BY_NAME, SERVICES, Surroundings, console_addresses
 from deploy.stack.settings import OWN_PORTS, free_ports, shuffled
+from tests.starter import Started, starter
 
 ROOT = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
@@ -69,7 +70,7 @@ class Running:
     name: str
     environment: dict[str, str]
     log: Path
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Started | None = None
     python: str = sys.executable
     clients: dict[tuple[str, str], httpx.AsyncClient] = field(default_factory=dict)
 
@@ -82,13 +83,13 @@ class Running:
         return f"http://127.0.0.1:{self.environment['MORTARBOARD_OPS_PORT']}"
 
     def start(self) -> None:
+        package, environment = BY_NAME[self.name].package, {**os.environ, **self.environment}
+        if self.python == sys.executable and "PYTHONPATH" not in self.environment:
+            self.process = starter(*(one.package for one in SERVICES)).start(package, environment, self.log)
+            return
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [self.python, "-P", "-m", BY_NAME[self.name].package],
-                env={**os.environ, **self.environment},
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
+                [self.python, "-P", "-m", package], env=environment, cwd=ROOT, stdout=log, stderr=log
             )
 
     async def ready(self, within: float = 60.0) -> None:

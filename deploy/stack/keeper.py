@@ -14,8 +14,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from deploy.stack import files
@@ -98,10 +98,17 @@ async def _servers(folder: Path) -> AsyncIterator[tuple[str, str, Secure | None]
         yield told.kafka_bootstrap, told.postgres_admin_url, None
         return
     secure = bool(os.environ.get(SECURED))
-    memory = in_memory(folder)
-    try:
+    with memory_for(folder) as memory:
         async with Servers.on_free_ports(folder, memory, secure=secure) as servers:
             yield servers.bootstrap, servers.admin_url, servers.secure
+
+
+@contextmanager
+def memory_for(folder: Path) -> Iterator[Path | None]:
+    """A folder in memory for data of servers of a session, as `in_memory` says; removed at the end."""
+    memory = in_memory(folder)
+    try:
+        yield memory
     finally:
         if memory:
             shutil.rmtree(memory, ignore_errors=True)

@@ -150,9 +150,19 @@ async def run(
 
 
 def kill_group(pid: int) -> None:
-    """SIGKILL to the process group of a session that we made; nothing when it is gone."""
+    """SIGKILL to the process group of a session that we made; nothing when it is gone.
+
+    Also to what has left the group, as PostgreSQL's sessions do: alive they keep a next server from starting.
+    """
+    children: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error):
+        children = psutil.Process(pid).children(recursive=True)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+    for child in children:
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+    psutil.wait_procs(children, timeout=5)
 
 
 def identity(pid: int) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import signal
 from collections import Counter
@@ -11,9 +12,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.stack import keeper
 from deploy.stack.prepared import prepare
 from deploy.stack.servers import Servers
 from deploy.stack.services import Surroundings
+from deploy.stack.session import FOLDER
 from deploy.stack.topics import create_topics
 from tests.harness import Running, instance
 
@@ -68,9 +71,16 @@ class World:
 
 
 @asynccontextmanager
+async def _servers(folder: Path) -> AsyncIterator[Servers]:
+    with keeper.memory_for(Path(os.environ[FOLDER])) as memory:
+        async with Servers.on_free_ports(folder, memory) as servers:
+            yield servers
+
+
+@asynccontextmanager
 async def world(folder: Path, issuer: str) -> AsyncIterator[World]:
     """Servers and instances below `folder`; everything is ended afterwards."""
-    async with Servers.on_free_ports(folder / "servers") as servers:
+    async with _servers(folder / "servers") as servers:
         prepared = await prepare(servers.bootstrap, servers.admin_url, issuer, folder / "servers")
         await create_topics(servers.bootstrap, "", 6)
         objects = folder / "objects"

@@ -82,6 +82,17 @@ async def test_a_child_that_never_gets_ready_is_given_up(tmp_path: Path) -> None
     assert child.returncode == -signal.SIGKILL
 
 
+async def test_killing_reaches_what_has_left_its_group(tmp_path: Path) -> None:
+    child = process(
+        tmp_path,
+        "import os, time\nif not os.fork(): os.setsid(); print(os.getpid(), flush=True)\ntime.sleep(60)",
+    )
+    child.start()
+    left = int(await logged(child))
+    child.kill()
+    assert identity(left) is None
+
+
 async def test_stopping_asks_first(tmp_path: Path) -> None:
     child = process(tmp_path, "import time; print('up', flush=True); time.sleep(60)")
     child.start()

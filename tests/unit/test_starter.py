@@ -1,0 +1,68 @@
+"""What the starter forks is what `python -m` would start."""
+
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.starter import Started, Starter
+
+MAIN = """
+import os, sys, time
+from greeting.app import WORDS
+
+print(__name__, WORDS, sorted(os.environ), flush=True)
+match os.environ["END"]:
+    case "words":
+        sys.exit("no such thing")
+    case "error":
+        raise RuntimeError("a bug")
+    case "never":
+        time.sleep(60)
+    case status:
+        sys.exit(int(status))
+"""
+
+
+@pytest.fixture
+def starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Starter:
+    (tmp_path / "greeting").mkdir()
+    (tmp_path / "greeting" / "__init__.py").touch()
+    (tmp_path / "greeting" / "app.py").write_text("WORDS = 'hello'\n")
+    (tmp_path / "greeting" / "__main__.py").write_text(MAIN)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return Starter(["greeting"])
+
+
+def start(starter: Starter, log: Path, end: str) -> Started:
+    environment: Mapping[str, str] = {"END": end}
+    return starter.start("greeting", environment, log)
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "said"),
+    [("0", 0, ""), ("7", 7, ""), ("words", 1, "no such thing"), ("error", 1, "RuntimeError: a bug")],
+)
+def test_it_ends_as_its_own_interpreter_would(
+    starter: Starter, tmp_path: Path, end: str, status: int, said: str
+) -> None:
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    assert start(starter, log, end).wait(20) == status
+    assert log.read_text().startswith("before\n__main__ hello ['END']\n")
+    assert said in log.read_text()
+
+
+def test_each_is_waited_for_and_stopped_by_itself(starter: Starter, tmp_path: Path) -> None:
+    one, other = (start(starter, tmp_path / name, "never") for name in ("one", "other"))
+    assert one.pid != other.pid
+    with pytest.raises(subprocess.TimeoutExpired):
+        one.wait(0.1)
+    one.kill()
+    assert one.wait(20) == -signal.SIGKILL
+    assert other.poll() is None
+    other.terminate()
+    assert other.wait(20) == -signal.SIGTERM
+    other.kill()  # is gone: nobody else gets it
