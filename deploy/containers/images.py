@@ -35,9 +35,9 @@ ADDRESSES = {
 """The same where a variable holds the address itself, which goes before files; the file it is made into."""
 
 
-def name(target: str, version: str = VERSION) -> str:
+def name(target: str, tag: str = VERSION) -> str:
     """The full name of an image."""
-    return f"{NAMESPACE}/{target}:{version}"
+    return f"{NAMESPACE}/{target}:{tag}"
 
 
 def build(
@@ -45,19 +45,23 @@ def build(
     env: Mapping[str, str],
     targets: tuple[str, ...] = TARGETS,
     *,
+    tag: str = VERSION,
     standins: bool = False,
     say: Callable[[str], None],
 ) -> None:
-    """Build images one after the other, on the official base or on its stand-in; raises EngineError."""
+    """Build images one after the other, on the official base or on its stand-in; raises EngineError.
+
+    Whatever the tag, they say of themselves that they are this version.
+    """
     bases = {"BASE": BASE, "BUILD_BASE": BUILD} if standins else {}
     arguments = {"VERSION": VERSION, "REVISION": revision(), **bases}
     options = [part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")]
     with tempfile.TemporaryDirectory() as folder:
         options += handed_over(env, Path(folder))
         for target in targets:
-            say(f"· building {name(target)}")
+            say(f"· building {name(target, tag)}")
             docker.run(
-                "build", "--quiet", "--file", DOCKERFILE, "--target", target, "--tag", name(target),
+                "build", "--quiet", "--file", DOCKERFILE, "--target", target, "--tag", name(target, tag),
                 *options, ROOT,
             )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """The few kinds of panels that boards are made of, by Grafana's own library."""
 
+import re
 from collections.abc import Sequence
 
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, timeseries
@@ -15,10 +16,22 @@ SOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 HEIGHT = 8
 Query = tuple[str, str]
 """PromQL, and the legend."""
+CHOSEN = 'namespace=~"$namespace"'
+SERIES = re.compile(r"\b(mortarboard_\w+|process_\w+|slo:[\w:]+|up)\b(\{)?")
+
+
+def of_chosen(query: str) -> str:
+    """The query about the chosen namespaces only; every board asks so, since one Prometheus may read many."""
+    return SERIES.sub(lambda one: f"{one[1]}{{{CHOSEN}{',' if one[2] else '}'}", query)
 
 
 def _target(query: Query, number: int) -> prometheus.Dataquery:
-    return prometheus.Dataquery().expr(query[0]).legend_format(query[1]).ref_id(chr(ord("A") + number))
+    return (
+        prometheus.Dataquery()
+        .expr(of_chosen(query[0]))
+        .legend_format(query[1])
+        .ref_id(chr(ord("A") + number))
+    )
 
 
 def line(
@@ -70,6 +83,22 @@ def figure(
     )
 
 
+def _namespaces() -> dashboard.QueryVariable:
+    """Which installations: those that say a namespace, or all; "all" also matches who says none."""
+    return (
+        dashboard.QueryVariable("namespace")
+        .label("Namespace")
+        .datasource(SOURCE)
+        .query("label_values(mortarboard_build_info, namespace)")
+        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(model.VariableSort.ALPHABETICAL_ASC)
+        .multi(True)  # noqa: FBT003 -- the library's way
+        .include_all(True)  # noqa: FBT003
+        .all_value(".*")
+        .current(model.VariableOption(text=["All"], value=["$__all"], selected=True))
+    )
+
+
 def board(uid: str, title: str, says: str, *rows: tuple[str, Sequence[object]]) -> dashboard.Dashboard:
     """A board of titled rows of panels, over the last six hours."""
     whole = (
@@ -82,6 +111,7 @@ def board(uid: str, title: str, says: str, *rows: tuple[str, Sequence[object]]) 
         .timezone("browser")
         .readonly()
         .with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
+        .with_variable(_namespaces())
         .link(
             dashboard.DashboardLink("Mortarboard")
             .type(model.DashboardLinkType.DASHBOARDS)

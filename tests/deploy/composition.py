@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from deploy.containers import compose, standins
+from deploy.containers import compose, images, standins
 from deploy.containers.engine import Docker
 from deploy.containers.servers import SESSION
 from deploy.containers.tools import tool
@@ -26,6 +26,8 @@ STANDIN_IMAGES = {
     "MORTARBOARD_PROMETHEUS_IMAGE": standins.PROMETHEUS,
 }
 PREFIX = "mortarboard-test-"
+TAG = f"{images.VERSION}-test"
+"""Of images built for tests: on an engine that others use too, theirs stay what they are."""
 LABEL = "com.docker.compose.project"
 MORE_PORTS = ("prometheus", "grafana")
 
@@ -33,6 +35,11 @@ MORE_PORTS = ("prometheus", "grafana")
 def ours() -> str:
     """The option of `docker run` by which the next session knows a container that a killed one left."""
     return f"--label={SESSION}={os.environ[FOLDER]}"
+
+
+def image(target: str) -> str:
+    """The name of one of our images as tests build it."""
+    return images.name(target, TAG)
 
 
 def sweep(docker: Docker) -> None:
@@ -64,6 +71,8 @@ class Composition:
         compose.prepare(self.settings, self.secrets)
         issuer = f"http://issuer.localhost:{self.ports['issuer']}"
         told = {port_setting(name): str(port) for name, port in self.ports.items()} | {
+            "MORTARBOARD_NAMESPACE": images.NAMESPACE,
+            "MORTARBOARD_VERSION": TAG,
             "MORTARBOARD_SECRETS": str(self.secrets),
             "MORTARBOARD_CATALOGUE": str(self.secrets / "catalogue.simulated.yaml"),
             "MORTARBOARD_ISSUER": issuer,

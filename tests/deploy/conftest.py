@@ -11,7 +11,7 @@ import pytest
 from deploy.containers import images, standins
 from deploy.containers.engine import Docker, engine
 from deploy.stack.settings import from_environment
-from tests.deploy.composition import Composition, sweep
+from tests.deploy.composition import TAG, Composition, sweep
 
 HERE = Path(__file__).parent
 
@@ -39,7 +39,7 @@ def built(docker: Docker) -> Docker:
     """The same once every image is there, built from this checkout."""
     if standins.wanted():
         standins.build(docker, from_environment(), print)
-    images.build(docker, os.environ, standins=standins.wanted(), say=print)
+    images.build(docker, os.environ, tag=TAG, standins=standins.wanted(), say=print)
     return docker
 
 

@@ -14,11 +14,11 @@ import httpx
 import pytest
 
 from deploy.containers import compose
-from deploy.containers.images import SERVICES
+from deploy.containers.images import SERVICES, TARGETS, VERSION
 from deploy.issuer.people import PEOPLE
 from deploy.stack.databases import SCHEMAS
 from deploy.stack.settings import ROOT
-from tests.deploy.composition import JOBS, Composition
+from tests.deploy.composition import JOBS, TAG, Composition, image
 from tests.harness import until
 
 OURS = (*SERVICES, *JOBS, "simulator", "issuer")
@@ -34,6 +34,13 @@ def config(composition: Composition) -> dict[str, Any]:
 @pytest.mark.parametrize("profiles", ["", "dev", "monitoring", "dev,monitoring"])
 def test_the_file_is_valid_with_every_profile(composition: Composition, profiles: str) -> None:
     composition.run("config", "--quiet", profiles=profiles)
+
+
+def test_images_of_ours_are_those_built_for_tests(config: dict[str, Any]) -> None:
+    """And not those of a release, which somebody who shares the engine may be running."""
+    assert TAG != VERSION
+    ours = {one["image"] for name, one in config["services"].items() if name in OURS}
+    assert ours == {image(target) for target in TARGETS}
 
 
 def test_ports_are_published_on_this_machine_only(config: dict[str, Any]) -> None:

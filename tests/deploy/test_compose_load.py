@@ -11,11 +11,10 @@ import time
 
 import pytest
 
-from deploy.containers import images
 from deploy.containers.images import SERVICES
 from tests.chaos.ledger import FAULTS, check, drained
 from tests.chaos.load import Ledger, publish_load
-from tests.deploy.composition import Composition
+from tests.deploy.composition import Composition, image
 from tests.harness import until
 
 DIALOGS, LENGTH, SECONDS = 240, 20, 30.0
@@ -59,5 +58,5 @@ def kill(composition: Composition, name: str) -> None:
             os.kill(pid, signal.SIGKILL)
         except PermissionError:  # who may use the engine need not be root, but in a container is
             program = f"import os; os.kill({pid}, 9)"
-            python = ("--entrypoint=/opt/venv/bin/python", images.name("mortarboardctl"), "-c", program)
+            python = ("--entrypoint=/opt/venv/bin/python", image("mortarboardctl"), "-c", program)
             composition.docker.run("run", "--rm", "--pid=host", "--network=none", "--user=0", *python)

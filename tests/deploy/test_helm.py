@@ -145,6 +145,8 @@ def test_no_secret_is_a_plain_setting() -> None:
         ("kafka.saslMechanism=OAUTHBEARER", "kafka.oauth.tokenUrl"),
         ("kafka.clientCertificates=true", "autoscaling.consumers.authentication"),
         ("kafka.security=TLS", "/kafka/security"),
+        ("kafka.bootstrap=kafka.m.svc:9092\\,other:9092", "KEDA asks Kafka from a namespace of its own"),
+        ("kafka.strimzi.config.retention\\.ms=1000", "'config' not allowed"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_is_installed(change: str, words: str) -> None:

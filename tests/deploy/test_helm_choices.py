@@ -111,6 +111,38 @@ def test_the_jobs_reach_the_address_that_gives_them_tokens() -> None:
         assert (8443 in ports) is reached
 
 
+def test_names_are_asked_for_where_the_clusters_dns_listens() -> None:
+    """A policy sees the port of the pod behind the service: OpenShift's is 5353."""
+    chosen = (
+        "networkPolicies.enabled=true",
+        "networkPolicies.dns.ports[0]=5353",
+        "networkPolicies.dns.to[0].namespaceSelector.matchLabels.a=b",
+    )
+    (openshifts,) = [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]
+    wanted = {
+        "ports": [{"protocol": "UDP", "port": 5353}, {"protocol": "TCP", "port": 5353}],
+        "to": [openshifts],
+    }
+    policies = of_kind(objects("small", *choose(*chosen)), "NetworkPolicy")
+    asking = {one["metadata"]["name"] for one in policies if wanted in one["spec"].get("egress", ())}
+    assert asking == {"mortarboard-nothing-else", "mortarboard-mortarboardctl"}
+
+
+def test_the_jobs_make_the_database_that_is_named() -> None:
+    """And only these are told: a service's address names it."""
+    found = objects("small", *choose("postgres.database=loop", "migrations.contract=true"))
+    told = {
+        f"{name}/{container['name']}": settings(container)["DATABASE_NAME"]
+        for name, template in templates(found, "Job", "Deployment", "StatefulSet").items()
+        for container in containers(template)
+        if "DATABASE_NAME" in settings(container)
+    }
+    assert told == dict.fromkeys(
+        ("mortarboard-expand/roles", "mortarboard-expand/migrate", "mortarboard-contract/migrate"), "loop"
+    )
+    assert "/postgres/database" in refused("mortarboard", *choose('postgres.database=no"name'))
+
+
 def test_external_secrets_bring_every_secret_that_something_reads() -> None:
     store = ("externalSecrets.enabled=true", "externalSecrets.store.name=vault", "kafka.security=SASL_SSL")
     found = objects("small", *choose(*store, "autoscaling.consumers.enabled=true"))

@@ -13,7 +13,7 @@ from deploy.containers import images
 from deploy.containers.engine import Docker
 from deploy.images import closure
 from deploy.stack.settings import ROOT
-from tests.deploy.composition import ours
+from tests.deploy.composition import image, ours
 
 LARGEST = 250_000_000
 BILL = "/app/sbom.cdx.json"
@@ -21,13 +21,13 @@ HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges",
 
 
 def described(docker: Docker, target: str) -> dict[str, Any]:
-    (found,) = json.loads(docker.run("image", "inspect", images.name(target)))
+    (found,) = json.loads(docker.run("image", "inspect", image(target)))
     return dict(found)
 
 
 def run(docker: Docker, target: str, *words: str, entrypoint: str = "") -> subprocess.CompletedProcess[str]:
     other = [f"--entrypoint={entrypoint}"] if entrypoint else []
-    command = [docker.client, "run", "--rm", *HARDENED, "--network=none", *other, images.name(target), *words]
+    command = [docker.client, "run", "--rm", *HARDENED, "--network=none", *other, image(target), *words]
     return subprocess.run(command, env=docker.environment, capture_output=True, text=True, check=False)
 
 
@@ -38,7 +38,7 @@ def test_an_image_is_small_unprivileged_and_says_what_it_is(
     found = described(built, target)
     config, labels = found["Config"], found["Config"]["Labels"]
     with capsys.disabled():
-        print(f"\n  {found['Size'] / 1e6:6.1f} MB  {images.name(target)}", end="", flush=True)
+        print(f"\n  {found['Size'] / 1e6:6.1f} MB  {image(target)}", end="", flush=True)
     assert found["Size"] <= LARGEST
     assert config["User"] == "10001:10001"
     assert config["Entrypoint"][0] == "/opt/venv/bin/python", "no shell is between"
@@ -103,7 +103,7 @@ def test_a_service_stopped_in_its_first_second_ends_in_good_order(built: Docker)
     }  # fmt: skip
     told = [f"--env=MORTARBOARD_{name}={value}" for name, value in nowhere.items()]
     for pause in (0.0, 0.3, 2.0):
-        container = built.run("run", "--detach", ours(), *HARDENED, *told, images.name("dialog-svc")).strip()
+        container = built.run("run", "--detach", ours(), *HARDENED, *told, image("dialog-svc")).strip()
         time.sleep(pause)
         built.run("stop", container)
         (found,) = json.loads(built.run("inspect", container))

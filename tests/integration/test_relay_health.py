@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from chassis.database import connect
 from chassis.relay import Relay
 from contracts.dialogs import DialogRated
 from deploy.stack.prepared import prepare
@@ -38,6 +40,16 @@ class Stuck(Watched):
 
     async def _send(self, sender: Any, rows: Any) -> None:
         raise TimeoutError
+
+
+class Counted(Relay):
+    """Counts how often it asked for its lane."""
+
+    tries = 0
+
+    async def _try_lock(self, connection: Any) -> bool:
+        self.tries += 1
+        return await super()._try_lock(connection)
 
 
 @asynccontextmanager
@@ -98,3 +110,34 @@ async def test_a_lost_broker_is_waited_for_and_leaves_the_service_green(
                 return not parts.health.alive()
 
             await until(green)
+
+
+async def test_a_relay_that_waits_for_its_lane_is_not_woken_by_what_is_committed(
+    surroundings: Surroundings,
+) -> None:
+    """It asks once a second: an event that stays set had it ask without a pause, for ever."""
+    async with kit(surroundings) as parts:
+        relay = Counted(parts.settings, parts.database, parts.health, "log")
+        holder = await connect(parts.database.url, parts.database.schema)
+        try:
+            assert await Relay._try_lock(relay, holder)
+            async with relaying(parts, relay):
+                await until(lambda: _tried(relay, 1))
+                began = time.monotonic()
+                await rate(parts)
+                relay.wake()
+                await until(lambda: _tried(relay, 3))
+                assert relay.tries <= time.monotonic() - began + 3
+                await holder.close()
+                await until(lambda: _published(parts))
+        finally:
+            await holder.close()
+
+
+async def _tried(relay: Counted, times: int) -> bool:
+    return relay.tries >= times
+
+
+async def _published(parts: Kit) -> bool:
+    async with parts.database.transaction() as transaction:
+        return not await transaction.connection.fetchval("SELECT count(*) FROM outbox")

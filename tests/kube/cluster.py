@@ -38,6 +38,15 @@ class Cluster:
         chosen = ["--selector", selector] if selector else []
         return list(json.loads(await self.kubectl("get", what, *chosen, "--output", "json"))["items"])
 
+    async def dns_ports(self) -> list[int]:
+        """The ports on which the cluster's DNS listens, behind its service's 53."""
+        asked = ("get", "endpointslices", "--selector", "kubernetes.io/service-name=kube-dns")
+        said = json.loads(await self.kubectl("--namespace=kube-system", *asked, "--output", "json"))
+        ports = {
+            port["port"] for one in said["items"] for port in one["ports"] if port["name"].startswith("dns")
+        }
+        return sorted(ports) or [53]
+
     async def rolled_out(self, *names: str) -> None:
         """Wait until these workloads run as they were last told to; say why when they don't."""
         try:

@@ -18,7 +18,12 @@ import yaml
 
 from deploy.containers import images
 from deploy.containers.tools import tool
-from deploy.ctl.database import DATABASE
+from deploy.demo.backend import chat_backend
+from deploy.demo.dialogs import OWN, load
+from deploy.demo.owner import signed_in
+from deploy.demo.play import Play
+from deploy.demo.script import Result, Script
+from deploy.demo.show import Show
 from deploy.stack.databases import ROLES, Databases
 from deploy.stack.services import ALL, SERVICES, Surroundings, simulated_catalogue
 from deploy.stack.settings import ROOT
@@ -27,6 +32,8 @@ from tests.kube.cluster import PATIENCE, Cluster, run
 
 CHART = ROOT / "deploy" / "helm" / "mortarboard"
 RELEASE = "mortarboard"
+DATABASE = "another"
+"""Not the chart's own name of it."""
 SERVERS = Path(__file__).with_name("servers.yaml")
 IMAGES = {
     "KAFKA_IMAGE": os.environ.get("MORTARBOARD_KAFKA_IMAGE", "apache/kafka:4.3.1"),
@@ -74,8 +81,13 @@ class Installation:
 
 
 @asynccontextmanager
-async def installed(folder: Path, tag: str) -> AsyncIterator[Installation]:
-    """A namespace with servers and a release in it; all of it is removed afterwards."""
+async def installed(
+    folder: Path, tag: str, changes: dict[str, Any] | None = None
+) -> AsyncIterator[Installation]:
+    """A namespace with servers and a release in it; all of it is removed afterwards.
+
+    `changes` are further values of the chart; at the top they stand in the place of ours.
+    """
     cluster = Cluster(f"mortarboard-{secrets.token_hex(3)}")
     await cluster.kubectl("create", "namespace", cluster.namespace)
     # the strictest of the standards: a pod that asks for more than it may have is refused
@@ -84,7 +96,10 @@ async def installed(folder: Path, tag: str) -> AsyncIterator[Installation]:
     )
     try:
         async with _servers(cluster, folder) as surroundings:
-            one = Installation(cluster, surroundings, _values(folder))
+            values = await _values(cluster) | (changes or {})
+            path = folder / "values.yaml"
+            path.write_text(yaml.safe_dump(values))
+            one = Installation(cluster, surroundings, path)
             await one.deploy("install", tag)
             yield one
     finally:
@@ -105,7 +120,7 @@ async def _servers(cluster: Cluster, folder: Path) -> AsyncIterator[Surroundings
     text = (
         SERVERS.read_text().replace("PORT}", f"{local}}}").replace('127.0.0.1:PORT"', f'127.0.0.1:{local}"')
     )
-    for word, image in IMAGES.items():
+    for word, image in {**IMAGES, "NAMESPACE": cluster.namespace}.items():
         text = text.replace(word, image)
     await cluster.apply(_restricted(text))
     names = ("kafka", "postgres", "s3", "issuer", "simulator")
@@ -165,11 +180,12 @@ def _secrets(kept: dict[str, str], passwords: dict[str, str], master_key: str) -
     return found
 
 
-def _values(folder: Path) -> Path:
-    """What this installation changes in values-small.yaml: two of each, and the servers of this test."""
+async def _values(cluster: Cluster) -> dict[str, Any]:
+    """What this installation changes in values-small.yaml: two of some, and the servers of this test."""
     twice = {"http": {"replicas": 2}, "consumers": {"replicas": 2}}
-    values = {
-        "kafka": {"bootstrap": "kafka:9092"},
+    return {
+        "kafka": {"bootstrap": f"kafka.{cluster.namespace}.svc:9092"},
+        "postgres": {"database": DATABASE},
         "objects": {"endpoint": "http://s3:7070"},
         "issuer": {"url": "http://issuer:8080", "jwksUrl": "http://issuer:8080/.well-known/jwks.json"},
         "console": {"publicUrl": "http://127.0.0.1:8080"},
@@ -178,10 +194,37 @@ def _values(folder: Path) -> Path:
         "disruption": {"enabled": True},
         "catalogue": simulated_catalogue("http://simulator:8080"),
         "services": {"dialog-svc": twice, "dataset-svc": twice},
+        "networkPolicies": {
+            "enabled": True,
+            "ingressNamespace": f"{cluster.namespace}-ingress",
+            "monitoringNamespace": f"{cluster.namespace}-monitoring",
+            "clients": [{"podSelector": {"matchLabels": {"app": "chat"}}}],
+            "dns": {"ports": await cluster.dns_ports()},
+            "kafka": _server("kafka", 9092),
+            "postgres": _server("postgres", 5432),
+            "objects": _server("s3", 7070),
+            "issuer": _server("issuer", 8080),
+            "providers": _server("simulator", 8080),
+        },
     }
-    path = folder / "values.yaml"
-    path.write_text(yaml.safe_dump(values))
-    return path
+
+
+def _server(name: str, port: int) -> dict[str, Any]:
+    """Pods of servers.yaml, as the chart's network policies name what may be reached."""
+    return {"to": [{"podSelector": {"matchLabels": {"app": name}}}], "ports": [port]}
+
+
+async def demo(here: Installation) -> Result:
+    """Play the demo on the installation, from live dialogs to a model in service."""
+    show, result = Show(), Result()
+    script = Script.of(load(OWN))
+    async with (
+        here.addresses() as urls,
+        signed_in(urls, "demo", show) as owner,
+        chat_backend(here.surroundings.broker, "demo") as backend,
+    ):
+        await Play(script, owner, backend, show, result).all()
+    return result
 
 
 async def bring(tags: tuple[str, ...]) -> None:

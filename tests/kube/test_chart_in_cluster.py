@@ -15,16 +15,10 @@ from pathlib import Path
 import pytest
 
 from deploy.containers import images
-from deploy.demo.backend import chat_backend
-from deploy.demo.dialogs import OWN, load
-from deploy.demo.owner import signed_in
-from deploy.demo.play import Play
-from deploy.demo.script import Result, Script
-from deploy.demo.show import Show
 from tests.chaos.ledger import FAULTS, check, drained
 from tests.chaos.load import Ledger, publish_load
 from tests.harness import until
-from tests.kube.installation import RELEASE, Installation, bring, installed
+from tests.kube.installation import RELEASE, Installation, bring, demo, installed
 
 BEFORE, AFTER = images.VERSION, f"{images.VERSION}-changed"
 DIALOGS, LENGTH, SECONDS = 600, 20, 150.0
@@ -70,7 +64,7 @@ async def test_install_upgrade_hurt_roll_back_uninstall(
             print(f"  ledger: {json.dumps(report | {'seed': seed})}", flush=True)
         assert not any(report[fault] for fault in FAULTS), report
         began = time.monotonic()
-        result = await _demo(here)
+        result = await demo(here)
         told("the demo, from live dialogs to a model in service", began)
         assert result.status == "ready"
         assert result.answer_after != result.answer_before
@@ -99,15 +93,3 @@ async def _hurt(here: Installation, seed: int) -> None:
     for kind in ("deployments", "statefulsets"):
         for one in await here.cluster.get(kind, selector):
             await here.cluster.rolled_out(f"{kind}/{one['metadata']['name']}")
-
-
-async def _demo(here: Installation) -> Result:
-    show, result = Show(), Result()
-    script = Script.of(load(OWN))
-    async with (
-        here.addresses() as urls,
-        signed_in(urls, "demo", show) as owner,
-        chat_backend(here.surroundings.broker, "demo") as backend,
-    ):
-        await Play(script, owner, backend, show, result).all()
-    return result

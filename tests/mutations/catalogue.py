@@ -86,6 +86,14 @@ MUTATIONS = (
         f"{PUBLISHING}::test_two_relays_publish_each_event_once",
     ),
     Mutation(
+        "who waits for a lane is not woken",
+        f"{CHASSIS}/relay.py",
+        "await _until_set(self._stopped, 1.0)",
+        "await _until_set(self._wake, 1.0)",
+        "tests/integration/test_relay_health.py"
+        "::test_a_relay_that_waits_for_its_lane_is_not_woken_by_what_is_committed",
+    ),
+    Mutation(
         "relay fence",
         f"{CHASSIS}/relay.py",
         'return self._lane == "compacted"',

@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from prometheus_client import REGISTRY
 
 from agent_svc.domain.agent import Agent
+from agent_svc.domain.breaker import Breaker
+from agent_svc.domain.gateway_errors import ProviderRefusalError
+from agent_svc.outbound.chat import Answer, Models, Target
 from agent_svc.outbound.route_store import Row
-from agent_svc.usecases.answer_chat import Found, Planner, Ready
+from agent_svc.usecases.answer_chat import Found, Planner, Ready, answer_chat
+from agent_svc.usecases.fail_over import Failures
 from chassis.catalogue import Catalogue
 from chassis.database import Database
 from chassis.errors import Problem
@@ -67,3 +72,46 @@ def test_a_key_that_does_not_open_leaves_the_other_to_answer(planner: tuple[Plan
     plans, vault = planner
     plan = plans.plan("t", "d1", found(vault, ["listed", "second"], opens=False))
     assert [place.key_id for place in plan.targets] == [FIRST]
+
+
+class Refusing(Models):
+    """Providers that answer each with the status that stands for it here."""
+
+    def __init__(self, statuses: dict[str, int]) -> None:
+        super().__init__(1.0)
+        self._statuses = statuses
+
+    async def ask(self, target: Target, body: bytes, *, streamed: bool, patience: float = 0.0) -> Answer:
+        raise ProviderRefusalError(self._statuses[target.provider])
+
+
+def unanswered(provider: str, reason: str) -> float:
+    labels = {"provider": provider, "reason": reason}
+    return REGISTRY.get_sample_value("mortarboard_gateway_unanswered_total", labels) or 0.0
+
+
+@pytest.mark.parametrize(
+    ("first", "fallback", "reason"),
+    [
+        (500, 401, "key_refused"),
+        (401, 0, "unavailable"),
+        (403, 404, "gone"),
+        (429, 401, "busy"),  # no matter of the target: nobody else is asked
+        (400, 401, "rejected"),
+    ],
+)
+async def test_what_nobody_answers_is_counted_once_by_what_the_caller_is_told(
+    planner: tuple[Planner, Vault], first: int, fallback: int, reason: str
+) -> None:
+    plans, vault = planner
+    plan = plans.plan("t", "d1", found(vault, ["listed", "second"]))
+    failures = Failures(plans._database, plans._catalogue, Breaker(9, 60.0), warming=0, pause=1)
+    reasons = ("key_refused", "gone", "unavailable", "busy", "rejected")
+    before = {one: unanswered("listed", one) for one in reasons}
+    models = Refusing({"listed": first, "second": fallback})
+    with pytest.raises(ProviderRefusalError) as told:
+        await answer_chat(models, failures, plan, "t", {"messages": []})
+    await failures.drain()
+    assert told.value.kind == reason
+    counted = {one: unanswered("listed", one) - before[one] for one in reasons}
+    assert counted == dict.fromkeys(reasons, 0.0) | {reason: 1.0}

@@ -75,6 +75,33 @@ def test_boards_and_rules_ask_for_metrics_that_exist(registered: dict[str, Any])
         assert asked <= set(registered), (place, asked - set(registered))
 
 
+SELECTOR = re.compile(r"(?:mortarboard_\w+|process_\w+|slo:[\w:]+|\bup\b)(\{[^}]*\})?")
+
+
+def test_every_board_asks_for_the_chosen_namespaces_only() -> None:
+    """And begins with all, which also matches series without the label, as in compose."""
+    asked = 0
+    for path in (FOLDER / "grafana" / "boards").glob("*.json"):
+        board = json.loads(path.read_text())
+        (chosen,) = [one for one in board["templating"]["list"] if one["name"] == "namespace"]
+        assert (chosen["includeAll"], chosen["allValue"]) == (True, ".*"), path.name
+        assert chosen["current"]["value"] == ["$__all"], path.name
+        for query in queries(board):
+            found = SELECTOR.findall(query)
+            assert found, query
+            assert all(one.startswith('{namespace=~"$namespace"') for one in found), query
+            asked += len(found)
+    assert asked > 100
+
+
+def test_every_alert_says_whose_it_is_and_counts_each_namespace_by_itself() -> None:
+    for rule in _alerts():
+        assert rule["annotations"]["summary"].startswith("{{ with $labels.namespace }}{{ . }}: {{ end }}")
+        by = re.findall(r"\b(?:sum|min|max|count) by \(([^)]*)\)", rule["expr"])
+        assert all(labels.startswith("namespace") for labels in by), rule["alert"]
+        assert not re.findall(r"\b(?:sum|min|max|avg|count) ?\(", rule["expr"]), rule["alert"]
+
+
 ASKED = re.compile(
     r"(?:(\w+)(?: by \(([\w, ]*)\) | ?)\()?(?:(?:delta|max_over_time)\()?(mortarboard_\w+)(?:\{([^}]*)\})?"
 )

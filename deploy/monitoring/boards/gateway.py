@@ -41,9 +41,20 @@ def gateway() -> Dashboard:
             "Providers",
             [
                 line(
+                    "not answered/s",
+                    (
+                        rate("mortarboard_gateway_unanswered_total", "provider", "reason"),
+                        "{{provider}} {{reason}}",
+                    ),
+                    unit="reqps",
+                    says="By what the caller was told. key_refused is for its owner to mend.",
+                    width=12,
+                ),
+                line(
                     "until the first byte, p99",
                     (quantile(0.99, "mortarboard_provider_seconds", "provider", where=chat), "{{provider}}"),
                     unit="s",
+                    width=12,
                 ),
                 line(
                     "refusals/s",
@@ -57,8 +68,13 @@ def gateway() -> Dashboard:
                         "{{provider}} {{outcome}}",
                     ),
                     unit="ops",
+                    width=12,
                 ),
-                line("models that are out", (NEWEST % ("provider", "mortarboard_outages"), "{{provider}}")),
+                line(
+                    "models that are out",
+                    (NEWEST % ("provider", "mortarboard_outages"), "{{provider}}"),
+                    width=12,
+                ),
             ],
         ),
     )

@@ -6,7 +6,8 @@ NEWEST = "max by (%s) (%s)"
 
 def rate(metric: str, *labels: str, where: str = "") -> str:
     """The rate of a counter in a second, summed by labels."""
-    return f"sum by ({', '.join(labels)}) (rate({metric}{{{where}}}[$__rate_interval]))"
+    chosen = f"{{{where}}}" if where else ""
+    return f"sum by ({', '.join(labels)}) (rate({metric}{chosen}[$__rate_interval]))"
 
 
 def quantile(share: float, metric: str, *labels: str, where: str = "") -> str:

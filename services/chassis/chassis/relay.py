@@ -58,7 +58,7 @@ class Relay:
         self._lane = lane
         self._name = f"relay-{lane}"
         self._wake = asyncio.Event()
-        self._stopping = False
+        self._stopped = asyncio.Event()
         self._last_answer = 0.0
         self._last_success = time.monotonic()
         self._answers_since: float | None = None
@@ -70,13 +70,13 @@ class Relay:
 
     def stop(self) -> None:
         """Finish the window at hand and end."""
-        self._stopping = True
+        self._stopped.set()
         self._wake.set()
 
     async def run(self) -> None:
         """Publish until stopped; errors are waited out, never fatal."""
         pause = 0.1
-        while not self._stopping:
+        while not self._stopped.is_set():
             try:
                 await self._hold_lock_and_publish()
                 pause = 0.1
@@ -111,14 +111,14 @@ class Relay:
             synchronous_commit="off",
         )
         try:
-            await connection.add_listener(self._database.channel, lambda *_: self._wake.set())
-            while not self._stopping and not await self._try_lock(connection):
+            while not self._stopped.is_set() and not await self._try_lock(connection):
                 self._beat()
                 self._last_success = time.monotonic()
                 self._measure(())  # another process publishes what this one saw waiting
-                await self._sleep(1.0)
-            if self._stopping:
+                await _until_set(self._stopped, 1.0)  # whatever is committed wakes only who publishes it
+            if self._stopped.is_set():
                 return
+            await connection.add_listener(self._database.channel, lambda *_: self._wake.set())
             seen.lease_held.labels(self._name).set(1)
             await self._publish_loop(connection)
         finally:
@@ -130,7 +130,7 @@ class Relay:
         return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", number, timeout=5))
 
     async def _publish_loop(self, connection: asyncpg.Connection) -> None:
-        while not self._stopping:
+        while not self._stopped.is_set():
             self._beat()
             self._wake.clear()
             asked = time.monotonic()
@@ -149,11 +149,7 @@ class Relay:
             self._succeeded()
             if len(rows) < WINDOW:
                 # the read at each turn is also the ping that keeps this session and its lock
-                await self._sleep(self._settings.relay_poll)
-
-    async def _sleep(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), seconds)
+                await _until_set(self._wake, self._settings.relay_poll)
 
     def _measure(self, rows: Sequence[asyncpg.Record]) -> None:
         age = (datetime.now(UTC) - rows[0]["created_at"]).total_seconds() if rows else 0.0
@@ -242,3 +238,9 @@ class Relay:
         if dropped is not None:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(dropped.stop(), 5)
+
+
+async def _until_set(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, for some seconds at most."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)

@@ -35,6 +35,11 @@ answered_by = Counter(
     "Chat requests by who answered: the first model, its fallback, or nobody",
     ["provider", "by"],
 )
+unanswered = Counter(
+    "mortarboard_gateway_unanswered_total",
+    "Chat requests that nobody answered, by what the last one asked did",
+    ["provider", "reason"],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +221,7 @@ async def answer_chat(
             if refusal.status == UNAUTHORIZED and (key := plan.keys.get(place.provider)) is not None:
                 failures.unauthorized(tenant, key.key_id, key.version)
             if refusal.kind not in RECOVERABLE:
-                answered_by.labels(place.provider, "nobody").inc()
+                _nobody(place, refusal)
                 raise
             if place == plan.who.first:
                 failures.failed(tenant, agent_id, place, refusal)
@@ -225,6 +230,12 @@ async def answer_chat(
         if answer.ended:
             failures.answered(tenant, agent_id, place)
         return Answered(answer, place, instead)
-    answered_by.labels(plan.who.first.provider, "nobody").inc()
     assert instead is not None  # noqa: S101 -- at least the first was asked
+    _nobody(plan.who.first, instead)
     raise instead
+
+
+def _nobody(place: Place, refusal: ProviderRefusalError) -> None:
+    """Count a request without an answer; its reason is the one that the caller is told."""
+    answered_by.labels(place.provider, "nobody").inc()
+    unanswered.labels(place.provider, refusal.kind).inc()
