@@ -47,7 +47,7 @@ def gateway() -> Dashboard:
                         "{{provider}} {{reason}}",
                     ),
                     unit="reqps",
-                    says="By what the caller was told. key_refused is for its owner to mend.",
+                    says="By what was in the way. key_refused, where nothing else was, is for its owner to mend.",
                     width=12,
                 ),
                 line(
