@@ -24,8 +24,8 @@ for name in dialog dataset training agent console; do
             *_http) file=database-http-url ;;
             *) file=database-url ;;
         esac
-        printf 'postgresql://%s:%s@%s/%s%s' "$role" "$password" "$server" "$database" "$parameters" \
-            > "$folder/$name-svc/$file"
+        who="postgresql://$role:$password"
+        printf %s "$who@$server/$database$parameters" > "$folder/$name-svc/$file"
     done
     case $name in
         training | agent | console) printf %s "$key" > "$folder/$name-svc/master-key" ;;

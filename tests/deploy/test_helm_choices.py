@@ -164,7 +164,7 @@ def test_external_secrets_bring_every_secret_that_something_reads() -> None:
 
 def test_the_script_makes_every_secret_but_what_only_the_operator_knows(tmp_path: Path) -> None:
     folder = tmp_path / "made"
-    command = [CHART.parent / "secrets.sh", folder, "postgres:5432", "loop", "?sslmode=verify-full"]
+    command = [str(CHART.parent / "secrets.sh"), str(folder), "postgres:5432", "loop", "?sslmode=verify-full"]
     subprocess.run(command, check=True)
     lacking = set()
     for template in templates(objects("small"), "Deployment", "StatefulSet", "Job").values():
