@@ -21,7 +21,6 @@ import signal
 import subprocess
 import sys
 import threading
-import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -47,8 +46,9 @@ class Started:
     def wait(self, timeout: float | None = None) -> int:
         """Exit status, once it has ended; TimeoutExpired when it does not within so many seconds."""
         with self._starter.news:
-            self._starter.news.wait_for(lambda: self.returncode is not None, timeout)
+            self._starter.news.wait_for(lambda: self.returncode is not None or self._starter.ended, timeout)
         if (status := self.returncode) is None:
+            self._starter.must_run()
             raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
         return status
 
@@ -71,6 +71,7 @@ class Starter:
         self.statuses: dict[int, int] = {}
         self.news = threading.Condition()
         self._pids: list[int] = []
+        self.ended = False
         self._turn = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-P", __file__, *packages],
@@ -87,9 +88,11 @@ class Starter:
         assert self._process.stdin is not None
         with self._turn, self.news:
             number = len(self._pids)
-            self._process.stdin.write(json.dumps(wish).encode() + b"\n")
-            self._process.stdin.flush()
-            self.news.wait_for(lambda: len(self._pids) > number or self._process.poll() is not None)
+            with contextlib.suppress(BrokenPipeError):  # it has ended, which is told next
+                self._process.stdin.write(json.dumps(wish).encode() + b"\n")
+                self._process.stdin.flush()
+            self.news.wait_for(lambda: len(self._pids) > number or self.ended)
+            self.must_run()
             return Started(self, number, self._pids[number])
 
     def _listen(self) -> None:
@@ -102,10 +105,20 @@ class Starter:
                 else:
                     self._pids.append(told["pid"])
                 self.news.notify_all()
+        with self.news:
+            self.ended = True
+            self.news.notify_all()
+
+    def must_run(self) -> None:
+        """Raise RuntimeError when it has ended: what it started is then told of no longer."""
+        if self.ended:
+            status = self._process.wait()
+            raise RuntimeError(f"tests/starter.py ended with status {status}: standard error says why")
 
     def _end(self) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.wait()
 
 
@@ -152,32 +165,20 @@ def _tell(what: Mapping[str, int]) -> None:
 
 
 def _become(package: str, environment: Mapping[str, str], log: str) -> NoReturn:
-    """Be the process that `python -m package` would be."""
-    status = 1
-    try:
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        with Path(os.devnull).open("rb") as nothing, Path(log).open("ab") as lines:
-            os.dup2(nothing.fileno(), 0)
-            os.dup2(lines.fileno(), 1)
-            os.dup2(lines.fileno(), 2)
-        os.environ.clear()
-        os.environ.update(environment)
-        sys.argv = [package]
-        runpy.run_module(package, run_name="__main__", alter_sys=True)
-        status = 0
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
-        if isinstance(end.code, str):
-            sys.stderr.write(f"{end.code}\n")
-    except BaseException:  # as the interpreter itself would
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+    """Be the process that `python -m package` would be, to its very end: the interpreter itself ends it."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with Path(os.devnull).open("rb") as nothing, Path(log).open("ab") as lines:
+        os.dup2(nothing.fileno(), 0)
+        os.dup2(lines.fileno(), 1)
+        os.dup2(lines.fileno(), 2)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = [package]
+    runpy.run_module(package, run_name="__main__", alter_sys=True)
+    sys.exit()
 
 
 if __name__ == "__main__":

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy.stack.databases import ROLES
+from deploy.stack.services import ALL
 from tests.deploy.test_helm import CHART, KUBERNETES, helm, kubeconform, objects, of_kind, rendered
 
 CERTIFICATES = ("kafka.security=SSL", "kafka.clientCertificates=true")
@@ -15,6 +19,7 @@ TOKENS = (
     "kafka.saslMechanism=OAUTHBEARER",
     "kafka.oauth.tokenUrl=https://id.example/t",
 )
+SECRETS = Path("/run/secrets/mortarboard")
 
 
 def choose(*changes: str) -> list[str]:
@@ -155,6 +160,38 @@ def test_external_secrets_bring_every_secret_that_something_reads() -> None:
     }
     (authentication,) = of_kind(found, "TriggerAuthentication")
     assert made == mounted | {one["name"] for one in authentication["spec"]["secretTargetRef"]}
+
+
+def test_the_script_makes_every_secret_but_what_only_the_operator_knows(tmp_path: Path) -> None:
+    folder = tmp_path / "made"
+    command = [str(CHART.parent / "secrets.sh"), str(folder), "postgres:5432", "loop", "?sslmode=verify-full"]
+    subprocess.run(command, check=True)
+    lacking = set()
+    for template in templates(objects("small"), "Deployment", "StatefulSet", "Job").values():
+        (secret,) = [
+            source["secret"]["name"].removeprefix("mortarboard-")
+            for volume in template["spec"]["volumes"]
+            for source in volume.get("projected", {}).get("sources", ())
+        ]
+        for container in containers(template):
+            for value in settings(container).values():
+                path = Path(str(value))
+                if path.parent == SECRETS and not (folder / secret / path.name).is_file():
+                    lacking.add(path.name)
+    assert lacking == {"admin-url", "objects-access-key", "objects-secret-key"}
+    passwords = {role: (folder / "ops" / role).read_text() for role in ROLES}
+    assert len(set(passwords.values())) == len(ROLES)
+    for service in ALL:
+        for role, name in (
+            (service.package, "database-url"),
+            (f"{service.package}_http", "database-http-url"),
+        ):
+            said = (folder / service.name / name).read_text()
+            assert said == f"postgresql://{role}:{passwords[role]}@postgres:5432/loop?sslmode=verify-full"
+    keys = {(folder / one.name / "master-key").read_text() for one in ALL if one.master_key}
+    assert [len(base64.b64decode(key, validate=True)) for key in keys] == [32]
+    assert {path.stat().st_mode & 0o077 for path in folder.rglob("*")} == {0}
+    assert subprocess.run(command, check=False, capture_output=True).returncode != 0
 
 
 @pytest.mark.parametrize(

@@ -91,27 +91,30 @@ def unanswered(provider: str, reason: str) -> float:
 
 
 @pytest.mark.parametrize(
-    ("first", "fallback", "reason"),
+    ("first", "fallback", "told", "provider", "reason"),
     [
-        (500, 401, "key_refused"),
-        (401, 0, "unavailable"),
-        (403, 404, "gone"),
-        (429, 401, "busy"),  # no matter of the target: nobody else is asked
-        (400, 401, "rejected"),
+        (500, 401, "key_refused", "listed", "unavailable"),  # a fallback without its key is as none
+        (401, 0, "unavailable", "second", "unavailable"),
+        (403, 401, "key_refused", "listed", "key_refused"),
+        (403, 404, "gone", "second", "gone"),
+        (401, 429, "busy", "second", "busy"),
+        (429, 401, "busy", "listed", "busy"),  # no matter of the target: nobody else is asked
+        (400, 401, "rejected", "listed", "rejected"),
     ],
 )
-async def test_what_nobody_answers_is_counted_once_by_what_the_caller_is_told(
-    planner: tuple[Planner, Vault], first: int, fallback: int, reason: str
+async def test_what_nobody_answers_is_counted_once_by_what_was_in_the_way(
+    planner: tuple[Planner, Vault], first: int, fallback: int, told: str, provider: str, reason: str
 ) -> None:
     plans, vault = planner
     plan = plans.plan("t", "d1", found(vault, ["listed", "second"]))
     failures = Failures(plans._database, plans._catalogue, Breaker(9, 60.0), warming=0, pause=1)
     reasons = ("key_refused", "gone", "unavailable", "busy", "rejected")
-    before = {one: unanswered("listed", one) for one in reasons}
+    places = [(one, why) for one in ("listed", "second") for why in reasons]
+    before = {place: unanswered(*place) for place in places}
     models = Refusing({"listed": first, "second": fallback})
-    with pytest.raises(ProviderRefusalError) as told:
+    with pytest.raises(ProviderRefusalError) as caught:
         await answer_chat(models, failures, plan, "t", {"messages": []})
     await failures.drain()
-    assert told.value.kind == reason
-    counted = {one: unanswered("listed", one) - before[one] for one in reasons}
-    assert counted == dict.fromkeys(reasons, 0.0) | {reason: 1.0}
+    assert caught.value.kind == told
+    counted = {place: unanswered(*place) - before[place] for place in places}
+    assert counted == dict.fromkeys(places, 0.0) | {(provider, reason): 1.0}

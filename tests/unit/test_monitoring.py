@@ -94,6 +94,18 @@ def test_every_board_asks_for_the_chosen_namespaces_only() -> None:
     assert asked > 100
 
 
+def test_what_boards_add_up_is_of_each_namespace_by_itself() -> None:
+    """Processes of one installation count the same things; those of two count their own."""
+    added = [
+        (path.name, labels)
+        for path in (FOLDER / "grafana" / "boards").glob("*.json")
+        for query in queries(json.loads(path.read_text()))
+        for labels in re.findall(r"\bsum(?: by \([^)]*\))? ?\(max by \(([^)]*)\)", query)
+    ]
+    assert len(added) > 5
+    assert [one for one in added if not one[1].startswith("namespace, ")] == []
+
+
 def test_every_alert_says_whose_it_is_and_counts_each_namespace_by_itself() -> None:
     for rule in _alerts():
         assert rule["annotations"]["summary"].startswith("{{ with $labels.namespace }}{{ . }}: {{ end }}")

@@ -1,5 +1,6 @@
 """What the starter forks is what `python -m` would start."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ import pytest
 from tests.starter import Started, Starter
 
 MAIN = """
-import os, sys, time
+import atexit, os, sys, threading, time
 from greeting.app import WORDS
 
 print(__name__, WORDS, sorted(os.environ), flush=True)
@@ -19,6 +20,9 @@ match os.environ["END"]:
         sys.exit("no such thing")
     case "error":
         raise RuntimeError("a bug")
+    case "late":
+        atexit.register(print, "at exit", flush=True)
+        threading.Thread(target=lambda: (time.sleep(0.2), print("waited for", flush=True))).start()
     case "never":
         time.sleep(60)
     case status:
@@ -43,7 +47,13 @@ def start(starter: Starter, log: Path, end: str) -> Started:
 
 @pytest.mark.parametrize(
     ("end", "status", "said"),
-    [("0", 0, ""), ("7", 7, ""), ("words", 1, "no such thing"), ("error", 1, "RuntimeError: a bug")],
+    [
+        ("0", 0, ""),
+        ("7", 7, ""),
+        ("late", 0, "waited for\nat exit\n"),
+        ("words", 1, "no such thing"),
+        ("error", 1, "RuntimeError: a bug"),
+    ],
 )
 def test_it_ends_as_its_own_interpreter_would(
     starter: Starter, tmp_path: Path, end: str, status: int, said: str
@@ -66,3 +76,26 @@ def test_each_is_waited_for_and_stopped_by_itself(starter: Starter, tmp_path: Pa
     other.terminate()
     assert other.wait(20) == -signal.SIGTERM
     other.kill()  # is gone: nobody else gets it
+
+
+@pytest.mark.timeout(30)
+def test_a_starter_that_cannot_import_says_so_instead_of_waiting(
+    starter: Starter, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "greeting" / "app.py").write_text("import nowhere\n")
+    broken = Starter(["greeting"])
+    for _ in range(2):  # the second wish finds it gone already
+        with pytest.raises(RuntimeError, match="ended with status 1"):
+            start(broken, tmp_path / "log", "0")
+    assert "No module named 'nowhere'" in capfd.readouterr().err
+
+
+@pytest.mark.timeout(30)
+def test_nobody_waits_for_what_a_killed_starter_can_tell_no_longer(starter: Starter, tmp_path: Path) -> None:
+    one = start(starter, tmp_path / "log", "never")
+    try:
+        starter._process.kill()
+        with pytest.raises(RuntimeError, match="ended with status -9"):
+            one.wait()
+    finally:
+        os.kill(one.pid, signal.SIGKILL)

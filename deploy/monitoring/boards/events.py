@@ -5,7 +5,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from deploy.monitoring.boards.queries import quantile, rate
 from deploy.monitoring.panels import board, line
 
-LAG = "max by (service, topic, partition) (mortarboard_consumer_lag)"
+LAG = "max by (namespace, service, topic, partition) (mortarboard_consumer_lag)"
 
 
 def kafka() -> Dashboard:

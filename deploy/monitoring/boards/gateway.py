@@ -47,7 +47,7 @@ def gateway() -> Dashboard:
                         "{{provider}} {{reason}}",
                     ),
                     unit="reqps",
-                    says="By what the caller was told. key_refused is for its owner to mend.",
+                    says="By what was in the way; where only a key was (key_refused), its owner mends it.",
                     width=12,
                 ),
                 line(

@@ -35,11 +35,15 @@ def loop() -> Dashboard:
                 figure("oldest in an outbox", "max(mortarboard_outbox_oldest_seconds)", "s", bad=60),
                 figure(
                     "records behind",
-                    "sum(max by (service, topic, partition) (mortarboard_consumer_lag))",
+                    "sum(max by (namespace, service, topic, partition) (mortarboard_consumer_lag))",
                     bad=100_000,
                 ),
-                figure("stuck runs", 'sum(max by (why) (mortarboard_runs_stuck{why!="owner"}))', bad=1),
-                figure("models that are out", "sum(max by (provider) (mortarboard_outages))", bad=1),
+                figure(
+                    "stuck runs", 'sum(max by (namespace, why) (mortarboard_runs_stuck{why!="owner"}))', bad=1
+                ),
+                figure(
+                    "models that are out", "sum(max by (namespace, provider) (mortarboard_outages))", bad=1
+                ),
             ],
         ),
         (

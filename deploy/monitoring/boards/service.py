@@ -50,7 +50,8 @@ def service(name: str) -> Dashboard:
                 line(
                     "lag",
                     (
-                        f"sum by (topic) (max by (topic, partition) (mortarboard_consumer_lag{{{mine}}}))",
+                        "sum by (topic) "
+                        f"(max by (namespace, topic, partition) (mortarboard_consumer_lag{{{mine}}}))",
                         "{{topic}}",
                     ),
                 ),

@@ -14,7 +14,7 @@ def days_until(moment: str, labels: str) -> str:
 def runs() -> Dashboard:
     """Training runs and what providers say."""
     training = 'service="training-svc"'
-    keys = NEWEST % ("provider, use, state", "mortarboard_keys")
+    keys = NEWEST % ("namespace, provider, use, state", "mortarboard_keys")
     return board(
         "runs",
         "Mortarboard: training runs",
@@ -95,13 +95,13 @@ def cost() -> Dashboard:
             [
                 figure(
                     "dollars",
-                    "sum(max by (provider, base_model) (mortarboard_training_cost_dollars))",
+                    "sum(max by (namespace, provider, base_model) (mortarboard_training_cost_dollars))",
                     "currencyUSD",
                     width=8,
                 ),
                 figure(
                     "trained tokens",
-                    "sum(max by (provider, base_model) (mortarboard_trained_tokens))",
+                    "sum(max by (namespace, provider, base_model) (mortarboard_trained_tokens))",
                     width=8,
                 ),
                 figure("runs ready", 'max(mortarboard_runs{status="ready"})', width=8),

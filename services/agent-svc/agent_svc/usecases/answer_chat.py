@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ answered_by = Counter(
 )
 unanswered = Counter(
     "mortarboard_gateway_unanswered_total",
-    "Chat requests that nobody answered, by what the last one asked did",
+    "Chat requests that nobody answered, by what was in the way; key_refused: nothing else was",
     ["provider", "reason"],
 )
 
@@ -205,7 +205,7 @@ async def answer_chat(
     """
     agent_id = plan.ready.agent.agent_id
     streamed = request.get("stream") is True
-    instead: ProviderRefusalError | None = None
+    refused: list[tuple[Place, ProviderRefusalError]] = []
     for place in (plan.who.first, plan.who.fallback):
         if place is None:
             break
@@ -217,11 +217,11 @@ async def answer_chat(
             body = body_for(request, plan.ready, place.model)
             answer = await models.ask(target, body, streamed=streamed)
         except ProviderRefusalError as refusal:
-            instead = refusal
+            refused.append((place, refusal))
             if refusal.status == UNAUTHORIZED and (key := plan.keys.get(place.provider)) is not None:
                 failures.unauthorized(tenant, key.key_id, key.version)
             if refusal.kind not in RECOVERABLE:
-                _nobody(place, refusal)
+                _nobody(refused)
                 raise
             if place == plan.who.first:
                 failures.failed(tenant, agent_id, place, refusal)
@@ -229,13 +229,13 @@ async def answer_chat(
         answered_by.labels(place.provider, "first" if place == plan.who.first else "fallback").inc()
         if answer.ended:
             failures.answered(tenant, agent_id, place)
-        return Answered(answer, place, instead)
-    assert instead is not None  # noqa: S101 -- at least the first was asked
-    _nobody(plan.who.first, instead)
-    raise instead
+        return Answered(answer, place, refused[0][1] if refused else None)
+    _nobody(refused)
+    raise refused[-1][1]
 
 
-def _nobody(place: Place, refusal: ProviderRefusalError) -> None:
-    """Count a request without an answer; its reason is the one that the caller is told."""
+def _nobody(refused: Sequence[tuple[Place, ProviderRefusalError]]) -> None:
+    """Count a request without an answer: as an owner's refused key only where nothing else was in the way."""
+    place, refusal = next((one for one in refused if one[1].kind != "key_refused"), refused[0])
     answered_by.labels(place.provider, "nobody").inc()
     unanswered.labels(place.provider, refusal.kind).inc()
