@@ -37,5 +37,5 @@ def _prepare(options: list[str]) -> int:
         print(f"./dev compose prepare: {error}", file=sys.stderr)
         return 1
     for path in compose.prepare():
-        print(f"made {path.relative_to(ROOT)}")
+        print(f"made {path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}")
     return 0
