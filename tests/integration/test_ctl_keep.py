@@ -88,6 +88,10 @@ async def test_lost_objects_are_named_at_once_and_a_backup_goes_on_without_them_
 
     await surroundings.databases.drop(surroundings.database)
     await surroundings.databases.create(surroundings.database)
+    (objects / "tenants" / "damaged").write_bytes(b"damaged")  # repaired meanwhile
+    (folder / "objects" / "tenants" / "whole").write_bytes(b"spoiled")
+    spoiled = ctl("restore", "--from", str(folder))
+    assert "1 objects are missing from the backup, or damaged in it:\n  tenants/whole" in spoiled.stderr
     (folder / "objects" / "tenants" / "whole").unlink()
     refused = ctl("restore", "--from", str(folder))
     assert refused.returncode == 1
@@ -95,6 +99,8 @@ async def test_lost_objects_are_named_at_once_and_a_backup_goes_on_without_them_
     done = ctl("restore", "--from", str(folder), "--without-lost")
     assert done.returncode == 0, done.stderr
     assert "without 4 objects that are lost" in done.stdout
+    for name in ("whole", "damaged"):
+        assert (objects / "tenants" / name).read_bytes() == name.encode(), "nothing worse is put over it"
     (objects / "tenants" / "whole").unlink()
     checked = ctl("objects", "check", "--rows")
     assert checked.returncode == 1
