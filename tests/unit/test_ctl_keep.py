@@ -101,6 +101,23 @@ async def test_programs_get_the_address_without_its_password(
     assert said[1:] == ["se/cret", f"--dbname={address}", "--quiet"]
 
 
+async def test_a_server_that_lets_nobody_in_is_not_taken_for_one_that_wants_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that speaks TLS tries without as well, and the server's last word is of that."""
+    program, refusal = tmp_path / "psql", 'no pg_hba.conf entry for host "10.0.0.1", no encryption'
+    version = "[ $1 = --version ] && echo 'psql (PostgreSQL) 18.0' && exit"
+    program.write_text(f"#!/bin/sh\n{version}\necho 'FATAL: {refusal}' >&2; exit 2\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    dump.program.cache_clear()
+    try:
+        with pytest.raises(dump.DumpError, match=refusal):
+            await dump._run("psql", "postgresql://one:two@db/loop", "--quiet")
+    finally:
+        dump.program.cache_clear()
+
+
 async def test_a_damaged_copy_is_not_put_over_what_is_whole(tmp_path: Path) -> None:
     backup, storage = MemoryStore(), LocalStore(tmp_path)
     for size in (10, 3 * copies.CHUNK):
