@@ -27,7 +27,7 @@ settings (environment, prefix MORTARBOARD_): those of every service.
   POSTGRES_ADMIN_URL_FILE, ROLE_PASSWORDS   a file with the administrator's URL; a folder, a file a role
   OBJECTS_URL    where the bodies of large dead letters are
 """
-EXPECTED = (PasswordsError, RefusedError, objects.StorageError, *keep.EXPECTED)
+EXPECTED = (PasswordsError, RefusedError, objects.StorageError)
 SIGNALLED = 128
 """Added to a signal's number it is the status of who was ended by it, as in a shell."""
 Command = Callable[[argparse.Namespace], int]
@@ -128,6 +128,8 @@ def main() -> int:
         print(f"mortarboardctl: Kafka refused: {error}", file=sys.stderr)
     except EXPECTED as error:
         print(f"mortarboardctl: {error}", file=sys.stderr)
+    except keep.EXPECTED as error:
+        print(f"mortarboardctl: {keep.said(error)}", file=sys.stderr)
     return 1
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import obstore
 import pytest
+from obstore.exceptions import GenericError
 from obstore.store import LocalStore, MemoryStore, S3Store
 
-from deploy.ctl import copies, dump, keep
+from deploy.ctl import __main__ as ctl
+from deploy.ctl import copies, dump, keep, objects
 from deploy.ctl.backup import BackupError
 
 STORAGE = {
@@ -131,3 +133,18 @@ async def test_a_damaged_copy_is_not_put_over_what_is_whole(tmp_path: Path) -> N
         (tmp_path / "one").unlink()
         assert await copies.put_back(backup, "objects", storage, [was]) == []
         assert (tmp_path / "one").read_bytes() == whole
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), GenericError("no answer\n\nDebug source:\nmuch")])
+def test_whatever_a_command_meets_is_said_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    async def failing() -> None:
+        raise error
+
+    monkeypatch.setattr(objects, "check", failing)
+    monkeypatch.setattr("sys.argv", ["mortarboardctl", "objects", "check"])
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    assert ctl.main() == 1
+    words = str(error).partition("\n")[0]
+    assert capsys.readouterr().err == f"mortarboardctl: {type(error).__name__}: {words}\n"
