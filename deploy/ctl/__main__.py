@@ -25,7 +25,7 @@ settings (environment, prefix MORTARBOARD_): those of every service.
   KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_CA_FILE, KAFKA_USERNAME, KAFKA_PASSWORD_FILE …   the broker
   TOPIC_PREFIX   put before every topic, group and transactional id
   POSTGRES_ADMIN_URL_FILE, ROLE_PASSWORDS   a file with the administrator's URL; a folder, a file a role
-  OBJECTS_URL    where the bodies of large dead letters are
+  OBJECTS_URL, OBJECTS_ENDPOINT …   object storage; for dlt only where bodies of large letters are looked at
 """
 EXPECTED = (PasswordsError, RefusedError, objects.StorageError)
 SIGNALLED = 128

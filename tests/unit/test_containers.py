@@ -165,6 +165,17 @@ def test_new_secrets_are_made_when_asked_for_by_name(
     assert said == {(): (1, False), ("--new-secrets",): (0, True), ("--new",): (2, False)}
 
 
+def test_a_folder_that_one_may_not_look_into_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def closed() -> None:
+        raise PermissionError(13, "Permission denied", "/etc/secrets/master-key")
+
+    monkeypatch.setattr(compose, "must_not_lose", closed)
+    assert compose_command.run(from_environment(), Namespace(rest=["prepare"])) == 1
+    assert "/etc/secrets/master-key" in capsys.readouterr().err
+
+
 def test_a_program_of_debians_is_named_with_its_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
