@@ -111,10 +111,8 @@ def _sha256(path: Path) -> str:
 
 
 async def _bearable(here: Installation, lost: list[Lost], *, without_lost: bool) -> list[Lost]:
-    """Those that rows still name now, for the others were erased; raises BackupError unless told to go on."""
-    if lost:
-        still = await named.by_rows(here.databases, here.database)
-        lost = [one for one in lost if one.path in still]
+    """Those that are lost for good, see `named.still`; raises BackupError unless told to go on."""
+    lost = await named.still(here.databases, here.database, lost)
     if lost and not without_lost:
         raise BackupError(f"{len(lost)} objects that rows name are lost:{named.in_words(lost)}{INSTEAD}")
     return lost
