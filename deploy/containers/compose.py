@@ -53,7 +53,8 @@ def must_not_lose(settings: Path = SETTINGS, folder: Path | None = None) -> None
             "\n  Put back your copy of the folder, and run this again."
             "\n  Without a copy: --new-secrets makes new ones; owners must then enter their provider keys"
             "\n  again, and deploy/README.md (Lost secrets) says what comes before that."
-            f"\n  Data that may go: docker volume rm {' '.join(kept)}"
+            f"\n  Data that may go, all of them, for the rest fits no new database:"
+            f"\n    docker compose --project-name {project} down --volumes"
         )
 
 

@@ -105,7 +105,10 @@ def test_secrets_that_data_were_made_with_are_not_made_anew(
     (folder / "grafana-password").unlink()
     compose.must_not_lose(settings, folder)
     (folder / "master-key").unlink()
-    with pytest.raises(compose.SecretsLostError, match=r"no master-key, but .*here_postgres"):
+    with pytest.raises(
+        compose.SecretsLostError,
+        match=r"(?s)no master-key, but .*here_postgres.*--project-name here down --volumes",
+    ):
         compose.must_not_lose(settings, folder)
     docker(tmp_path / "silent", "echo no engine >&2; exit 1", monkeypatch)
     with pytest.raises(compose.SecretsLostError, match="cannot be seen: no engine"):
