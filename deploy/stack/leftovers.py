@@ -83,8 +83,8 @@ async def _used(databases: Databases, run: str) -> bool:
     async with databases.connection() as connection:
         return bool(
             await connection.fetchval(
-                "SELECT count(*) FROM pg_stat_activity "
-                "WHERE application_name = $1 OR datname = $2 OR starts_with(datname, $3)",
+                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "
+                "AND (application_name = $1 OR datname = $2 OR starts_with(datname, $3))",
                 SESSION + run,
                 template(run),
                 f"test_{run}_",
