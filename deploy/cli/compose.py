@@ -33,9 +33,10 @@ def _prepare(options: list[str]) -> int:
     try:
         if not options:
             compose.must_not_lose()
-    except compose.SecretsLostError as error:
+        made = compose.prepare()
+    except (compose.SecretsLostError, OSError) as error:
         print(f"./dev compose prepare: {error}", file=sys.stderr)
         return 1
-    for path in compose.prepare():
-        print(f"made {path.relative_to(ROOT)}")
+    for path in made:
+        print(f"made {path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}")
     return 0

@@ -8,11 +8,14 @@ import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
+from dotenv import dotenv_values
+
+from deploy.stack import files
 from deploy.stack.databases import ROLES, SCHEMAS
 from deploy.stack.services import simulated_catalogue
 from deploy.stack.settings import ROOT
 
-NAME = "COMPOSE_PROJECT_NAME"
+NAME, PLACE = "COMPOSE_PROJECT_NAME", "MORTARBOARD_SECRETS"
 FILE = ROOT / "deploy" / "compose.yaml"
 EXAMPLE = ROOT / "deploy" / "compose.env.example"
 SETTINGS, SECRETS = ROOT / "deploy" / ".env", ROOT / "deploy" / "secrets"
@@ -28,9 +31,10 @@ class SecretsLostError(Exception):
     """The data of an earlier installation are there, and the secrets that they were made with are not."""
 
 
-def must_not_lose(settings: Path = SETTINGS, folder: Path = SECRETS) -> None:
+def must_not_lose(settings: Path = SETTINGS, folder: Path | None = None) -> None:
     """Raise SecretsLostError where new secrets would lock out data that are there, or might."""
-    lacking = [name for name in FOR_LIFE if not (folder / name).exists()]
+    folder = folder or folder_of(settings)
+    lacking = [name for name in FOR_LIFE if not _held(folder / name)]
     if not lacking:
         return
     project = project_of(settings)
@@ -49,15 +53,24 @@ def must_not_lose(settings: Path = SETTINGS, folder: Path = SECRETS) -> None:
             "\n  Put back your copy of the folder, and run this again."
             "\n  Without a copy: --new-secrets makes new ones; owners must then enter their provider keys"
             "\n  again, and deploy/README.md (Lost secrets) says what comes before that."
-            f"\n  Data that may go: docker volume rm {' '.join(kept)}"
+            f"\n  Data that may go, all of them, for the rest fits no new database:"
+            f"\n    docker compose --project-name {project} down --volumes"
         )
 
 
 def project_of(settings: Path = SETTINGS) -> str:
     """The name under which docker compose keeps the composition, as it finds it itself."""
-    lines = settings.read_text().splitlines() if settings.exists() else []
-    named = [value.strip() for key, _, value in (line.partition("=") for line in lines) if key == NAME]
-    return os.environ.get(NAME) or (named[-1] if named else "") or PROJECT
+    return _told(settings, NAME) or PROJECT
+
+
+def folder_of(settings: Path = SETTINGS) -> Path:
+    """Where the composition has its secrets."""
+    return FILE.parent / (_told(settings, PLACE) or SECRETS)
+
+
+def _told(settings: Path, name: str) -> str:
+    """A variable as docker compose reads it: the environment goes before the file, in which one may quote."""
+    return os.environ.get(name) or dotenv_values(settings).get(name) or ""
 
 
 def volumes(project: str) -> list[str]:
@@ -72,7 +85,7 @@ def volumes(project: str) -> list[str]:
     return done.stdout.split()
 
 
-def prepare(settings: Path = SETTINGS, folder: Path = SECRETS) -> list[Path]:
+def prepare(settings: Path = SETTINGS, folder: Path | None = None) -> list[Path]:
     """Make the settings and the secrets that are not there yet; return what was made.
 
     Containers see a secret's file as it is, and none of them runs as the user who made it: so the files can
@@ -82,17 +95,23 @@ def prepare(settings: Path = SETTINGS, folder: Path = SECRETS) -> list[Path]:
     if not settings.exists():
         shutil.copyfile(EXAMPLE, settings)
         made.append(settings)
+    folder = folder or folder_of(settings)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
     (folder / "roles").mkdir(exist_ok=True)
     (folder / "roles").chmod(0o755)
-    passwords = {role: _kept(folder / "roles" / role, secrets.token_urlsafe(24), made) for role in ROLES}
-    admin = _kept(folder / "postgres-password", secrets.token_urlsafe(24), made)
-    _kept(folder / "postgres-admin-url", _url("postgres", admin, "postgres"), made)
+
+    addresses = {"postgres-admin-url": ("postgres-password", "postgres", "postgres")}
     for schema in SCHEMAS:
-        name = schema.replace("_", "-")
         for role, what in ((schema, "database-url"), (f"{schema}_http", "database-http-url")):
-            _kept(folder / f"{name}-{what}", _url(role, passwords[role], DATABASE), made)
+            addresses[f"{schema.replace('_', '-')}-{what}"] = (f"roles/{role}", role, DATABASE)
+    for name, (password, role, database) in addresses.items():
+        if not _held(folder / password):
+            (folder / name).unlink(missing_ok=True)  # with the lost password it would open nothing
+        kept = _kept(folder / password, secrets.token_urlsafe(24), made)
+        _kept(folder / name, _url(role, kept, database), made)
+    for role in ROLES:
+        _kept(folder / "roles" / role, secrets.token_urlsafe(24), made)
     _kept(folder / "master-key", base64.b64encode(secrets.token_bytes(32)).decode(), made)
     _kept(folder / "objects-access-key", f"mortarboard-{secrets.token_hex(4)}", made)
     _kept(folder / "objects-secret-key", secrets.token_urlsafe(32), made)
@@ -107,11 +126,16 @@ def _url(role: str, password: str, database: str) -> str:
 
 def _kept(path: Path, fresh: str, made: list[Path]) -> str:
     """Return what the file holds; the first time it holds `fresh`."""
-    if not path.exists():
-        path.write_text(fresh + "\n")
+    if not _held(path):
+        files.write_whole(path, fresh + "\n")
         made.append(path)
     path.chmod(0o444)
     return path.read_text().strip()
+
+
+def _held(path: Path) -> bool:
+    """Whether a secret is there; a file without one, as a full disk leaves it, is none."""
+    return path.exists() and bool(path.read_text().strip())
 
 
 def command(program: Path, *arguments: str, project: str = "", settings: Path = SETTINGS) -> list[str]:

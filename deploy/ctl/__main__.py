@@ -25,9 +25,9 @@ settings (environment, prefix MORTARBOARD_): those of every service.
   KAFKA_BOOTSTRAP, KAFKA_SECURITY, KAFKA_CA_FILE, KAFKA_USERNAME, KAFKA_PASSWORD_FILE …   the broker
   TOPIC_PREFIX   put before every topic, group and transactional id
   POSTGRES_ADMIN_URL_FILE, ROLE_PASSWORDS   a file with the administrator's URL; a folder, a file a role
-  OBJECTS_URL    where the bodies of large dead letters are
+  OBJECTS_URL, OBJECTS_ENDPOINT …   object storage; for dlt only where bodies of large letters are looked at
 """
-EXPECTED = (PasswordsError, RefusedError, objects.StorageError, *keep.EXPECTED)
+EXPECTED = (PasswordsError, RefusedError, objects.StorageError)
 SIGNALLED = 128
 """Added to a signal's number it is the status of who was ended by it, as in a shell."""
 Command = Callable[[argparse.Namespace], int]
@@ -128,6 +128,8 @@ def main() -> int:
         print(f"mortarboardctl: Kafka refused: {error}", file=sys.stderr)
     except EXPECTED as error:
         print(f"mortarboardctl: {error}", file=sys.stderr)
+    except keep.EXPECTED as error:
+        print(f"mortarboardctl: {keep.said(error)}", file=sys.stderr)
     return 1
 
 

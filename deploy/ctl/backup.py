@@ -111,10 +111,8 @@ def _sha256(path: Path) -> str:
 
 
 async def _bearable(here: Installation, lost: list[Lost], *, without_lost: bool) -> list[Lost]:
-    """Those that rows still name now, for the others were erased; raises BackupError unless told to go on."""
-    if lost:
-        still = await named.by_rows(here.databases, here.database)
-        lost = [one for one in lost if one.path in still]
+    """Those that are lost for good, see `named.still`; raises BackupError unless told to go on."""
+    lost = await named.still(here.databases, here.database, lost)
     if lost and not without_lost:
         raise BackupError(f"{len(lost)} objects that rows name are lost:{named.in_words(lost)}{INSTEAD}")
     return lost
@@ -139,22 +137,22 @@ async def restore(
             "a restore that was interrupted begins again with an empty one"
         )
     await places.must_be_idle(here.kafka, here.prefix)
-    wanted = await _objects(source, manifest)
+    lost = {one["path"] for one in manifest.get("lost", ())}
+    wanted = [one for one in await _objects(source, manifest) if one.path not in lost]  # it may be damaged
     held = {path async for path in copies.paths(source, "objects")}
     _whole([one.path for one in wanted if f"objects/{one.path}" not in held], without_lost=without_lost)
     with tempfile.TemporaryDirectory() as folder:
         dumps = {name: await _fetch(source, was, Path(folder)) for name, was in manifest["schemas"].items()}
+        say(f"putting back {len(wanted)} objects")
+        spoiled = await copies.put_back(source, "objects", here.objects, wanted)
+        _whole(spoiled, without_lost=without_lost)  # while the database is empty: one may begin again at once
         say(f"restoring {', '.join(dumps)} as of {manifest['made_at']}")
         try:
             async with asyncio.TaskGroup() as group:
                 for schema, path in dumps.items():
                     group.create_task(dump.restore_schema(here.databases, here.database, schema, path))
-        except* dump.DumpError as several:
+        except* (dump.DumpError, OSError) as several:
             raise several.exceptions[0] from None
-    say(f"putting back {len(wanted)} objects")
-    spoiled = await copies.put_back(source, "objects", here.objects, wanted)
-    _whole(spoiled, without_lost=without_lost)
-    lost = [one["path"] for one in manifest.get("lost", ())]
     done = {"objects": len(wanted) - len(spoiled), "lost": sorted({*lost, *spoiled})}
     return done | await read_on(here, source, say)
 

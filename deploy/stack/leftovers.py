@@ -48,33 +48,45 @@ async def alive(databases: Databases, run: str) -> AsyncIterator[None]:
 
 async def sweep(databases: Databases, broker: Broker) -> list[str]:
     """Remove what is left of runs that are over; returns their names."""
-    runs = await _runs(databases)
-    over = {run: names for run, names in runs.items() if not await _used(databases, run, names)}
-    if over:
-        async with admin(broker) as client:
-            topics = await client.list_topics()
-        for run, names in over.items():
-            await delete_topics(broker, [name for name in topics if name.startswith(f"t{run}-")])
-            for name in (*names, template(run)):
-                await databases.drop(name)
+    over = [run for run in await _runs(databases) if not await _used(databases, run)]
+    for run in over:
+        await remove(databases, broker, run)
     return sorted(over)
 
 
-async def _runs(databases: Databases) -> dict[str, list[str]]:
-    """Every run whose template is there, with its databases."""
+async def remove(databases: Databases, broker: Broker, run: str) -> None:
+    """Remove all that is a run's."""
+    async with admin(broker) as client:
+        topics = [name for name in await client.list_topics() if name.startswith(f"t{run}-")]
+    if topics:
+        await delete_topics(broker, topics)
+    for name in await _databases(databases, f"test_{run}_"):
+        await databases.drop(name)
+    await databases.drop(template(run))
+
+
+async def _runs(databases: Databases) -> list[str]:
+    """Every run whose template is there."""
+    names = await _databases(databases, f"{TEMPLATE}_")
+    return [name.removeprefix(f"{TEMPLATE}_") for name in names]
+
+
+async def _databases(databases: Databases, beginning: str) -> list[str]:
     async with databases.connection() as connection:
-        rows = await connection.fetch("SELECT datname FROM pg_database")
-    names = [row["datname"] for row in rows]
-    runs = [name.removeprefix(f"{TEMPLATE}_") for name in names if name.startswith(f"{TEMPLATE}_")]
-    return {run: [name for name in names if name.startswith(f"test_{run}_")] for run in runs}
+        rows = await connection.fetch(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, $1)", beginning
+        )
+    return [row["datname"] for row in rows]
 
 
-async def _used(databases: Databases, run: str, names: list[str]) -> bool:
+async def _used(databases: Databases, run: str) -> bool:
     async with databases.connection() as connection:
         return bool(
             await connection.fetchval(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 OR datname = ANY ($2)",
+                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' "
+                "AND (application_name = $1 OR datname = $2 OR starts_with(datname, $3))",
                 SESSION + run,
-                [*names, template(run)],
+                template(run),
+                f"test_{run}_",
             )
         )

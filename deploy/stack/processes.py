@@ -155,8 +155,9 @@ def kill_group(pid: int) -> None:
     Also to what has left the group, as PostgreSQL's sessions do: alive they keep a next server from starting.
     """
     children: list[psutil.Process] = []
-    with contextlib.suppress(psutil.Error):
-        children = psutil.Process(pid).children(recursive=True)
+    with contextlib.suppress(psutil.Error, ProcessLookupError):
+        if os.getsid(pid) == pid:  # or the number is another's by now
+            children = psutil.Process(pid).children(recursive=True)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
     for child in children:

@@ -131,8 +131,7 @@ def test_a_person_signs_in_through_the_issuer(composition: Composition) -> None:
 
 
 def test_a_role_gets_another_password_as_the_readme_says(composition: Composition) -> None:
-    for name in ("roles/dialog_svc", "dialog-svc-database-url"):
-        (composition.secrets / name).unlink()
+    (composition.secrets / "roles" / "dialog_svc").unlink()
     compose.prepare(composition.settings, composition.secrets)
     composition.run("run", "--rm", "mortarboardctl", "roles", "apply")
     composition.run("restart", "dialog-svc")
@@ -149,8 +148,9 @@ def test_secrets_that_are_lost_are_replaced_as_the_readme_says(
         compose.must_not_lose(composition.settings, composition.secrets)
     compose.prepare(composition.settings, composition.secrets)
     composition.run("up", "--detach", "--wait", "--force-recreate", "--no-deps", "postgres")
-    words = 'psql --username postgres --set new="$(cat /run/secrets/postgres-password)"'
-    composition.run("exec", "-T", "postgres", "sh", "-c", words, typed="ALTER ROLE postgres PASSWORD :'new'")
+    typed = "\\set new `cat /run/secrets/postgres-password`\nALTER ROLE postgres PASSWORD :'new';\n"
+    psql = ("psql", "--username", "postgres", "--set", "ON_ERROR_STOP=1")
+    composition.run("exec", "-T", "postgres", *psql, typed=typed)
     composition.run("up", "--detach", "--wait", "--force-recreate")
     assert {composition.state(name)["State"]["Health"]["Status"] for name in SERVICES} == {"healthy"}
 

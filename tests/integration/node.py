@@ -81,5 +81,9 @@ async def run(program: str | Path, *arguments: str, variables: Mapping[str, str]
         process.kill()
         output, errors = await process.communicate()
         raise AssertionError(f"{program}: no end in {within} s\n{errors.decode()}") from None
+    except asyncio.CancelledError:
+        process.kill()
+        await process.communicate()
+        raise
     assert process.returncode == 0, errors.decode()
     return output.decode()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from chassis import published
+from chassis import published, tombstones
 from chassis.consumer import Consumer
+from chassis.tombstones import Tombstone
 from contracts.dialogs import DialogErased
 from deploy.ctl import places
 from deploy.stack.services import Surroundings
+from dialog_svc.outbound.transcripts import folder_of
 from tests.harness import now, until
 from tests.integration.kit import Noting, kit
 from tests.integration.test_lost_topic import RATED, emptied, lose, make_again, publish
@@ -88,6 +91,10 @@ async def test_lost_objects_are_named_at_once_and_a_backup_goes_on_without_them_
 
     await surroundings.databases.drop(surroundings.database)
     await surroundings.databases.create(surroundings.database)
+    (objects / "tenants" / "damaged").write_bytes(b"damaged")  # repaired meanwhile
+    (folder / "objects" / "tenants" / "whole").write_bytes(b"spoiled")
+    spoiled = ctl("restore", "--from", str(folder))
+    assert "1 objects are missing from the backup, or damaged in it:\n  tenants/whole" in spoiled.stderr
     (folder / "objects" / "tenants" / "whole").unlink()
     refused = ctl("restore", "--from", str(folder))
     assert refused.returncode == 1
@@ -95,6 +102,8 @@ async def test_lost_objects_are_named_at_once_and_a_backup_goes_on_without_them_
     done = ctl("restore", "--from", str(folder), "--without-lost")
     assert done.returncode == 0, done.stderr
     assert "without 4 objects that are lost" in done.stdout
+    for name in ("whole", "damaged"):
+        assert (objects / "tenants" / name).read_bytes() == name.encode(), "nothing worse is put over it"
     (objects / "tenants" / "whole").unlink()
     checked = ctl("objects", "check", "--rows")
     assert checked.returncode == 1
@@ -105,6 +114,23 @@ async def test_lost_objects_are_named_at_once_and_a_backup_goes_on_without_them_
     checked = ctl("objects", "check", "--rows")
     assert (checked.returncode, checked.stderr) == (0, "")
     assert "all 4 objects that rows name are there" in checked.stdout
+
+
+async def test_transcripts_of_erased_dialogs_are_not_lost_though_rows_name_them_still(
+    surroundings: Surroundings, ctl: Ctl, tmp_path: Path
+) -> None:
+    """dialog-svc deletes them at once; dataset-svc lets go when it hears of it, or when it runs again."""
+    for dialog in ("erased", "lost"):
+        await name_object(surroundings, f"{folder_of('acme', dialog)}one.json", b"text")
+    async with kit(surroundings) as parts, parts.database.transaction() as transaction:
+        await tombstones.put(
+            transaction.connection, [Tombstone("acme", "dialog", "erased", datetime.now(UTC), None)]
+        )
+    for command in (("backup", "--to", str(tmp_path / "backups")), ("objects", "check", "--rows")):
+        refused = ctl(*command)
+        assert refused.returncode == 1
+        assert f"missing  {folder_of('acme', 'lost')}one.json" in refused.stderr
+        assert folder_of("acme", "erased") not in refused.stderr, "who read it might put it back"
 
 
 @pytest.mark.parametrize(

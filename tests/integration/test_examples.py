@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import ssl
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from contracts.event import Event
 from contracts.registry import parse
 from contracts.training import TrainingStatus
+from deploy.stack.certificates import Authority
 from deploy.stack.secure import ADMIN
 from deploy.stack.services import Surroundings
 from tests.harness import publish, publisher, records, service, token, until
@@ -166,3 +168,42 @@ async def test_every_program_chooses_by_the_contracts_vectors(tmp_path: Path) ->
     expected = [vector["index"] for vector in json.loads(VECTORS.read_text())]
     assert json.loads(await node.run(python, str(VECTORS), str(PYTHON), variables={})) == expected
     assert json.loads(await node.run(home / "vectors.mjs", str(VECTORS), variables={})) == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_brokers_that_share_an_address_are_asked_for_by_name(tmp_path: Path, kind: str) -> None:
+    asked: asyncio.Queue[str | None] = asyncio.Queue()
+    authority = Authority(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*authority.issue("kafka", ["localhost"]))
+    context.sni_callback = lambda _, name, __: asked.put_nowait(name)
+    async with await asyncio.start_server(
+        lambda _, writer: writer.close(), "localhost", ssl=context
+    ) as server:
+        port = server.sockets[0].getsockname()[1]
+        secure = {"KAFKA_SECURITY": "SSL", "KAFKA_CA_FILE": str(authority.certificate)}
+        told = {"KAFKA_BOOTSTRAP": f"localhost:{port}", "TENANT": "acme", **secure}
+        task = asyncio.create_task(
+            node.run(program(kind, "publish_chat", tmp_path), "d", "shop", variables=told)
+        )
+        try:
+            assert await asyncio.wait_for(asked.get(), 60) == "localhost"
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"KAFKA_SECURITY": "sasl_ssl"}, "SASL_SSL"),
+        ({"KAFKA_SECURITY": "SASL_PLAINTEXT", "KAFKA_USERNAME": "one"}, "KAFKA_PASSWORD_FILE"),
+    ],
+)
+async def test_a_setting_that_is_wrong_is_named(
+    tmp_path: Path, kind: str, told: dict[str, str], said: str
+) -> None:
+    told = {"KAFKA_BOOTSTRAP": "127.0.0.1:1", "TENANT": "acme", **told}
+    with pytest.raises(AssertionError, match=said):
+        await node.run(program(kind, "publish_chat", tmp_path), "d", "shop", variables=told, within=20)

@@ -96,5 +96,11 @@ async def test_the_next_run_on_named_servers_removes_what_a_killed_one_left(
         async with admin(own_servers.broker) as client:
             assert not [name for name in await client.list_topics() if name.startswith(prefix)]
         assert await databases.exists(now.template)
+        database, prefix = leftovers.database(now.run), leftovers.prefix(now.run)
+        await databases.create(database, now.template)
+        await make_topic(own_servers.broker, f"{prefix}chat.events")
     assert living.wait(30) == 0
-    assert not await databases.exists(now.template), "a run that ends in good order leaves nothing"
+    assert not await databases.exists(now.template), "a run whose tests alone were killed leaves nothing"
+    assert not await databases.exists(database)
+    async with admin(own_servers.broker) as client:
+        assert not [name for name in await client.list_topics() if name.startswith(prefix)]

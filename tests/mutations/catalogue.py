@@ -526,4 +526,19 @@ MUTATIONS = (
         '"WHERE substr(sealed, 1, $1) = ALL ($2) GROUP BY 1",',
         f"{KEYS}::test_a_master_key_that_is_not_the_one_of_the_stored_keys_is_named",
     ),
+    Mutation(
+        "what is damaged in a backup is put over nothing",
+        "deploy/ctl/copies.py",
+        "if sha256 and digest.hexdigest() != sha256:",
+        "if not sha256:",
+        "tests/unit/test_ctl_keep.py::test_a_damaged_copy_is_not_put_over_what_is_whole",
+    ),
+    Mutation(
+        "the transcript of an erased dialog is not asked for",
+        "deploy/ctl/named.py",
+        "if one.path in rows and folders[one.path] not in gone]",
+        "if one.path in rows]",
+        "tests/integration/test_ctl_keep.py"
+        "::test_transcripts_of_erased_dialogs_are_not_lost_though_rows_name_them_still",
+    ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import MagicMock
 from urllib.parse import unquote, urlsplit
@@ -78,6 +79,11 @@ def test_every_secret_of_the_composition_is_made(tmp_path: Path) -> None:
     assert all((tmp_path / "secrets" / name).exists() for name in named)
 
 
+def empty(path: Path) -> None:
+    path.chmod(0o600)
+    path.write_text("")
+
+
 def docker(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     script(folder / "docker", text)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
@@ -99,11 +105,52 @@ def test_secrets_that_data_were_made_with_are_not_made_anew(
     (folder / "grafana-password").unlink()
     compose.must_not_lose(settings, folder)
     (folder / "master-key").unlink()
-    with pytest.raises(compose.SecretsLostError, match=r"no master-key, but .*here_postgres"):
+    with pytest.raises(
+        compose.SecretsLostError,
+        match=r"(?s)no master-key, but .*here_postgres.*--project-name here down --volumes",
+    ):
         compose.must_not_lose(settings, folder)
     docker(tmp_path / "silent", "echo no engine >&2; exit 1", monkeypatch)
     with pytest.raises(compose.SecretsLostError, match="cannot be seen: no engine"):
         compose.must_not_lose(settings, folder)
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, empty])
+def test_an_address_follows_a_password_that_was_lost(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    """Also one that a full disk left empty."""
+    settings, folder = tmp_path / "settings.env", tmp_path / "secrets"
+    compose.prepare(settings, folder)
+    before = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+    for name in ("postgres-password", "roles/dialog_svc"):
+        spoil(folder / name)
+    changed = {"postgres-password", "roles/dialog_svc", "postgres-admin-url", "dialog-svc-database-url"}
+    assert {str(path.relative_to(folder)) for path in compose.prepare(settings, folder)} == changed
+    assert {
+        str(one.relative_to(folder)) for one, text in before.items() if one.read_text() != text
+    } == changed
+    for name, address in (
+        ("postgres-password", "postgres-admin-url"),
+        ("roles/dialog_svc", "dialog-svc-database-url"),
+    ):
+        password = (folder / name).read_text().strip()
+        assert password
+        assert urlsplit((folder / address).read_text().strip()).password == password
+
+
+def test_settings_are_read_as_docker_compose_reads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "settings.env"
+    assert (compose.project_of(settings), compose.folder_of(settings)) == ("mortarboard", compose.SECRETS)
+    settings.write_text(f"COMPOSE_PROJECT_NAME='here' # ours\nMORTARBOARD_SECRETS=\"{tmp_path}/kept\"\n")
+    assert compose.project_of(settings) == "here"
+    compose.prepare(settings)
+    assert (tmp_path / "kept" / "master-key").exists()
+    docker(tmp_path / "bin", "echo here_postgres", monkeypatch)
+    compose.must_not_lose(settings)
+    monkeypatch.setenv("MORTARBOARD_SECRETS", "./elsewhere")
+    with pytest.raises(compose.SecretsLostError, match="elsewhere has no master-key"):
+        compose.must_not_lose(settings)
 
 
 def test_new_secrets_are_made_when_asked_for_by_name(
@@ -119,6 +166,17 @@ def test_new_secrets_are_made_when_asked_for_by_name(
         status = compose_command.run(from_environment(), Namespace(rest=["prepare", *options]))
         said[options] = (status, "made" in capsys.readouterr().out)
     assert said == {(): (1, False), ("--new-secrets",): (0, True), ("--new",): (2, False)}
+
+
+def test_a_folder_that_one_may_not_look_into_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def closed() -> None:
+        raise PermissionError(13, "Permission denied", "/etc/secrets/master-key")
+
+    monkeypatch.setattr(compose, "must_not_lose", closed)
+    assert compose_command.run(from_environment(), Namespace(rest=["prepare"])) == 1
+    assert "/etc/secrets/master-key" in capsys.readouterr().err
 
 
 def test_a_program_of_debians_is_named_with_its_package(
