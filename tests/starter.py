@@ -145,6 +145,8 @@ def serve(packages: Sequence[str]) -> None:
             _tell_who_ended(running)
         wish = sys.stdin.buffer.readline()
         if not wish:
+            for pid in running:  # a test that failed may have left some
+                os.kill(pid, signal.SIGKILL)
             return
         pid = os.fork()
         if not pid:

@@ -7,6 +7,8 @@ import json
 import shutil
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -94,6 +96,15 @@ class Place:
         await until(there, what=f"a job of {run_id}; {self.provider.logs()}")
 
 
+@asynccontextmanager
+async def place_in(provider: World, folder: Path) -> AsyncIterator[Place]:
+    place = Place(provider, folder)
+    try:
+        yield place
+    finally:
+        place.kill()
+
+
 @pytest.mark.timeout(240)
 async def test_after_a_restore_nothing_that_kafka_holds_is_lost_and_nothing_is_done_twice(
     surroundings: Surroundings, servers: Prepared, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -101,8 +112,7 @@ async def test_after_a_restore_nothing_that_kafka_holds_is_lost_and_nothing_is_d
     ledger, early, seconds = Ledger(), Ledger(), {}
     tokens = {tenant: await token(servers.issuer, tenant) for tenant in TENANTS}
     copies = LocalStore(tmp_path / "backup", mkdir=True)
-    async with world(surroundings, tmp_path) as provider:
-        place = Place(provider, tmp_path)
+    async with world(surroundings, tmp_path) as provider, place_in(provider, tmp_path) as place:
         await place.start()
         loading = asyncio.create_task(
             publish_load(surroundings, ledger, SEED, dialogs=DIALOGS, length=LENGTH, seconds=SECONDS)

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.starter import Started, Starter
@@ -76,6 +77,13 @@ def test_each_is_waited_for_and_stopped_by_itself(starter: Starter, tmp_path: Pa
     other.terminate()
     assert other.wait(20) == -signal.SIGTERM
     other.kill()  # is gone: nobody else gets it
+
+
+def test_what_still_runs_ends_with_its_user(starter: Starter, tmp_path: Path) -> None:
+    left = psutil.Process(start(starter, tmp_path / "log", "never").pid)
+    starter._end()
+    gone, _ = psutil.wait_procs([left], timeout=20)
+    assert gone == [left]
 
 
 @pytest.mark.timeout(30)
