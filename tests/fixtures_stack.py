@@ -26,6 +26,7 @@ from deploy.stack.services import Surroundings
 from deploy.stack.session import FOLDER, session_folder
 from deploy.stack.settings import from_environment
 from deploy.stack.topics import create_topics, delete_topics
+from tests.harness import PORTS
 
 PARTITIONS = 3
 _session = contextlib.ExitStack()
@@ -92,7 +93,7 @@ async def own_servers() -> AsyncIterator[Servers]:
     """A Kafka and PostgreSQL for this test alone; `deploy.stack.prepared.prepare` fills them."""
     session = Path(os.environ[FOLDER])
     folder = session / f"own-{uuid.uuid4().hex[:6]}"
-    with keeper.memory_for(session) as memory:
-        async with Servers.on_free_ports(folder, memory) as own:
+    with keeper.memory_for(session, restarted=True) as memory:
+        async with Servers.on_free_ports(folder, memory, ports=PORTS) as own:
             yield own
     shutil.rmtree(folder, ignore_errors=True)

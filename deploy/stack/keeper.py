@@ -110,9 +110,13 @@ async def _servers(folder: Path) -> AsyncIterator[tuple[str, str, Secure | None]
 
 
 @contextmanager
-def memory_for(folder: Path) -> Iterator[Path | None]:
-    """A folder in memory for data of servers of a session, as `in_memory` says; removed at the end."""
-    memory = in_memory(folder)
+def memory_for(folder: Path, *, restarted: bool = False) -> Iterator[Path | None]:
+    """A folder in memory for data of servers of a session, as `in_memory` says; removed at the end.
+
+    None for containers that are to be `restarted`: what they have in memory goes when they stop.
+    """
+    lasts = not (restarted and from_environment().mode == "containers")
+    memory = in_memory(folder) if lasts else None
     try:
         yield memory
     finally:

@@ -6,7 +6,7 @@ async with Servers.on_free_ports(folder) as servers:
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -60,18 +60,21 @@ class Servers:
         *,
         secure: bool = False,
         kafka_settings: Mapping[str, str] = MappingProxyType({}),
+        ports: Iterator[int] | None = None,
     ) -> Self:
         """Servers of one's own below the folder `run`, on free ports; they keep their data in `data`.
+
+        Of `ports`, where some are one's own: whoever starts something meanwhile could be given the same.
 
         In containers where the environment says so, unless they are to be set up otherwise than usual: then
         their data are theirs, in memory if `data` is given.
         """
-        kafka, controller, postgres = free_ports(3)
-        ports = {"kafka": kafka, "kafka-controller": controller, "postgres": postgres}
+        kafka, controller, postgres = free_ports(3, ports)
+        places = {"kafka": kafka, "kafka-controller": controller, "postgres": postgres}
         told = from_environment()
         usual = not (secure or kafka_settings)
         mode = "containers" if told.mode == "containers" and usual else "local"
-        settings = StackSettings(run=run, cache=told.cache, ports=ports, mode=mode, secure=secure)
+        settings = StackSettings(run=run, cache=told.cache, ports=places, mode=mode, secure=secure)
         settings = replace(settings, data_name=str(data)) if data else settings
         return cls(settings, kafka_settings=kafka_settings)
 

@@ -79,9 +79,9 @@ class StackSettings:
         """TMPDIR of everything started here."""
         return self.run / "tmp"
 
-    def with_free_ports(self) -> "StackSettings":
+    def with_free_ports(self, among: Iterator[int] | None = None) -> "StackSettings":
         """The same on ports that nobody uses now (for tests)."""
-        return replace(self, ports=dict(zip(self.ports, free_ports(len(self.ports)), strict=True)))
+        return replace(self, ports=dict(zip(self.ports, free_ports(len(self.ports), among), strict=True)))
 
 
 def port_setting(name: str) -> str:
@@ -119,7 +119,7 @@ def shuffled(ports: Sequence[int]) -> Iterator[int]:
 _OWN = shuffled(OWN_PORTS[10_000:])
 
 
-def free_ports(count: int, among: Iterator[int] = _OWN) -> list[int]:
+def free_ports(count: int, among: Iterator[int] | None = None) -> list[int]:
     """Ports of 127.0.0.1 that nobody listens on, all different and none that this process was given before.
 
     Not of those that the system gives to outgoing connections: one of these could take a port while a
@@ -130,7 +130,7 @@ def free_ports(count: int, among: Iterator[int] = _OWN) -> list[int]:
         while len(sockets) < count:
             one = socket.socket()
             try:
-                one.bind(("127.0.0.1", next(among)))
+                one.bind(("127.0.0.1", next(among or _OWN)))
             except OSError:
                 one.close()
             else:

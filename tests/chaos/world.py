@@ -18,7 +18,7 @@ from deploy.stack.servers import Servers
 from deploy.stack.services import Surroundings
 from deploy.stack.session import FOLDER
 from deploy.stack.topics import create_topics
-from tests.harness import Running, instance
+from tests.harness import PORTS, Running, instance
 
 SESSION_TIMEOUT = 3.0
 PAUSE = 5.0
@@ -72,8 +72,8 @@ class World:
 
 @asynccontextmanager
 async def _servers(folder: Path) -> AsyncIterator[Servers]:
-    with keeper.memory_for(Path(os.environ[FOLDER])) as memory:
-        async with Servers.on_free_ports(folder, memory) as servers:
+    with keeper.memory_for(Path(os.environ[FOLDER]), restarted=True) as memory:
+        async with Servers.on_free_ports(folder, memory, ports=PORTS) as servers:
             yield servers
 
 

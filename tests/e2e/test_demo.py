@@ -15,6 +15,7 @@ import pytest
 from deploy.demo.dialogs import OWN, choose_question, load, pick
 from deploy.stack.ports import refuse_taken
 from deploy.stack.settings import ROOT, StackSettings, from_environment, port_setting
+from tests.harness import PORTS
 
 SHARED = ROOT.parent / "shared" / "data" / "sgd-dev.jsonl.gz"
 COMMAND = [sys.executable, "-P", "-m", "deploy.cli", "demo"]
@@ -24,7 +25,7 @@ STEPS = ["stack", "agents", "publish", "completed", "examples", "freeze", "train
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[tuple[dict[str, str], StackSettings]]:
     """The environment of a demo with a folder and ports of its own; afterwards nothing of it may run."""
-    settings = from_environment({"MORTARBOARD_RUN": str(tmp_path / "run")}).with_free_ports()
+    settings = from_environment({"MORTARBOARD_RUN": str(tmp_path / "run")}).with_free_ports(PORTS)
     ports = {port_setting(name): str(port) for name, port in settings.ports.items()}
     given = {name: value for name, value in os.environ.items() if name != "MORTARBOARD_PORT_OFFSET"}
     yield {**given, **ports, "MORTARBOARD_RUN": str(settings.run), "MORTARBOARD_STACK": "local"}, settings

@@ -14,6 +14,7 @@ import pytest
 from deploy.stack.processes import identity
 from deploy.stack.settings import DEFAULT_PORTS, ROOT, free_ports, port_setting
 from deploy.stack.state import State
+from tests.harness import PORTS
 
 WITHIN_S = 120
 
@@ -23,7 +24,7 @@ class Launcher:
 
     def __init__(self, folder: Path) -> None:
         self.run_folder = folder
-        free = free_ports(len(DEFAULT_PORTS))
+        free = free_ports(len(DEFAULT_PORTS), PORTS)
         ports = {port_setting(name): str(port) for name, port in zip(DEFAULT_PORTS, free, strict=True)}
         self.env = {**os.environ, **ports, "MORTARBOARD_RUN": str(folder)}
 

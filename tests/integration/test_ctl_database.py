@@ -12,7 +12,7 @@ import asyncpg
 
 from deploy.stack.databases import ROLES, SCHEMAS, Databases
 from deploy.stack.servers import Servers
-from tests.harness import ROOT
+from tests.harness import PORTS, ROOT
 
 VAULT = {
     "agent_svc_owner": "arwd", "agent_svc": "arwd", "agent_svc_http": "ar", "training_svc": "r",
@@ -46,7 +46,7 @@ async def reach(connection: asyncpg.Connection, role: str) -> dict[str, str]:
 
 
 async def test_roles_and_migrations_need_no_superuser_and_can_be_repeated(tmp_path: Path) -> None:
-    servers = Servers.on_free_ports(tmp_path / "own")
+    servers = Servers.on_free_ports(tmp_path / "own", ports=PORTS)
     await servers.start_postgres()
     try:
         await _repeated(servers.admin_url, tmp_path)

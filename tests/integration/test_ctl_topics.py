@@ -14,7 +14,7 @@ from deploy.ctl.plan import wanted_acls
 from deploy.stack.secure import ADMIN
 from deploy.stack.servers import Servers
 from deploy.stack.topics import admin, partitions_of
-from tests.harness import ROOT
+from tests.harness import PORTS, ROOT
 
 
 class Ctl:
@@ -34,7 +34,7 @@ class Ctl:
 
 
 async def test_a_bare_broker_is_made_what_the_contracts_say(tmp_path: Path) -> None:
-    servers = Servers.on_free_ports(tmp_path / "own", secure=True)
+    servers = Servers.on_free_ports(tmp_path / "own", secure=True, ports=PORTS)
     await servers.start_kafka()
     try:
         await _made(servers)

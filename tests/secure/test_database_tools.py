@@ -13,7 +13,7 @@ from deploy.stack.certificates import Authority
 from deploy.stack.databases import ROLES, Databases
 from deploy.stack.servers import Servers
 from deploy.stack.services import Surroundings
-from tests.harness import now
+from tests.harness import PORTS, now
 from tests.integration.kit import kit
 from tests.operators import operators_tool
 
@@ -21,7 +21,7 @@ from tests.operators import operators_tool
 async def test_roles_and_migrations_use_tls_and_a_program_without_it_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    servers = Servers.on_free_ports(tmp_path / "own", secure=True)
+    servers = Servers.on_free_ports(tmp_path / "own", secure=True, ports=PORTS)
     await servers.start_postgres()
     try:
         databases = Databases(servers.admin_url.partition("?")[0], dict.fromkeys(ROLES, "a/b+c=="))

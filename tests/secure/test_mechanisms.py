@@ -32,7 +32,7 @@ from deploy.stack.secure import MECHANISM
 from deploy.stack.servers import Servers
 from deploy.stack.settings import free_ports
 from deploy.stack.topics import admin, create_topics
-from tests.harness import until
+from tests.harness import PORTS, until
 
 LOGIN = "org.apache.kafka.common.security"
 TOPIC = "chat.events"
@@ -85,7 +85,7 @@ def issuer() -> Iterator[Issuer]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base's word
             """Say nothing."""
 
-    (port,) = free_ports(1)
+    (port,) = free_ports(1, PORTS)
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     one.url = f"http://127.0.0.1:{port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -99,8 +99,8 @@ def issuer() -> Iterator[Issuer]:
 @asynccontextmanager
 async def broker(folder: Path, settings: Mapping[str, str]) -> AsyncIterator[tuple[Servers, str]]:
     """A broker with further settings, and the address of a listener that only asks for certificates."""
-    (by_certificate,) = free_ports(1)
-    servers = Servers.on_free_ports(folder, secure=True)
+    (by_certificate,) = free_ports(1, PORTS)
+    servers = Servers.on_free_ports(folder, secure=True, ports=PORTS)
     assert isinstance(servers.kafka, Kafka)
     more = {
         "listeners": f"SASL_SSL://{servers.bootstrap},SSL://127.0.0.1:{by_certificate},"
@@ -252,7 +252,7 @@ def ask_for_certificates(rules: Path) -> None:
 
 
 async def test_a_database_takes_a_client_by_its_certificate_as_it_is_now(tmp_path: Path) -> None:
-    servers = Servers.on_free_ports(tmp_path / "own", secure=True)
+    servers = Servers.on_free_ports(tmp_path / "own", secure=True, ports=PORTS)
     await servers.start_postgres()
     try:
         assert servers.secure

@@ -9,6 +9,7 @@ from pathlib import Path
 from deploy.stack.secure import ADMIN
 from deploy.stack.servers import Servers
 from tests.e2e.test_stack_launcher import Launcher
+from tests.harness import PORTS
 
 
 def test_the_secure_stack_is_used_like_the_other(tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_the_demo_plays_on_it(tmp_path: Path) -> None:
 async def test_the_demo_plays_on_servers_that_are_somebody_elses(tmp_path: Path) -> None:
     """Managed ones, as it were: reached by settings only, each with TLS and a password."""
     launcher = Launcher(tmp_path / "run")
-    async with Servers.on_free_ports(tmp_path / "theirs", secure=True) as theirs:
+    async with Servers.on_free_ports(tmp_path / "theirs", secure=True, ports=PORTS) as theirs:
         assert theirs.secure
         launcher.env |= theirs.secure.kafka_environment(ADMIN) | {
             "MORTARBOARD_STACK": "external",

@@ -16,7 +16,7 @@ from deploy.stack.prepared import prepare
 from deploy.stack.servers import Servers
 from deploy.stack.services import Surroundings
 from deploy.stack.topics import create_topics
-from tests.harness import Running, bodies, now, publish, publisher, until
+from tests.harness import PORTS, Running, bodies, now, publish, publisher, until
 
 
 @asynccontextmanager
@@ -26,7 +26,9 @@ async def secure_world(
     """Servers of one's own, and what services are set up with."""
     objects = folder / "objects"
     objects.mkdir()
-    async with Servers.on_free_ports(folder / "own", secure=True, kafka_settings=kafka_settings) as servers:
+    async with Servers.on_free_ports(
+        folder / "own", secure=True, ports=PORTS, kafka_settings=kafka_settings
+    ) as servers:
         prepared = await prepare(servers.bootstrap, servers.admin_url, issuer, folder / "own", servers.secure)
         await create_topics(servers.broker, "", 1)
         here = Surroundings(
