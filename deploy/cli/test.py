@@ -21,7 +21,7 @@ from deploy.stack.settings import ROOT, StackSettings, from_environment
 FIRST = ("unit", "contracts", "integration", "browser", "e2e")
 ON_THEIR_OWN = ("bench", "mutations", "secure", "deploy", "kube", "upgrade")
 """Not part of `all`: figures, the protections taken away one by one, and what needs other surroundings."""
-PARALLEL = {"contracts": 4, "integration": 4, "browser": 2, "e2e": 3, "api": 4, "chaos": 2, "secure": 2}
+PARALLEL = {"contracts": 4, "integration": 4, "browser": 2, "e2e": 2, "api": 4, "chaos": 2, "secure": 2}
 """How many tests of a part run at a time; most of them wait."""
 IN_ALL = {"browser": ("test_console_manual.py", "test_console_every_page.py", "test_console_pages.py")}
 """Of a part that takes long, what `all` runs: the owner's whole way, and what holds for every page."""
