@@ -25,7 +25,7 @@ from chassis.envelope import encode_headers, new_headers
 from contracts.event import Event
 from contracts.topics import message_key
 from deploy.stack.broker import reached
-from deploy.stack.services import BY_NAME, SERVICES, Surroundings, console_addresses
+from deploy.stack.services import ALL, BY_NAME, Surroundings, console_addresses
 from deploy.stack.settings import OWN_PORTS, free_ports, shuffled
 from tests.starter import Started, starter
 
@@ -90,7 +90,7 @@ class Running:
     def start(self) -> None:
         package, environment = BY_NAME[self.name].package, {**os.environ, **self.environment}
         if self.python == sys.executable and "PYTHONPATH" not in self.environment:
-            self.process = starter(*(one.package for one in SERVICES)).start(package, environment, self.log)
+            self.process = starter(*(one.package for one in ALL)).start(package, environment, self.log)
             return
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -66,9 +65,7 @@ def arguments_of_events(command: argparse.ArgumentParser) -> None:
 def make(asked: argparse.Namespace) -> int:
     """`backup --to PLACE`: into a new folder named by the time."""
     place = asked.to.rstrip("/") + f"/{backup.now()}"
-    manifest = _done(_make(place, places_only=asked.places_only, without_lost=asked.without_lost))
-    if manifest is None:
-        return 1
+    manifest = asyncio.run(_make(place, places_only=asked.places_only, without_lost=asked.without_lost))
     if asked.places_only:
         print(f"{place}: {len(manifest['groups'])} groups")
         return 0
@@ -93,9 +90,9 @@ def _tell(lost: Sequence[object]) -> None:
 
 def put_back(asked: argparse.Namespace) -> int:
     """`restore --from PLACE`."""
-    done = _done(_put_back(asked.source, places_only=asked.places_only, without_lost=asked.without_lost))
-    if done is None:
-        return 1
+    done = asyncio.run(
+        _put_back(asked.source, places_only=asked.places_only, without_lost=asked.without_lost)
+    )
     _tell(done.get("lost", ()))
     print(json.dumps(done, indent=1))
     if "agent.updated" in done["published_later"]:
@@ -111,12 +108,12 @@ async def _put_back(source: str, *, places_only: bool, without_lost: bool) -> di
 
 def publish_again(asked: argparse.Namespace) -> int:
     """`events republish TOPIC`: out of what its producers keep, through their outboxes."""
-    moved = _done(_publish_again(asked.topic, asked.since, asked.tenant))
-    return 1 if moved is None else 0
+    asyncio.run(_publish_again(asked.topic, asked.since, asked.tenant))
+    return 0
 
 
-async def _publish_again(topic: str, since: datetime | None, tenant: str | None) -> int:
-    kafka, databases, total = KafkaSettings(), known(), 0
+async def _publish_again(topic: str, since: datetime | None, tenant: str | None) -> None:
+    kafka, databases = KafkaSettings(), known()
     schemas = {one.replace("-", "_") for one in TOPICS[topic].producers} & set(SCHEMAS)
     async with admin(kafka) as client:
         is_there = await topic_id(client._client, kafka.topic_prefix + topic)
@@ -130,12 +127,10 @@ async def _publish_again(topic: str, since: datetime | None, tenant: str | None)
         finally:
             await connection.close()
         _say(f"{schema}: {moved} events of {topic} are in the outbox again")
-        total += moved
     if not is_there:
         _say(f"{topic} is not there: waiting {SEND_DEADLINE:.0f} s for what its relays still hold …")
         await asyncio.sleep(SEND_DEADLINE)
         _say("now make it: mortarboardctl topics apply")
-    return total
 
 
 def _here() -> Installation:
@@ -168,15 +163,6 @@ def must_be_apart(objects: str, place: str) -> None:
 
 def _say(text: str) -> None:
     print(text, flush=True)
-
-
-def _done(work: Any) -> Any:
-    """What came of it, or None when it was refused, which is said."""
-    try:
-        return asyncio.run(work)
-    except EXPECTED as error:
-        print(f"mortarboardctl: {said(error)}", file=sys.stderr)
-        return None
 
 
 def said(error: Exception) -> str:
